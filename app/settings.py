@@ -1,0 +1,97 @@
+"""The settings: one frozen object, read once from the environment and passed down."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import platformdirs
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from app.problems import ConfigurationError
+
+LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
+
+
+def default_data_dir() -> Path:
+    """Where the embedded cluster, the spool and generated secrets live when no folder is named."""
+    return platformdirs.user_state_path("pyairbyte-telemetry")
+
+
+class Settings(BaseSettings):
+    """Everything an operator can set, as `TELEMETRY_<NAME>` environment variables."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="TELEMETRY_", frozen=True, extra="ignore", env_ignore_empty=True, hide_input_in_errors=True
+    )
+
+    database_url: SecretStr | None = Field(
+        None, description="Any Postgres 15 or later (`postgresql://user:password@host/name`); unset: an embedded one."
+    )
+    data_dir: Path = Field(
+        default_factory=default_data_dir,
+        description="Holds the embedded cluster and the generated secrets (files of mode 0600).",
+    )
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: Annotated[int, Field(ge=0, le=65535)] = Field(8000, description="Port to listen on; 0 picks a free one.")
+    workers: Annotated[int, Field(ge=1, le=64)] = Field(1, description="Number of server processes.")
+    hash_key: SecretStr | None = Field(
+        None,
+        description="Key of the HMAC under which ids are stored, 32 characters or more. Generated with the embedded "
+        "database; required with an external one.",
+    )
+    write_keys: SecretStr = Field(
+        SecretStr(""), description="Further write keys to accept, separated by commas."
+    )
+    report_token: SecretStr | None = Field(
+        None,
+        description="Bearer token of the reports. Generated on loopback; required on any other address.",
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="How much is logged.")
+    raw_retention_days: Annotated[int, Field(ge=1)] = Field(90, description="Days that raw events are kept.")
+    deadline_ms: Annotated[int, Field(ge=50, le=60_000)] = Field(
+        1000, description="Milliseconds within which a request must be durable."
+    )
+    spool_mb: Annotated[int, Field(ge=1)] = Field(1024, description="Quota of the spool on disk, in MiB.")
+    pg_bin: Path | None = Field(None, description="Folder of the Postgres binaries of the embedded database.")
+
+    @field_validator("hash_key")
+    @classmethod
+    def check_hash_key(cls, key: SecretStr | None) -> SecretStr | None:
+        """Refuse a key that is short enough to be guessed."""
+        if key is not None and len(key.get_secret_value()) < 32:
+            raise ValueError("needs at least 32 characters")
+        return key
+
+    @field_validator("write_keys", "report_token")
+    @classmethod
+    def check_printable(cls, secret: SecretStr | None) -> SecretStr | None:
+        """Refuse a secret that HTTP Basic or a comma-separated list could not carry."""
+        text = secret.get_secret_value() if secret else ""
+        if not all("!" <= character <= "~" and character != ":" for character in text):
+            raise ValueError("takes printable ASCII without colons and blanks")
+        return secret
+
+    @property
+    def extra_write_keys(self) -> tuple[str, ...]:
+        """The keys of `TELEMETRY_WRITE_KEYS`, in order, without blanks."""
+        return tuple(filter(None, self.write_keys.get_secret_value().split(",")))
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only this machine can reach the service."""
+        return self.host in LOOPBACK_HOSTS
+
+
+def load_settings() -> Settings:
+    """Read the settings from the environment.
+
+    Raises ConfigurationError, which names each variable that is wrong and what it takes, never its value.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        reasons = [
+            f"TELEMETRY_{str(item['loc'][0]).upper()}: {item['msg'].removeprefix('Value error, ')}"
+            for item in error.errors(include_input=False, include_url=False, include_context=False)
+        ]
+        raise ConfigurationError("; ".join(reasons)) from None
