@@ -1,0 +1,37 @@
+"""Alembic's environment: one connection, handed in by `app.store.migrations`, or by the settings for its own CLI."""
+
+import re
+
+from sqlalchemy import create_engine
+from sqlalchemy.engine import Connection
+
+from alembic import context
+from app.settings import load_settings
+from app.store.tables import metadata
+
+PARTITION = re.compile(r"_p\d{8}$|_default$")
+
+
+def include_name(name: str | None, type_: str, _parents: object) -> bool:
+    """Leave partitions out: they are data, made and dropped while the service runs."""
+    return type_ != "table" or name is None or PARTITION.search(name) is None
+
+
+def run(connection: Connection) -> None:
+    """Migrate over one connection, in one transaction."""
+    context.configure(
+        connection=connection, target_metadata=metadata, include_name=include_name, compare_server_default=True
+    )
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+given = context.config.attributes.get("connection")
+if given is not None:
+    run(given)
+else:
+    url = load_settings().database_url
+    if url is None:
+        raise SystemExit("Set TELEMETRY_DATABASE_URL, or use `pyairbyte-telemetry migrate`.")
+    with create_engine(url.get_secret_value()).connect() as own:
+        run(own)

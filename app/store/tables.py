@@ -1,0 +1,153 @@
+"""The tables, as SQLAlchemy Core sees them. `alembic/versions` holds the DDL that makes them; CI compares the two.
+
+Grain, key and meaning of every table stand here; a column carries the leaf name that the field has on the wire.
+"""
+
+from typing import Final
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    text,
+)
+
+metadata = MetaData()
+
+OUTCOMES: Final = ("received", "accepted", "duplicate", "rejected", "expired", "forgotten")
+PARTITIONED: Final = ("events", "rejections")
+
+
+def moment(name: str, *, nullable: bool = False) -> Column[object]:
+    """A point in time with time zone."""
+    return Column(name, DateTime(timezone=True), nullable=nullable)
+
+
+def projection(*, complete: bool) -> list[Column[object]]:
+    """The columns that an event and a ledger row share; `complete` rows have every required field.
+
+    Ids and hashes are 16-byte HMACs, never raw. Fixed-width columns come first: no padding between them.
+    """
+    return [
+        moment("occurred_at"),
+        moment("received_at"),
+        moment("corrected_at", nullable=True),
+        Column("number_of_records", BigInteger),
+        Column("exit_code", Integer),
+        Column("bucket", SmallInteger, nullable=False),
+        Column("write_key", SmallInteger, nullable=False),
+        Column("ci", Boolean),
+        Column("langchain", Boolean),
+        Column("mcp", Boolean),
+        Column("first_run", Boolean, nullable=False),
+        Column("message_key", LargeBinary, nullable=False),
+        Column("anonymous_id", LargeBinary),
+        Column("session_key", LargeBinary),
+        Column("application_hash", LargeBinary),
+        Column("source_config_hash", LargeBinary),
+        Column("destination_config_hash", LargeBinary),
+        Column("cache_config_hash", LargeBinary),
+        Column("event", Text, nullable=not complete),
+        Column("state", Text, nullable=not complete),
+        Column("version", Text),
+        Column("python_version", Text),
+        Column("os", Text),
+        Column("notebook_runtime", Text),
+        Column("source_name", Text),
+        Column("source_executor_type", Text),
+        Column("source_version", Text),
+        Column("destination_name", Text),
+        Column("destination_executor_type", Text),
+        Column("destination_version", Text),
+        Column("cache_type", Text),
+        Column("exception_class", Text),
+        Column("connector_name", Text),
+    ]
+
+
+# One row an accepted event, partitioned by the client's clock so that a retry meets its original.
+events = Table(
+    "events",
+    metadata,
+    *projection(complete=True),
+    PrimaryKeyConstraint("occurred_at", "bucket", "message_key"),
+    Index("events_session_key_idx", "session_key"),
+    postgresql_partition_by="RANGE (occurred_at)",
+)
+
+# The ledger: one row a refused event, invalid fields NULL, so that refusals cannot bias a rate.
+rejections = Table(
+    "rejections",
+    metadata,
+    *projection(complete=False),
+    Column("reason", Text, nullable=False),
+    Column("path", Text, nullable=False),
+    PrimaryKeyConstraint("occurred_at", "bucket", "message_key"),
+    Index("rejections_session_key_idx", "session_key"),
+    postgresql_partition_by="RANGE (occurred_at)",
+)
+
+
+def counted(name: str, kind: str, check: str) -> Table:
+    """An append-only table of counts by hour and write key; its key fences a batch against a second commit."""
+    return Table(
+        name,
+        metadata,
+        moment("hour"),
+        Column("batch_id", Uuid, nullable=False),
+        Column("count", BigInteger, nullable=False),
+        Column("bucket", SmallInteger, nullable=False),
+        Column("write_key", SmallInteger, nullable=False),
+        Column(kind, Text, nullable=False),
+        Column("reason", Text, nullable=False, server_default=text("''")),
+        PrimaryKeyConstraint("bucket", "batch_id", "hour", "write_key", kind, "reason"),
+        CheckConstraint(check, name=f"{name}_{kind}_check"),
+    )
+
+
+# received = accepted + duplicate + rejected + expired + forgotten, hour by hour and key by key.
+outcomes = counted(
+    "outcomes",
+    "outcome",
+    "outcome IN ('received', 'accepted', 'duplicate', 'rejected', 'expired', 'forgotten')",
+)
+
+# Counted beside that law: requests refused before it, withheld fields, what clients say they dropped.
+tallies = counted("tallies", "kind", "kind IN ('refused', 'withheld', 'client_dropped')")
+
+# Who may send. The key itself is never stored, only its HMAC.
+write_keys = Table(
+    "write_keys",
+    metadata,
+    Column("id", SmallInteger, Identity(always=True), nullable=False),
+    moment("created_at"),
+    moment("revoked_at", nullable=True),
+    Column("name", Text, nullable=False),
+    Column("key_hash", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("id"),
+    UniqueConstraint("name", name="write_keys_name_key"),
+    UniqueConstraint("key_hash", name="write_keys_key_hash_key"),
+)
+
+# One row: the HMAC of a constant, so that a wrong hash key refuses to start instead of splitting every user in two.
+hash_key_check = Table(
+    "hash_key_check",
+    metadata,
+    Column("single", Boolean, nullable=False, server_default=text("true")),
+    Column("key_check", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("single"),
+    CheckConstraint("single", name="hash_key_check_single_check"),
+)
