@@ -1,0 +1,125 @@
+"""The cluster on disk: made whole under another name, then renamed; opened by its own major version only."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from subprocess import CompletedProcess
+from typing import Final
+
+from app.store.embedded.account import Account
+from app.store.embedded.binaries import Binaries, run_as
+from app.store.embedded.errors import ClusterError, UnsuitablePlaceError
+from app.store.embedded.place import Place
+
+ROLE: Final = "telemetry"
+DATABASE: Final = "telemetry"
+DESCRIPTORS: Final = Path("/proc/self/fd")
+FIRST_WITH_BUILTIN_LOCALE: Final = 17
+PRIVATE: Final = 0o700
+
+
+@contextmanager
+def opened_folder(folder: Path, account: Account) -> Iterator[tuple[int, str]]:
+    """A descriptor of the cluster's folder, and the path under which Postgres finds it while it inherits that.
+
+    Root's home is closed to the account as whom Postgres must run. Instead of opening it up, root opens the cluster's
+    folder and hands it over: `/proc/self/fd/N` leads there whatever lies above.
+    """
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        if account.reaches(folder.parent):
+            yield descriptor, str(folder)
+        elif DESCRIPTORS.is_dir():
+            yield descriptor, str(DESCRIPTORS / str(descriptor))
+        else:
+            raise UnsuitablePlaceError(
+                f"User {account.name}, as whom Postgres runs for root, cannot reach {folder}. Run as an ordinary user, "
+                f"or set TELEMETRY_DATA_DIR to a folder that {account.name} can reach."
+            )
+    finally:
+        os.close(descriptor)
+
+
+def make_cluster(place: Place, binaries: Binaries, account: Account) -> None:
+    """Make the cluster with its database in it; nothing is left of it if this fails. Needs the server lock."""
+    for leftover in place.home.glob("cluster.new-*"):
+        shutil.rmtree(leftover, ignore_errors=True)
+    scratch = Path(tempfile.mkdtemp(prefix="cluster.new-", dir=place.home))
+    try:
+        scratch.chmod(PRIVATE)
+        account.own(scratch)
+        _refuse_loose_modes(scratch)
+        with opened_folder(scratch, account) as (descriptor, path):
+            _initialise(binaries, account, descriptor, path)
+        scratch.rename(place.cluster)
+        _sync(place.home)
+    except BaseException:
+        shutil.rmtree(scratch, ignore_errors=True)
+        raise
+
+
+def _initialise(binaries: Binaries, account: Account, descriptor: int, path: str) -> None:
+    initdb = [
+        str(binaries.folder / "initdb"),
+        "-D",
+        path,
+        "-U",
+        ROLE,
+        "-A",
+        "trust",
+        *_options(binaries.major),
+    ]
+    _require(run_as(account, initdb, keep_open=(descriptor,)), "initdb")
+    single = [str(binaries.folder / "postgres"), "--single", "-D", path, "postgres"]
+    _require(
+        run_as(account, single, text=f"CREATE DATABASE {DATABASE}\n", keep_open=(descriptor,)), "postgres"
+    )
+
+
+def _options(major: int) -> list[str]:
+    """C.UTF-8 of Postgres itself where there is one: an upgrade of the C library then never reorders an index."""
+    options = ["-E", "UTF8", "--locale=C", "--data-checksums"]
+    if major >= FIRST_WITH_BUILTIN_LOCALE:
+        options += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
+    return options
+
+
+def _require(answer: CompletedProcess[str], program: str) -> None:
+    # A single-user server reports a failed statement, but ends with 0.
+    if answer.returncode != 0 or "ERROR:" in answer.stdout or "FATAL:" in answer.stdout:
+        raise ClusterError(
+            f"The embedded Postgres could not be made: {program} said: {answer.stdout.strip()[-800:]}"
+        )
+
+
+def _refuse_loose_modes(folder: Path) -> None:
+    if folder.stat().st_mode & 0o777 != PRIVATE:
+        raise UnsuitablePlaceError(
+            f"The file system of {folder.parent} does not keep permissions. Set TELEMETRY_DATA_DIR to a local disk."
+        )
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def check_cluster(place: Place, binaries: Binaries) -> None:
+    """Refuse a cluster that the binaries cannot open."""
+    try:
+        major = (place.cluster / "PG_VERSION").read_text("ascii").strip()
+    except OSError as error:
+        raise ClusterError(f"{place.cluster} is no readable Postgres cluster ({error.strerror}).") from error
+    if major != str(binaries.major):
+        raise ClusterError(
+            f"The data in {place.cluster} was written by Postgres {major}; the binaries in {binaries.folder} are "
+            f"Postgres {binaries.version}, and two major versions never share a data directory. Set TELEMETRY_PG_BIN "
+            f"to the binaries of Postgres {major}; to change over, dump with those and restore into a new "
+            "TELEMETRY_DATA_DIR."
+        )

@@ -1,0 +1,180 @@
+"""A user's view of the embedded server: hold it, find it or start it, let go of it."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+from urllib.parse import quote
+
+from psycopg.pq import PGconn, Ping
+
+from app.store.embedded import keeper, locks
+from app.store.embedded.account import choose_account
+from app.store.embedded.binaries import CLEAN_ENVIRONMENT, find_binaries
+from app.store.embedded.cluster import DATABASE, ROLE, check_cluster, make_cluster, opened_folder
+from app.store.embedded.configuration import server_arguments
+from app.store.embedded.errors import ClusterError, ServerStartError
+from app.store.embedded.place import check_socket_folder, prepare_place, prepare_socket_folder
+
+# Recovery after a crash replays up to max_wal_size; a second command waits for the first one's initdb.
+PATIENCE_SECONDS: Final = 180
+# How long a lock may be held by a server that does not answer: one on its way up or down answers "not yet".
+SILENCE_SECONDS: Final = 60
+PAUSE_SECONDS: Final = 0.01
+LOG_TAIL_BYTES: Final = 2000
+STARTS: Final = 2
+
+
+class Server:
+    """A running embedded server, held until `close`. Safe to use from several threads."""
+
+    def __init__(
+        self,
+        data_dir: Path,
+        pg_bin: Path | None,
+        *,
+        create: bool = True,
+        settings: Mapping[str, str] | None = None,
+    ) -> None:
+        """Hold the server of `data_dir`, starting it if it is not running; `create` the cluster if there is none.
+
+        `settings` are server settings on top of ours; they count if this call is the one that starts the server.
+        """
+        self._pg_bin = pg_bin
+        self._settings = dict(settings or {})
+        self._place = prepare_place(data_dir)
+        if not create and not self._place.cluster.exists():
+            raise ClusterError(f"There is no data in {data_dir} yet; `serve` makes the database.")
+        self._account = choose_account(self._place.cluster)
+        self._socket_folder = self._place.socket_folder(self._account)
+        self._hold: int | None = locks.open_lock(self._place.hold_lock)
+        try:
+            self._wait_for_hold(self._hold)
+            self.ensure_running()
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def url(self) -> str:
+        """The database's URL for SQLAlchemy; psycopg takes it without `+psycopg`."""
+        return f"postgresql+psycopg://{ROLE}@/{DATABASE}?host={quote(str(self._socket_folder), safe='/')}"
+
+    @property
+    def log(self) -> Path:
+        """The server's own log."""
+        return self._place.log
+
+    def ensure_running(self) -> None:
+        """Return when the server accepts connections, starting it again if it or its keeper died. Blocks.
+
+        Raises EmbeddedError if it cannot be started.
+        """
+        started = 0
+        begun = spoke = time.monotonic()
+        while (answer := self._ping()) is not Ping.OK:
+            if answer is Ping.NO_RESPONSE and self._start_if_down(started):
+                started += 1
+            now = time.monotonic()
+            spoke = now if answer is Ping.REJECT else spoke
+            if now - spoke > SILENCE_SECONDS or now - begun > PATIENCE_SECONDS:
+                raise ServerStartError(
+                    f"Some process holds the database in {self._place.home}, but no server answers in "
+                    f"{self._socket_folder}. If the data directory is shared with a container or another machine, "
+                    "stop the server there."
+                )
+            time.sleep(PAUSE_SECONDS)
+
+    def close(self) -> None:
+        """Let go of the server. If nobody else holds it, return when it has stopped."""
+        if self._hold is None:
+            return
+        os.close(self._hold)
+        self._hold = None
+        deadline = time.monotonic() + keeper.SHUTDOWN_SECONDS + SILENCE_SECONDS
+        while time.monotonic() < deadline:
+            if locks.is_free(self._place.server_lock) or locks.others_hold(self._place.hold_lock):
+                return
+            time.sleep(PAUSE_SECONDS)
+
+    def _wait_for_hold(self, descriptor: int) -> None:
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not locks.try_shared(descriptor):  # a keeper has it alone while its server stops
+            if time.monotonic() > deadline:
+                raise ServerStartError(f"The server in {self._place.home} has been stopping for minutes.")
+            time.sleep(PAUSE_SECONDS)
+
+    def _ping(self) -> Ping:
+        if not self._socket_folder.exists():
+            return Ping.NO_RESPONSE
+        check_socket_folder(self._socket_folder, self._account)
+        where = str(self._socket_folder).replace("\\", "\\\\").replace("'", "\\'")
+        conninfo = f"host='{where}' port=5432 user={ROLE} dbname={DATABASE} connect_timeout=10"
+        return Ping(PGconn.ping(conninfo.encode()))
+
+    def _start_if_down(self, started: int) -> bool:
+        """Start the server if nobody has its lock; False if somebody has."""
+        with locks.opened(self._place.server_lock) as lock:
+            if not locks.try_exclusive(lock):
+                return False
+            if self._ping() is Ping.NO_RESPONSE:  # else it came up meanwhile … and went again
+                if started == STARTS:
+                    raise ServerStartError(f"The embedded Postgres does not start. {self._read_reason()}")
+                self._start(lock)
+            return True
+
+    def _start(self, lock: int) -> None:
+        place, account = self._place, self._account
+        binaries = find_binaries(self._pg_bin, place, account)
+        if not place.cluster.exists():
+            make_cluster(place, binaries, account)
+        check_cluster(place, binaries)
+        prepare_socket_folder(self._socket_folder, account)
+        log = os.open(place.log, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        try:
+            with (
+                opened_folder(place.cluster, account) as (cluster, path),
+                locks.opened(place.hold_lock) as hold,
+            ):
+                command = [str(binaries.folder / "postgres"), "-D", path]
+                launch_keeper(
+                    keeper.Orders(
+                        command=command + server_arguments(self._socket_folder, self._settings),
+                        environment=CLEAN_ENVIRONMENT,
+                        cluster=cluster,
+                        server_lock=lock,
+                        hold_lock=hold,
+                        log=log,
+                        socket_folder=str(self._socket_folder),
+                        account=(account.uid, account.gid) if account.drops else None,
+                    ),
+                    place.home,
+                )
+        finally:
+            os.close(log)
+
+    def _read_reason(self) -> str:
+        with self._place.log.open("rb") as log:
+            log.seek(max(0, self._place.log.stat().st_size - LOG_TAIL_BYTES))
+            lines = log.read().decode("utf-8", "replace").splitlines()
+        fatal = [line for line in lines if "FATAL" in line or "PANIC" in line or "Error" in line]
+        return f"It said: {(fatal or lines or ['nothing'])[-1]} (more in {self._place.log})"
+
+
+def launch_keeper(orders: keeper.Orders, home: Path) -> None:
+    """Start a keeper with these orders; it runs on its own when this returns."""
+    subprocess.run(  # noqa: S603 -- our own script
+        [sys.executable, "-I", "-S", str(Path(keeper.__file__).resolve()), str(home)],
+        input=json.dumps(vars(orders)).encode(),
+        stdout=subprocess.DEVNULL,
+        stderr=orders.log,
+        check=True,
+        cwd="/",
+        env=CLEAN_ENVIRONMENT,
+        pass_fds=(orders.cluster, orders.server_lock, orders.hold_lock, orders.log),
+        start_new_session=True,
+    )
