@@ -1,0 +1,278 @@
+"""Run anything of this checkout with one command: `python3 dev.py serve`, `python3 dev.py test`, `python3 dev.py --help`.
+
+Needs a Python of 3.11 or later and nothing else. Makes `.venv` and installs the hash-locked list into it, again
+only when that list has changed, then becomes the command, so that signals reach it. Standard library only.
+"""
+
+import sys
+
+if sys.version_info < (3, 11):  # noqa: UP036 -- said before anything that an older Python does not understand
+    sys.exit("dev.py needs Python 3.11 or later; this is {}.{}.".format(*sys.version_info[:2]))
+if sys.platform == "win32":
+    sys.exit("dev.py needs Linux or macOS: use WSL, or the Dockerfile.")
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import shutil
+import subprocess
+import venv
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent
+VENV = ROOT / ".venv"
+PYTHON = VENV / "bin" / "python"
+CONSOLE = VENV / "bin" / "pyairbyte-telemetry"
+STAMP = VENV / "installed-lock"
+UV_FOLDER = ROOT / ".venv-uv"
+RUNTIME_LOCK = ROOT / "requirements.lock"
+DEV_LOCK = ROOT / "requirements-dev.lock"
+UV_LOCK = ROOT / "requirements-uv.lock"
+LOCKS = (RUNTIME_LOCK, DEV_LOCK, UV_LOCK)
+# Imported straight from the checkout; what is written to site-packages only points here.
+SOURCES = (ROOT, ROOT / "client" / "src")
+USAGE = """Usage: python3 dev.py VERB [ARGUMENTS]
+
+  serve             run the service, with an embedded Postgres unless TELEMETRY_DATABASE_URL names one
+  test [PYTEST …]   run the tests
+  check             format, lint, types, import directions, migrations, locks
+  format            format and fix what can be fixed
+  bench NAME        run benchmarks/NAME.py
+  e2e [PYTEST …]    run the tests that install released PyAirbyte versions
+  faults [--minutes N]  kill and stop things under load for a while
+  lock [--upgrade]  resolve the requirements anew
+  VERB …            any other verb goes to the CLI: report, demo, keys, import, doctor …
+"""
+
+
+def main(arguments: list[str]) -> None:
+    """Do what the first argument says."""
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(USAGE)
+        return
+    verb, *rest = arguments
+    try:
+        if verb in VERBS:
+            VERBS[verb](rest)
+        else:
+            run_cli(arguments)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except subprocess.CalledProcessError as error:
+        sys.exit(f"dev.py: `{' '.join(map(str, error.cmd))}` failed; its messages are above.")
+    except PermissionError as error:
+        sys.exit(f"dev.py: no permission for {error.filename}; does this checkout belong to another user?")
+
+
+# --- the environment -------------------------------------------------------------------------------------------------
+
+
+def ensure_environment(*, dev: bool) -> None:
+    """Have `.venv` hold what the lock lists; quick when it does already. `dev` asks for the tools and tests, too."""
+    if is_installed(dev=dev):
+        return
+    with locked(UV_FOLDER):
+        if is_installed(dev=dev):
+            return  # another dev.py did it while we waited
+        # Keeps the tools where they were installed before: `serve` after `test` takes nothing away.
+        lock = DEV_LOCK if dev or read_stamp().startswith(DEV_LOCK.name) else RUNTIME_LOCK
+        STAMP.unlink(missing_ok=True)
+        say(f"Installing {lock.name} into {VENV} …")
+        install(lock)
+        link_checkout()
+        STAMP.write_text(stamp(lock))
+
+
+def is_installed(*, dev: bool) -> bool:
+    """Whether `.venv` works and is up to date; the development list contains the runtime list."""
+    wanted = [stamp(DEV_LOCK)] if dev else [stamp(DEV_LOCK), stamp(RUNTIME_LOCK)]
+    return os.access(PYTHON, os.X_OK) and read_stamp() in wanted
+
+
+def read_stamp() -> str:
+    """What the last complete installation left."""
+    return STAMP.read_text() if STAMP.is_file() else ""
+
+
+def stamp(lock: Path) -> str:
+    """Names a lock and this folder: a checkout that was moved has a `.venv` that points elsewhere."""
+    return f"{lock.name} {hashlib.sha256(lock.read_bytes()).hexdigest()} {ROOT}\n"
+
+
+def install(lock: Path) -> None:
+    """Make `.venv` if it is not there or broken, and install the lock; with uv, else with pip."""
+    moved = CONSOLE.is_file() and str(PYTHON) not in CONSOLE.read_text()
+    broken = moved or not os.access(PYTHON, os.X_OK)
+    if uv := find_uv():
+        if broken:
+            run([uv, "venv", "--quiet", "--clear", "--python", sys.executable, VENV])
+        run([uv, "pip", "sync", "--require-hashes", "--python", PYTHON, lock])
+        return
+    say("uv cannot be had here; pip does the same, more slowly.")
+    if broken or not (VENV / "bin" / "pip").exists():
+        venv.create(VENV, clear=True, symlinks=True, with_pip=True)
+    run([PYTHON, "-m", "pip", "install", "--quiet", "--require-hashes", "-r", lock])
+
+
+def find_uv() -> str | None:
+    """The uv of our own folder, fetched by this Python's pip if need be, else the one on PATH, else None."""
+    uv = UV_FOLDER / "bin" / "uv"
+    if not os.access(uv, os.X_OK):
+        say("Fetching uv …")
+        fetch = [
+            sys.executable,
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+            "--upgrade",
+        ]
+        quiet = {"PIP_USER": "0", "PIP_ROOT_USER_ACTION": "ignore"}
+        subprocess.run(
+            [*fetch, "--require-hashes", "--target", UV_FOLDER, "-r", UV_LOCK],
+            check=False,
+            env=os.environ | quiet,
+            stderr=subprocess.DEVNULL,
+        )
+    return str(uv) if os.access(uv, os.X_OK) else shutil.which("uv")
+
+
+def link_checkout() -> None:
+    """Put the checkout on the path of `.venv`, and the console script into its `bin`: an editable install without a build."""
+    [site_packages] = VENV.glob("lib/python3*/site-packages")
+    (site_packages / "pyairbyte_telemetry_checkout.pth").write_text("".join(f"{path}\n" for path in SOURCES))
+    CONSOLE.write_text(
+        "#!/bin/sh\n"
+        # The shell reads a command, Python a string: an interpreter line could not hold every path.
+        f"""'''exec' "{PYTHON}" "$0" "$@"\n' '''\n"""
+        "import sys\n\nfrom app.cli import main\n\nsys.exit(main())\n"
+    )
+    CONSOLE.chmod(0o755)
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Let one dev.py at a time through."""
+    folder.mkdir(exist_ok=True)
+    with (folder / "lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def run(command: list[str | Path]) -> None:
+    """Run a step of the installation; its messages go to standard error, its standard output is not the command's."""
+    settings = {"UV_SYSTEM_CERTS": "1", "UV_PYTHON_DOWNLOADS": "never", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+    subprocess.run(command, check=True, stdout=sys.stderr, env=os.environ | settings)
+
+
+def say(text: str) -> None:
+    """Report progress, apart from the command's output."""
+    print(f"dev.py: {text}", file=sys.stderr, flush=True)
+
+
+def become(command: list[str | Path]) -> None:
+    """Turn this process into the command: same pid, so that signals and the exit code are the command's own."""
+    sys.stdout.flush()
+    os.execv(command[0], [str(part) for part in command])
+
+
+# --- the verbs -------------------------------------------------------------------------------------------------------
+
+
+def run_cli(arguments: list[str]) -> None:
+    """Run the service's command line in the folder that we were called in."""
+    ensure_environment(dev=False)
+    become([PYTHON, CONSOLE, *arguments])
+
+
+def run_module(module: str, *fixed: str) -> Callable[[list[str]], None]:
+    """A verb that runs a module of the development environment in the checkout."""
+
+    def verb(arguments: list[str]) -> None:
+        ensure_environment(dev=True)
+        os.chdir(ROOT)
+        become([PYTHON, "-m", module, *fixed, *arguments])
+
+    return verb
+
+
+def bench(arguments: list[str]) -> None:
+    """Run one benchmark, or list them."""
+    if not arguments:
+        names = [path.stem for path in sorted((ROOT / "benchmarks").glob("[!_]*.py"))]
+        sys.exit(f"dev.py bench NAME: {' '.join(names)}")
+    name, *rest = arguments
+    run_module(f"benchmarks.{name}")(rest)
+
+
+def format_code(_: list[str]) -> None:
+    """Fix what ruff can fix, then format."""
+    ensure_environment(dev=True)
+    run([PYTHON, "-m", "ruff", "check", "--fix-only", ROOT])
+    run([PYTHON, "-m", "ruff", "format", ROOT])
+
+
+def lock_requirements(arguments: list[str]) -> None:
+    """Resolve `pyproject.toml` anew into the locks; `--upgrade` and others go to uv."""
+    with locked(UV_FOLDER):
+        uv = find_uv()
+    if not uv:
+        sys.exit("dev.py lock needs uv, which could not be fetched.")
+    os.chdir(ROOT)
+    compile_lock = [
+        uv,
+        "pip",
+        "compile",
+        "--quiet",
+        "--universal",
+        "--generate-hashes",
+        "--python-version",
+        "3.11",
+    ]
+    compile_lock += ["--no-annotate", "--no-header", *arguments]
+    run([*compile_lock, "pyproject.toml", "-o", RUNTIME_LOCK])
+    run([*compile_lock, "pyproject.toml", "--group", "dev", "-c", RUNTIME_LOCK, "-o", DEV_LOCK])
+    UV_FOLDER.joinpath("uv.in").write_text("uv\n")
+    run([*compile_lock, UV_FOLDER / "uv.in", "-o", UV_LOCK])
+
+
+# Each is a program of `.venv` and its arguments, run in the checkout; a new check is one more line.
+CHECKS: dict[str, list[str]] = {
+    "format": ["ruff", "format", "--check", "."],
+    "lint": ["ruff", "check", "."],
+    "types": ["mypy"],
+    "import directions": ["lint-imports"],
+    "migrations": ["pytest", "--quiet", "tests/test_drift.py"],
+    "locks": ["pytest", "--quiet", "tests/test_launcher.py", "-k", "lock_names_no_host"],
+}
+
+
+def check(_: list[str]) -> None:
+    """Run every check, even after one has failed, and say which failed."""
+    ensure_environment(dev=True)
+    failed = []
+    for name, command in CHECKS.items():
+        print(f"\n== {name}", flush=True)
+        program, *arguments = command
+        if subprocess.run([VENV / "bin" / program, *arguments], cwd=ROOT, check=False).returncode != 0:
+            failed.append(name)
+    print(f"\n{len(CHECKS) - len(failed)} of {len(CHECKS)} checks passed.")
+    if failed:
+        sys.exit(f"Failed: {', '.join(failed)}.")
+
+
+VERBS: dict[str, Callable[[list[str]], None]] = {
+    "test": run_module("pytest", "-m", "not e2e"),
+    "e2e": run_module("pytest", "-m", "e2e"),
+    "faults": run_module("tests.faults"),
+    "bench": bench,
+    "check": check,
+    "format": format_code,
+    "lock": lock_requirements,
+}
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
