@@ -1,0 +1,142 @@
+"""Starts servers on free ports with a folder of their own, and stops them. Linux only: figures come from /proc."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+ROOT: Final = Path(__file__).parents[1]
+START_SECONDS: Final = 60.0
+STOP_SECONDS: Final = 15.0
+TICKS: Final = os.sysconf("SC_CLK_TCK")
+WRITE_KEY: Final = "benchmark-write-key"
+# What the service runs under, so that the references run under the same.
+UVICORN: Final = ("--loop", "uvloop", "--http", "httptools", "--no-access-log", "--log-level", "warning")
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A server that runs: where it listens and which process it is."""
+
+    url: str
+    pid: int
+
+    @property
+    def resident_mb(self) -> float:
+        """Resident memory of the process now, in MB."""
+        pages = int(Path(f"/proc/{self.pid}/statm").read_text("ascii").split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+    @property
+    def peak_mb(self) -> float:
+        """The most that it ever was, in MB."""
+        lines = Path(f"/proc/{self.pid}/status").read_text("ascii").splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) * 1024 / 1e6
+
+    @property
+    def cpu_seconds(self) -> float:
+        """User and system time of the process so far."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text("ascii").rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+def find_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def machine_cpu() -> float:
+    """Busy seconds of all cores since the machine started."""
+    user, nice, system, _idle, _wait, irq, softirq, *_ = map(
+        int, Path("/proc/stat").read_text("ascii").split("\n", 1)[0].split()[1:]
+    )
+    return (user + nice + system + irq + softirq) / TICKS
+
+
+@contextmanager
+def run_server(
+    arguments: list[str], url: str, environment: Mapping[str, str] | None = None, ready: str = "/healthz"
+) -> Iterator[Server]:
+    """Run a command until it answers at `ready` with any status; stop it at the end, and show its output if it died."""
+    with tempfile.TemporaryFile() as output:
+        process = subprocess.Popen(
+            arguments,
+            cwd=ROOT,
+            env={**os.environ, **(environment or {})},
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+        try:
+            wait_until_ready(process, url + ready)
+        except RuntimeError:
+            output.seek(0)
+            sys.stderr.write(output.read().decode(errors="replace"))
+            raise
+        else:
+            yield Server(url, process.pid)
+        finally:
+            stop(process)
+
+
+def wait_until_ready(process: "subprocess.Popen[bytes]", url: str) -> None:
+    """Poll until the server answers. Raises RuntimeError when it ends or takes a minute."""
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise RuntimeError(f"the server ended with {process.returncode} before it answered")
+        try:
+            urllib.request.urlopen(url, timeout=1).close()  # noqa: S310 -- our own loopback URL
+        except urllib.error.HTTPError:
+            return
+        except OSError:
+            time.sleep(0.02)
+        else:
+            return
+    raise RuntimeError(f"no answer at {url} within {START_SECONDS:.0f} s")
+
+
+def stop(process: "subprocess.Popen[bytes]") -> None:
+    """Ask the process to end, then make it."""
+    process.send_signal(signal.SIGTERM)
+    try:
+        process.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+@contextmanager
+def run_app(app: str, environment: Mapping[str, str] | None = None) -> Iterator[Server]:
+    """Run an ASGI app, `module:name`, under uvicorn as the service does, one worker."""
+    port = find_port()
+    command = [sys.executable, "-m", "uvicorn", app, "--host", "127.0.0.1", "--port", str(port), *UVICORN]
+    with run_server(command, f"http://127.0.0.1:{port}", environment) as server:
+        yield server
+
+
+@contextmanager
+def run_service(data_dir: Path, environment: Mapping[str, str] | None = None) -> Iterator[Server]:
+    """Run the service itself with its embedded database in `data_dir`, one worker, accepting `WRITE_KEY`."""
+    port = find_port()
+    settings = {
+        "TELEMETRY_DATA_DIR": str(data_dir),
+        "TELEMETRY_HOST": "127.0.0.1",
+        "TELEMETRY_PORT": str(port),
+        "TELEMETRY_WORKERS": "1",
+        "TELEMETRY_WRITE_KEYS": WRITE_KEY,
+    }
+    command = [sys.executable, "-m", "app", "serve"]
+    with run_server(command, f"http://127.0.0.1:{port}", {**settings, **(environment or {})}) as server:
+        yield server
