@@ -2,10 +2,10 @@
 
 import re
 
+from alembic import context
 from sqlalchemy import create_engine
 from sqlalchemy.engine import Connection
 
-from alembic import context
 from app.settings import load_settings
 from app.store.tables import metadata
 
@@ -20,7 +20,10 @@ def include_name(name: str | None, type_: str, _parents: object) -> bool:
 def run(connection: Connection) -> None:
     """Migrate over one connection, in one transaction."""
     context.configure(
-        connection=connection, target_metadata=metadata, include_name=include_name, compare_server_default=True
+        connection=connection,
+        target_metadata=metadata,
+        include_name=include_name,
+        compare_server_default=True,
     )
     with context.begin_transaction():
         context.run_migrations()

@@ -25,14 +25,17 @@ class Settings(BaseSettings):
     )
 
     database_url: SecretStr | None = Field(
-        None, description="Any Postgres 15 or later (`postgresql://user:password@host/name`); unset: an embedded one."
+        None,
+        description="Any Postgres 15 or later (`postgresql://user:password@host/name`); unset: an embedded one.",
     )
     data_dir: Path = Field(
         default_factory=default_data_dir,
         description="Holds the embedded cluster and the generated secrets (files of mode 0600).",
     )
     host: str = Field("127.0.0.1", description="Address to listen on.")
-    port: Annotated[int, Field(ge=0, le=65535)] = Field(8000, description="Port to listen on; 0 picks a free one.")
+    port: Annotated[int, Field(ge=0, le=65535)] = Field(
+        8000, description="Port to listen on; 0 picks a free one."
+    )
     workers: Annotated[int, Field(ge=1, le=64)] = Field(1, description="Number of server processes.")
     hash_key: SecretStr | None = Field(
         None,
@@ -44,7 +47,7 @@ class Settings(BaseSettings):
     )
     report_token: SecretStr | None = Field(
         None,
-        description="Bearer token of the reports. Generated on loopback; required on any other address.",
+        description="Bearer token of the reports; generated into the data dir.",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="How much is logged.")
     raw_retention_days: Annotated[int, Field(ge=1)] = Field(90, description="Days that raw events are kept.")

@@ -1,0 +1,1 @@
+"""The wire: what may arrive. A closed world: what is not described here cannot be stored."""

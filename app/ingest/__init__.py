@@ -1,0 +1,1 @@
+"""The way in: bounded reading, the verdict, the group commit, the reply."""

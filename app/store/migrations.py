@@ -3,14 +3,14 @@
 from pathlib import Path
 from typing import Final
 
-from sqlalchemy import create_engine, text
-from sqlalchemy.engine import Connection
-from sqlalchemy.pool import NullPool
-
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from sqlalchemy import create_engine, text
+from sqlalchemy.engine import Connection
+from sqlalchemy.pool import NullPool
+
 from app.problems import TelemetryError
 from app.store import partitions
 
@@ -47,9 +47,11 @@ def migrate(url: str) -> None:
     """
     engine = create_engine(url, poolclass=NullPool)
     with engine.connect() as connection:
-        version = connection.dialect.server_version_info or (0,)
-        if version[0] < 15:
-            raise TelemetryError(f"Postgres {version[0]} is too old: 15 or later is needed.")
+        version: int = connection.execute(
+            text("SELECT current_setting('server_version_num')::int")
+        ).scalar_one()
+        if version < 150_000:
+            raise TelemetryError(f"Postgres {version // 10_000} is too old: 15 or later is needed.")
         connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": MIGRATION_LOCK})
         connection.commit()
         try:

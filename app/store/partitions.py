@@ -38,11 +38,13 @@ def make(connection: Connection, week: dt.date) -> None:
     bounds = {"lower": f"{week} 00:00:00+00", "upper": f"{week + WEEK} 00:00:00+00"}
     for parent in PARTITIONED:
         name = f"{parent}_p{week:%Y%m%d}"
-        connection.execute(text(f"CREATE TABLE {name} (LIKE {parent} INCLUDING DEFAULTS INCLUDING CONSTRAINTS)"))
         connection.execute(
-            text(
+            text(f"CREATE TABLE {name} (LIKE {parent} INCLUDING DEFAULTS INCLUDING CONSTRAINTS)")
+        )
+        connection.execute(
+            text(  # both names are ours
                 f"WITH moved AS (DELETE FROM {parent}_default WHERE occurred_at >= :lower AND occurred_at < :upper"
-                f" RETURNING *) INSERT INTO {name} SELECT * FROM moved"  # noqa: S608 -- both names are ours
+                f" RETURNING *) INSERT INTO {name} SELECT * FROM moved"
             ),
             bounds,
         )
@@ -66,7 +68,9 @@ def existing(connection: Connection) -> set[str]:
 def make_due(connection: Connection, now: dt.datetime | None = None) -> int:
     """Make every partition that is due and missing; how many were made."""
     present = existing(connection)
-    missing = [week for week in due(now or dt.datetime.now(dt.UTC)) if f"events_p{week:%Y%m%d}" not in present]
+    missing = [
+        week for week in due(now or dt.datetime.now(dt.UTC)) if f"events_p{week:%Y%m%d}" not in present
+    ]
     for week in missing:
         make(connection, week)
     connection.commit()

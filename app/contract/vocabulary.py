@@ -1,0 +1,67 @@
+"""The words that may be stored: connector names, exception classes, platforms. Anything else is withheld."""
+
+from functools import cache
+from importlib.resources import files
+from typing import Final
+
+UNKNOWN: Final = "unknown"
+CUSTOM: Final = "custom"  # an unregistered connector or somebody's own cache class
+OTHER: Final = "other"  # somebody's own exception class
+
+SHARED_ANONYMOUS_ID: Final = "airbyte-lib-user"  # sent by everyone up to PyAirbyte 0.7.4: no user
+
+EVENTS: Final = ("install", "sync", "validate", "check")
+STATES: Final = ("started", "failed", "succeeded", "canceled")
+NOTEBOOKS: Final = ("GOOGLE_COLAB", "JUPYTER", "VS_CODE")
+EXECUTORS: Final = (
+    "VenvExecutor",
+    "PathExecutor",
+    "DockerExecutor",
+    "DeclarativeExecutor",
+    "NoOpExecutor",
+    "Executor",
+    UNKNOWN,
+)
+LEGACY_EXECUTORS: Final = ("venv", "local_install")  # `source.type` up to PyAirbyte 0.7.1
+CACHES: Final = (
+    "DuckDBCache",
+    "MotherDuckCache",
+    "PostgresCache",
+    "SnowflakeCache",
+    "BigQueryCache",
+    "streaming",
+    "duckdb",
+    "postgres",
+    "snowflake",
+    "bigquery",
+)
+SYSTEMS: Final = (
+    "",
+    "Linux",
+    "Darwin",
+    "Windows",
+    "FreeBSD",
+    "OpenBSD",
+    "NetBSD",
+    "SunOS",
+    "AIX",
+    "Java",
+    "Android",
+    "iOS",
+    "Emscripten",
+)
+SYSTEM_FAMILIES: Final = ("Google Colab", "CYGWIN", "MSYS", "MINGW64", *SYSTEMS[1:])
+
+
+def read_words(name: str) -> frozenset[str]:
+    """The lines of a data file of this package."""
+    return frozenset(files("app.contract").joinpath("data", name).read_text("utf-8").split())
+
+
+@cache
+def shipped_connectors() -> frozenset[str]:
+    """The public connector names that the release ships, `source-…` and `destination-…`."""
+    return read_words("connectors.txt")
+
+
+EXCEPTION_CLASSES: Final = read_words("exception_classes.txt")

@@ -1,0 +1,271 @@
+"""One event as it may arrive, as a pydantic schema: closed, strict, ASCII, case-sensitive, matched in full.
+
+`validate` accepts clean events only. What becomes of another one, field by field, is decided in `app.privacy.verdict`.
+In every object `null` counts as absent. Patterns are matched by Rust's `regex`: `$` is the end of the text, and classes
+are spelled out because its `\\d` and `\\w` match Unicode.
+"""
+
+import datetime as dt
+from collections.abc import Set as AbstractSet
+from typing import Annotated, Any, Final, Literal, NotRequired, cast
+
+from pydantic import (
+    AfterValidator,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    StringConstraints,
+    TypeAdapter,
+    ValidationInfo,
+    WithJsonSchema,
+    with_config,
+)
+from pydantic_core import PydanticCustomError
+from typing_extensions import TypedDict  # pydantic needs this one before Python 3.12
+
+from app.contract.vocabulary import CUSTOM, EXCEPTION_CLASSES, SHARED_ANONYMOUS_ID, UNKNOWN
+
+ULID: Final = "[0-7][0-9A-HJKMNP-TV-Z]{25}"
+UUID: Final = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+HASH: Final = "[0-9a-f]{64}"
+HASH_DISTINCT_DIGITS: Final = 8  # a sha256 with fewer has odds of about 1 in 10^13: somebody typed it
+
+EARLIEST: Final = dt.datetime(2023, 1, 1, tzinfo=dt.UTC)
+LATEST: Final = dt.datetime(2100, 1, 1, tzinfo=dt.UTC)
+
+
+def full(pattern: str) -> StringConstraints:
+    """A string that matches the pattern from its first to its last character."""
+    return StringConstraints(strict=True, pattern=f"^(?:{pattern})$")
+
+
+def check_entropy(text: str) -> str:
+    """Refuse hashes that no hash function returned: all zeros, `deadbeef` repeated."""
+    if len(set(text)) < HASH_DISTINCT_DIGITS:
+        raise PydanticCustomError("low_entropy", "fewer than 8 distinct digits")
+    return text
+
+
+def check_connector(name: object, info: ValidationInfo) -> str:
+    """Accept a name of the vocabulary, which the caller passes as the validation context."""
+    connectors: AbstractSet[str] = info.context or frozenset()
+    if isinstance(name, str) and (name in connectors or name in (UNKNOWN, CUSTOM)):
+        return name
+    raise PydanticCustomError("vocabulary", "not in the connector vocabulary")
+
+
+def check_exception_class(name: object) -> str:
+    """Accept a class name that public packages define."""
+    if isinstance(name, str) and name in EXCEPTION_CLASSES:
+        return name
+    raise PydanticCustomError("vocabulary", "not in the exception vocabulary")
+
+
+def parse_moment(text: object) -> dt.datetime:
+    """ISO 8601 date and time, any offset, none meaning UTC; from 2023 to 2099. The result is in UTC."""
+    if isinstance(text, str) and text.isascii() and len(text) > 10:
+        try:
+            moment = dt.datetime.fromisoformat(text)
+            moment = moment.replace(tzinfo=dt.UTC) if moment.tzinfo is None else moment.astimezone(dt.UTC)
+        except (ValueError, OverflowError):
+            pass
+        else:
+            if EARLIEST <= moment < LATEST:
+                return moment
+    raise PydanticCustomError("moment", "not an ISO 8601 time between 2023 and 2099")
+
+
+Moment = Annotated[
+    dt.datetime,
+    PlainValidator(parse_moment),
+    WithJsonSchema(
+        {"type": "string", "format": "date-time", "description": "2023 to 2099; without an offset UTC"}
+    ),
+]
+Hash = Annotated[str, full(HASH), AfterValidator(check_entropy)]
+Connector = Annotated[
+    str,
+    PlainValidator(check_connector),
+    WithJsonSchema(
+        {"type": "string", "description": "a name of the connector vocabulary, `unknown` or `custom`"}
+    ),
+]
+ExceptionClass = Annotated[
+    str,
+    PlainValidator(check_exception_class),
+    WithJsonSchema({"type": "string", "description": "an exception class that a public package defines"}),
+]
+Executor = Literal[
+    "VenvExecutor",
+    "PathExecutor",
+    "DockerExecutor",
+    "DeclarativeExecutor",
+    "NoOpExecutor",
+    "Executor",
+    "unknown",
+]
+ConnectorVersion = Annotated[
+    str,
+    full(
+        r"[0-9]{1,5}(?:\.[0-9]{1,5}){1,2}(?:[-.]?(?:a|b|rc|dev|preview|post)[.-]?[0-9a-f]{0,18})?|unknown|latest"
+    ),
+]
+LibraryVersion = Annotated[
+    str,
+    full(
+        r"[0-9]{1,6}\.[0-9]{1,6}\.[0-9]{1,6}(?:(?:a|b|rc)[0-9]{1,6})?"
+        r"(?:\.post[0-9]{1,6})?(?:\.dev[0-9]{1,18})?(?:\+g?[0-9a-f]{7,40})?"
+    ),
+]
+PythonVersion = Annotated[
+    str, full(r"3\.[0-9]{1,3}\.[0-9]{1,3}(?:(?:a|b|rc)[0-9]{1,3})?\+? \((?:CPython|PyPy|GraalVM)\)")
+]
+OperatingSystem = Annotated[
+    str,
+    full(
+        "(?:Linux|Darwin|Windows|FreeBSD|OpenBSD|NetBSD|SunOS|AIX|Java|Android|iOS|Emscripten)?"
+        r"|(?:CYGWIN|MSYS|MINGW64)_NT-[0-9.]{3,12}(?:-[0-9]{1,6})?"
+        r"|Google Colab \(release-colab[a-z-]{0,16}[_-][0-9]{8}-[0-9]{6}[_-]RC[0-9]{2}\)"
+    ),
+]
+Discarded = Annotated[str, StringConstraints(strict=True, max_length=64)]
+
+closed = with_config(ConfigDict(extra="forbid", strict=True))
+
+
+@closed
+class Flags(TypedDict, total=False):
+    """`properties.flags`: where PyAirbyte runs."""
+
+    CI: bool | None
+    LANGCHAIN: bool | None
+    MCP: bool | None
+    NOTEBOOK_RUNTIME: Literal["GOOGLE_COLAB", "JUPYTER", "VS_CODE"] | None
+
+
+@closed
+class Destination(TypedDict, total=False):
+    """`properties.destination`: the connector that is written to."""
+
+    name: Connector | None
+    executor_type: Executor | None
+    version: ConnectorVersion | None
+    config_hash: Hash | None
+
+
+@closed
+class Source(TypedDict, total=False):
+    """`properties.source`: the connector that is read. `type` is the executor as PyAirbyte up to 0.7.1 named it."""
+
+    name: Connector | None
+    executor_type: Executor | None
+    version: ConnectorVersion | None
+    config_hash: Hash | None
+    type: Literal["venv", "local_install"] | None
+
+
+@closed
+class Cache(TypedDict, total=False):
+    """`properties.cache`: where records are kept in between."""
+
+    type: (
+        Literal[
+            "DuckDBCache",
+            "MotherDuckCache",
+            "PostgresCache",
+            "SnowflakeCache",
+            "BigQueryCache",
+            "streaming",
+            "duckdb",
+            "postgres",
+            "snowflake",
+            "bigquery",
+        ]
+        | None
+    )
+    config_hash: Hash | None
+
+
+ExceptionInfo = TypedDict(  # a call, because `class` is a key
+    "ExceptionInfo",
+    {
+        "class": ExceptionClass | None,
+        "connector_name": Connector | None,
+        "exit_code": Annotated[int, Field(ge=-(2**31), lt=2**31)] | None,
+        "message": None,
+        "stream_name": None,
+        "violation": None,
+    },
+    total=False,
+)
+closed(ExceptionInfo)
+
+
+@closed
+class Properties(TypedDict, total=False):
+    """`properties`: what happened, with which connectors, in which environment."""
+
+    session_id: Annotated[str, full(ULID)] | None
+    state: Literal["started", "failed", "succeeded", "canceled"]
+    version: LibraryVersion | None
+    python_version: PythonVersion | None
+    os: OperatingSystem | None
+    application_hash: Hash | None
+    flags: Flags | None
+    source: Source | None
+    destination: Destination | None
+    cache: Cache | None
+    number_of_records: Annotated[int, Field(ge=0, lt=2**53)] | None
+    exception: ExceptionInfo | None
+    ip: Literal["0.0.0.0"] | None  # noqa: S104 -- what PyAirbyte up to 0.7.1 sent so that Segment kept no address
+
+
+@closed
+class Library(TypedDict, total=False):
+    """`context.library`: which SDK sent the event. Discarded."""
+
+    name: Discarded | None
+    version: Discarded | None
+
+
+@closed
+class Context(TypedDict, total=False):
+    """`context`: tolerated from Segment's SDKs as long as it holds nothing but the library."""
+
+    library: Library | None
+
+
+@closed
+class NoIntegrations(TypedDict):
+    """`integrations`: tolerated from Segment's SDKs when empty."""
+
+
+@closed
+class Event(TypedDict):
+    """One track event."""
+
+    event: Literal["install", "sync", "validate", "check"]
+    properties: Properties
+    timestamp: Moment
+    anonymousId: Annotated[str, full(f"{ULID}|{UUID}|{SHARED_ANONYMOUS_ID}")]
+    messageId: NotRequired[Annotated[str, full("[A-Za-z0-9._:-]{1,99}")] | None]
+    sentAt: NotRequired[Any]
+    type: NotRequired[Literal["track"] | None]
+    writeKey: NotRequired[Any]
+    userId: NotRequired[None]
+    integrations: NotRequired[NoIntegrations | None]
+    context: NotRequired[Context | None]
+    receivedAt: NotRequired[Discarded | None]
+    originalTimestamp: NotRequired[Discarded | None]
+
+
+EVENT: Final[TypeAdapter[Event]] = TypeAdapter(Event)
+_validate = EVENT.validator.validate_python
+
+
+def validate(event: object, connectors: AbstractSet[str]) -> Event:
+    """Validate one parsed event against the closed world and the given connector vocabulary.
+
+    Raises pydantic.ValidationError, whose locations name the offending fields.
+    """
+    return cast("Event", _validate(event, context=connectors))

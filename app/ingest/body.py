@@ -1,0 +1,103 @@
+"""Reads a request's body: bounded while it streams in and while it inflates, so that no sender can fill the memory."""
+
+import zlib
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final
+
+from app.problems import Problem
+
+GZIP: Final = 31  # zlib's wbits for "gzip header, 32 KiB window"
+TOO_LARGE: Final = Problem(
+    413, "too_large", "The body is larger than the documented limit, counted after inflating."
+)
+WRONG_TYPE: Final = Problem(
+    415, "unsupported_media_type", "The body must be application/json, plain or gzip."
+)
+NOT_GZIP: Final = Problem(400, "malformed", "The body is not gzip, or it is cut off.", rule="not_gzip")
+
+
+Receive = Callable[[], Awaitable[Mapping[str, Any]]]
+
+
+class Disconnected(Exception):  # noqa: N818 -- nothing went wrong: the client went away
+    """The client went away before its body was complete."""
+
+
+def check_headers(headers: Mapping[bytes, bytes], limit: int) -> bool:
+    """Whether the body comes gzipped. Raises Problem 415 for another type or encoding, 413 for a declared length."""
+    content_type = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
+    encoding = headers.get(b"content-encoding", b"identity").strip().lower()
+    if content_type != b"application/json" or encoding not in (b"identity", b"gzip", b""):
+        raise WRONG_TYPE
+    length = headers.get(b"content-length", b"0")
+    if length.isdigit() and int(length) > limit:
+        raise TOO_LARGE
+    return encoding == b"gzip"
+
+
+async def read(receive: Receive, headers: Mapping[bytes, bytes], limit: int) -> bytes:
+    """The inflated body, at most `limit` bytes of it. Raises Problem 400, 413, 415 or Disconnected."""
+    gzipped = check_headers(headers, limit)
+    message = await receive()
+    chunk: bytes = message.get("body", b"")
+    if not gzipped and not message.get("more_body") and message["type"] == "http.request":
+        if len(chunk) > limit:
+            raise TOO_LARGE
+        return chunk
+    sink = Inflated(limit) if gzipped else Plain(limit)
+    while message["type"] == "http.request":
+        sink.feed(message.get("body", b""))
+        if not message.get("more_body"):
+            return sink.finish()
+        message = await receive()
+    raise Disconnected
+
+
+class Plain:
+    """Collects a body as it is."""
+
+    def __init__(self, limit: int) -> None:
+        """Collect at most `limit` bytes."""
+        self.limit = limit
+        self.collected = bytearray()
+
+    def feed(self, chunk: bytes) -> None:
+        """Take a chunk. Raises Problem 413."""
+        self.collected += chunk
+        if len(self.collected) > self.limit:
+            raise TOO_LARGE
+
+    def finish(self) -> bytes:
+        """The whole body."""
+        return bytes(self.collected)
+
+
+class Inflated(Plain):
+    """Inflates a gzip body as it comes in, never further than the limit: a bomb is met by 413."""
+
+    def __init__(self, limit: int) -> None:
+        """Inflate to at most `limit` bytes."""
+        super().__init__(limit)
+        self.stream = zlib.decompressobj(GZIP)
+        self.received = 0
+
+    def feed(self, chunk: bytes) -> None:
+        """Take a chunk. Raises Problem 400 for what is no gzip, 413 over the limit."""
+        self.received += len(chunk)
+        if self.received > self.limit:
+            raise TOO_LARGE
+        while chunk:
+            if self.stream.eof:  # a further member: gzip files may be concatenated
+                self.stream = zlib.decompressobj(GZIP)
+            try:
+                inflated = self.stream.decompress(chunk, self.limit + 1 - len(self.collected))
+            except zlib.error:
+                raise NOT_GZIP from None
+            super().feed(inflated)
+            chunk = self.stream.unused_data or self.stream.unconsumed_tail
+
+    def finish(self) -> bytes:
+        """The whole body. Raises Problem 400 if it is cut off."""
+        if not self.stream.eof:
+            raise NOT_GZIP
+        return super().finish()

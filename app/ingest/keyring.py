@@ -1,0 +1,104 @@
+"""The write keys in force, in memory: a known `Authorization` header costs one dictionary look-up."""
+
+import asyncio
+import time
+from base64 import b64decode
+from binascii import Error as Base64Error
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from app.privacy.pseudonyms import Pseudonyms
+from app.problems import Problem
+
+log = structlog.get_logger()
+
+REFRESH_SECONDS: Final = 5.0  # how long a revoked key goes on working at the most
+MISS_SECONDS: Final = 0.5  # how often an unknown key makes us look at the database
+UNAUTHORIZED: Final = Problem(401, "unauthorized", "The write key is missing or unknown.")
+UNAVAILABLE: Final = Problem(503, "unavailable", "Write keys cannot be checked right now.", retry_after=5)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Sender:
+    """Who sends: the number of the write key and its text, which only the message key needs."""
+
+    write_key: int
+    text: bytes
+
+
+class Keyring:
+    """Knows which write keys are in force; asks `load` (pseudonym to number) for them, off the event loop."""
+
+    def __init__(self, pseudonyms: Pseudonyms, load: Callable[[], Mapping[bytes, int]]) -> None:
+        """Start empty; `refresh` fills it."""
+        self.pseudonyms = pseudonyms
+        self.load = load
+        self.in_force: Mapping[bytes, int] = {}
+        self.by_header: dict[bytes, Sender] = {}
+        self.refreshed = float("-inf")
+        self.refreshing = asyncio.Lock()
+
+    async def refresh(self) -> None:
+        """Read the keys in force; one reader at a time."""
+        async with self.refreshing:
+            if time.monotonic() - self.refreshed < MISS_SECONDS:
+                return
+            self.in_force = await asyncio.to_thread(self.load)
+            self.by_header = {}
+            self.refreshed = time.monotonic()
+
+    async def keep_fresh(self) -> None:
+        """Refresh for ever. While the database is away the keys known so far stay in force."""
+        while True:
+            try:
+                await self.refresh()
+            except SQLAlchemyError as error:
+                log.warning("keys_not_refreshed", error=type(error).__name__)
+            await asyncio.sleep(REFRESH_SECONDS)
+
+    async def authenticate(self, header: bytes | None, body_key: object) -> Sender:
+        """The sender, by the header if there is one, else by the body's `writeKey`. Raises Problem 401."""
+        if header is not None:
+            known = self.by_header.get(header)
+            if known is not None:
+                return known
+        key = read_basic(header) if header is not None else body_key
+        if not isinstance(key, str) or not key.isascii() or not key:
+            raise UNAUTHORIZED
+        sender = self.find(key)
+        if sender is None:
+            await self.refresh_after_miss()
+            sender = self.find(key)
+        if sender is None:
+            raise UNAUTHORIZED
+        if header is not None:
+            self.by_header[header] = sender
+        return sender
+
+    async def refresh_after_miss(self) -> None:
+        """Look whether an unknown key was made a moment ago. Raises Problem 503 while nobody can know."""
+        try:
+            await self.refresh()
+        except SQLAlchemyError:
+            if not self.in_force:
+                raise UNAVAILABLE from None
+
+    def find(self, key: str) -> Sender | None:
+        """The sender of a key in force."""
+        number = self.in_force.get(self.pseudonyms.write_key(key))
+        return None if number is None else Sender(number, key.encode())
+
+
+def read_basic(header: bytes) -> str | None:
+    """The user name of an HTTP Basic header, whose colon may be missing; None if it is something else."""
+    scheme, _, credentials = header.partition(b" ")
+    if scheme.lower() != b"basic":
+        return None
+    try:
+        return b64decode(credentials.strip(), validate=True).decode("ascii").partition(":")[0]
+    except (Base64Error, ValueError):
+        return None

@@ -1,0 +1,135 @@
+"""Hands the ingest paths to their ASGI endpoints ahead of FastAPI's routing, and describes them in OpenAPI."""
+
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from typing import Any, Final
+
+from fastapi import FastAPI
+
+from app.contract.limits import BATCH_BYTES, BATCH_EVENTS, EVENT_BYTES
+from app.contract.wire import EVENT
+
+AsgiApp = Callable[[Any, Any, Any], Awaitable[None]]
+
+
+class Shortcut:
+    """ASGI middleware: a path of `endpoints` goes there, everything else to the app."""
+
+    def __init__(self, app: AsgiApp, endpoints: Mapping[str, AsgiApp]) -> None:
+        """`endpoints` may be filled later, when the service starts."""
+        self.app = app
+        self.endpoints = endpoints
+
+    async def __call__(self, scope: MutableMapping[str, Any], receive: object, send: object) -> None:
+        """Dispatch by path."""
+        endpoint = self.endpoints.get(scope["path"]) if scope["type"] == "http" else None
+        await (endpoint or self.app)(scope, receive, send)
+
+
+PROBLEM: Final = {
+    "type": "object",
+    "description": "RFC 9457 problem; `code` is stable. It never holds any part of the input.",
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "code": {"type": "string"},
+        "message": {"type": "string"},
+        "success": {"const": False},
+        "rule": {"type": "string", "description": "which rule was broken (400, 422)"},
+        "path": {"type": "string", "description": "schema path of the refused field (422)"},
+    },
+    "required": ["type", "title", "status", "detail", "code", "message", "success"],
+}
+RESULT: Final = {
+    "type": "object",
+    "properties": {
+        "id": {"type": "string", "description": "ULID of the event; a retry gets the same"},
+        "outcome": {"enum": ["accepted", "duplicate", "rejected"]},
+        "reason": {"type": "string"},
+        "path": {"type": "string"},
+        "withheld": {"type": "array", "items": {"type": "string"}},
+    },
+    "required": ["id", "outcome"],
+}
+BATCH: Final = {
+    "type": "object",
+    "properties": {
+        "batch": {"type": "array", "maxItems": BATCH_EVENTS, "items": {"$ref": "#/components/schemas/Event"}},
+        "sentAt": {"type": "string", "format": "date-time"},
+        "writeKey": {"type": "string"},
+    },
+    "required": ["batch"],
+}
+PROBLEMS: Final = {
+    "400": "The body is malformed.",
+    "401": "The write key is missing or unknown.",
+    "413": "The body is too large.",
+    "415": "The body is neither JSON nor gzipped JSON.",
+    "503": "Not stored: try again after `Retry-After` seconds.",
+}
+
+
+def operation(
+    summary: str, body: Mapping[str, Any], reply: Mapping[str, Any], **problems: str
+) -> dict[str, Any]:
+    """One POST operation of the OpenAPI document."""
+    responses: dict[str, Any] = {
+        "200": {"description": "Durable.", "content": {"application/json": {"schema": reply}}},
+        "204": {"description": "`DNT: 1` or `Sec-GPC: 1`: nothing was stored."},
+    }
+    for status, description in sorted({**PROBLEMS, **problems}.items()):
+        schema = {"$ref": "#/components/schemas/Problem"}
+        responses[status] = {
+            "description": description,
+            "content": {"application/problem+json": {"schema": schema}},
+        }
+    return {
+        "post": {
+            "summary": summary,
+            "tags": ["ingest"],
+            "security": [{"writeKey": []}],
+            "requestBody": {"required": True, "content": {"application/json": {"schema": body}}},
+            "responses": responses,
+        }
+    }
+
+
+def add_reference(app: FastAPI) -> None:
+    """Add the ingest endpoints to the OpenAPI document of the app."""
+    generate = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            describe(generate())
+        return generate()
+
+    app.openapi = openapi  # type: ignore[method-assign]
+
+
+def describe(document: dict[str, Any]) -> None:
+    """Write paths, schemas and the security scheme into an OpenAPI document."""
+    event = EVENT.json_schema(ref_template="#/components/schemas/{model}")
+    components = document.setdefault("components", {})
+    schemas = components.setdefault("schemas", {})
+    schemas.update({**event.pop("$defs", {}), "Event": event, "Problem": PROBLEM, "Result": RESULT})
+    components.setdefault("securitySchemes", {})["writeKey"] = {
+        "type": "http",
+        "scheme": "basic",
+        "description": "user name: the write key; no password",
+    }
+    reference = {"$ref": "#/components/schemas/Event"}
+    result = {"$ref": "#/components/schemas/Result"}
+    results = {"type": "object", "properties": {"results": {"type": "array", "items": result}}}
+    either = {"anyOf": [reference, BATCH]}
+    refused = {"422": "The event is refused; `rule` and `path` say why."}
+    document["paths"].update(
+        {
+            "/v1/track": operation(
+                f"Send one event of at most {EVENT_BYTES} bytes", reference, result, **refused
+            ),
+            "/v1/batch": operation(f"Send up to {BATCH_EVENTS} events, {BATCH_BYTES} bytes", BATCH, results),
+            "/v1/import": operation("Send history: times are kept as they are", BATCH, results),
+            "/v1/validate": operation("Dry run: the same verdicts, nothing stored", either, results),
+        }
+    )

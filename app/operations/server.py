@@ -1,0 +1,87 @@
+"""`serve`: database, migrations, keys, banner, workers; and everything stopped again."""
+
+import os
+import socket
+from typing import Final
+
+import uvicorn
+from uvicorn.supervisors import Multiprocess
+
+from app.operations import logs
+from app.privacy.pseudonyms import Pseudonyms
+from app.problems import TelemetryError
+from app.settings import Settings
+from app.store import keys, migrations, secrets
+from app.store.database import Database, hold, open_admin_engine
+
+BACKLOG: Final = 2048
+GRACE_SECONDS: Final = 5  # for requests in flight when the service is told to stop
+
+
+def serve(settings: Settings) -> None:
+    """Run the service until SIGINT or SIGTERM. Raises TelemetryError if it cannot start."""
+    logs.configure(settings.log_level)
+    listener = listen(settings.host, settings.port)
+    with listener, hold(settings, create=True) as database:
+        migrations.migrate(database.url)
+        held = secrets.resolve(settings)
+        first_key = prepare_keys(settings, database, Pseudonyms(held.hash_key))
+        print_banner(settings, listener.getsockname()[1], held.report_token, first_key)
+        config = uvicorn.Config(
+            "app.main:create_app",
+            factory=True,
+            workers=settings.workers,
+            log_config=None,
+            access_log=False,  # it would print the clients' addresses
+            server_header=False,
+            proxy_headers=False,
+            timeout_graceful_shutdown=GRACE_SECONDS,
+        )
+        if settings.workers > 1:
+            Multiprocess(config, sockets=[listener]).run()
+        else:
+            uvicorn.Server(config).run(sockets=[listener])
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket on the address, before anything slow happens. Raises TelemetryError if it is taken."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen(BACKLOG)  # from here on connections wait instead of being refused
+    except OSError as error:
+        listener.close()
+        raise TelemetryError(
+            f"Cannot listen on {host}:{port} ({os.strerror(error.errno or 0)}); set TELEMETRY_HOST or TELEMETRY_PORT."
+        ) from None
+    listener.set_inheritable(True)
+    return listener
+
+
+def prepare_keys(settings: Settings, database: Database, pseudonyms: Pseudonyms) -> str | None:
+    """Check the hash key, accept the configured write keys, and make the first one; that one if it is new."""
+    with open_admin_engine(database.url).begin() as connection:
+        keys.check_hash_key(connection, pseudonyms)
+        keys.register(connection, pseudonyms, settings.extra_write_keys)
+        if settings.database_url is not None and keys.load(connection):
+            return None
+        first_key, is_new = secrets.first_write_key(settings)
+        keys.add(connection, pseudonyms, "first", first_key)
+        return first_key if is_new else None
+
+
+def print_banner(settings: Settings, port: int, report_token: str, first_key: str | None) -> None:
+    """Say where the service is. Secrets are shown on loopback only, the first write key once."""
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    base = f"http://{host}:{port}"
+    lines = [f"PyAirbyte telemetry listens on {base}"]
+    if first_key:
+        lines.append(f"Write key (shown once, kept in {settings.data_dir / 'write-key'}): {first_key}")
+    if settings.is_loopback:
+        lines.append(f"Reports: {base}/v1/reports/connectors?token={report_token}")
+    else:
+        lines.append(f"Reports: {base}/v1/reports/connectors, with the report token as Bearer")
+    lines.append(f"API documentation: {base}/docs    Stop: Ctrl-C")
+    print(*lines, sep="\n", flush=True)  # noqa: T201 -- the banner is for people

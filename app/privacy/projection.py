@@ -1,0 +1,132 @@
+"""From a valid event to its row: pseudonyms for ids and hashes, the client's time, the bucket."""
+
+import datetime as dt
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from pydantic_core import PydanticCustomError
+
+from app.contract.vocabulary import SHARED_ANONYMOUS_ID
+from app.contract.wire import EARLIEST, LATEST, parse_moment
+from app.privacy.pseudonyms import Pseudonyms, to_ms, ulid_ms, ulid_number
+
+BUCKETS: Final = 256
+NO_TIME: Final = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)  # never the arrival: a retry would be another event
+CLOCK_DRIFT: Final = dt.timedelta(minutes=55)  # less is a slow clock; more is a wrong time zone
+EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+NOTHING: Final[Mapping[str, Any]] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """How an event came in: when, under which write key (its number and its bytes), as history or live.
+
+    `sent_at` is the batch's, as the client sent it; an event's own goes before it.
+    """
+
+    received_at: dt.datetime
+    write_key: int
+    write_key_text: bytes
+    sent_at: object = None
+    historical: bool = False
+
+
+def project(
+    event: Mapping[str, Any], message_key: bytes, arrival: Arrival, pseudonyms: Pseudonyms
+) -> dict[str, Any]:
+    """The row of an event whose fields are valid or absent; absent columns are left out.
+
+    Times are datetimes in UTC, pseudonyms 16 bytes. `bucket` is crc32 of the raw subject (anonymous id, else session,
+    else message key) modulo 256, fixed for ever: it distributes the tables.
+    """
+    properties = event.get("properties") or NOTHING
+    anonymous_id = event.get("anonymousId")
+    if anonymous_id == SHARED_ANONYMOUS_ID:
+        anonymous_id = None
+    session_id = properties.get("session_id")
+    timestamp = event.get("timestamp")
+    occurred_at = timestamp or minted_at(session_id)
+    subject = anonymous_id or session_id
+    row: dict[str, Any] = {
+        "occurred_at": occurred_at,
+        "received_at": arrival.received_at,
+        "bucket": zlib.crc32(subject.encode() if subject else message_key) % BUCKETS,
+        "write_key": arrival.write_key,
+        "message_key": message_key,
+        "first_run": is_first_run(anonymous_id, session_id),
+        "event": event.get("event"),
+        "state": properties.get("state"),
+        "version": properties.get("version"),
+        "python_version": properties.get("python_version"),
+        "os": properties.get("os"),
+        "number_of_records": properties.get("number_of_records"),
+    }
+    if timestamp and not arrival.historical:
+        row["corrected_at"] = correct(timestamp, event.get("sentAt") or arrival.sent_at, arrival.received_at)
+    if anonymous_id:
+        row["anonymous_id"] = pseudonyms.of("anonymous id", anonymous_id)
+    if session_id:
+        row["session_key"] = pseudonyms.session(session_id, to_ms(occurred_at))
+    if application_hash := properties.get("application_hash"):
+        row["application_hash"] = pseudonyms.of("application", application_hash)
+    add_connectors(row, properties, pseudonyms)
+    add_circumstances(row, properties)
+    return row
+
+
+def add_connectors(row: dict[str, Any], properties: Mapping[str, Any], pseudonyms: Pseudonyms) -> None:
+    """Source, destination and cache."""
+    for role in ("source", "destination"):
+        if connector := properties.get(role):
+            row[f"{role}_name"] = connector.get("name")
+            row[f"{role}_executor_type"] = connector.get("executor_type") or connector.get("type")
+            row[f"{role}_version"] = connector.get("version")
+            if config_hash := connector.get("config_hash"):
+                row[f"{role}_config_hash"] = pseudonyms.of("config", config_hash)
+    if cache := properties.get("cache"):
+        row["cache_type"] = cache.get("type")
+        if config_hash := cache.get("config_hash"):
+            row["cache_config_hash"] = pseudonyms.of("config", config_hash)
+
+
+def add_circumstances(row: dict[str, Any], properties: Mapping[str, Any]) -> None:
+    """Flags and exception."""
+    if flags := properties.get("flags"):
+        row["ci"] = flags.get("CI")
+        row["langchain"] = flags.get("LANGCHAIN")
+        row["mcp"] = flags.get("MCP")
+        row["notebook_runtime"] = flags.get("NOTEBOOK_RUNTIME")
+    if exception := properties.get("exception"):
+        row["exception_class"] = exception.get("class")
+        row["connector_name"] = exception.get("connector_name")
+        row["exit_code"] = exception.get("exit_code")
+
+
+def minted_at(session_id: str | None) -> dt.datetime:
+    """The time inside a session's ULID, where an event has no time of its own; 2000-01-01 without one."""
+    if session_id:
+        milliseconds = ulid_ms(session_id)
+        if to_ms(EARLIEST) <= milliseconds < to_ms(LATEST):
+            return EPOCH + dt.timedelta(milliseconds=milliseconds)
+    return NO_TIME
+
+
+def is_first_run(anonymous_id: str | None, session_id: str | None) -> bool:
+    """Whether the id was minted in the same millisecond as the session, ULID ± 1: a machine without a memory."""
+    if not anonymous_id or not session_id or anonymous_id[:10] != session_id[:10]:
+        return False
+    return abs(ulid_number(anonymous_id) - ulid_number(session_id)) <= 1
+
+
+def correct(timestamp: dt.datetime, sent_at: object, received_at: dt.datetime) -> dt.datetime | None:
+    """The corrected time of an event whose clock is off by 55 minutes or more, else None.
+
+    drift = received_at - (sentAt, else timestamp); corrected time = timestamp + drift.
+    """
+    try:
+        drift = received_at - (parse_moment(sent_at) if sent_at is not None else timestamp)
+    except PydanticCustomError:  # an invalid sentAt is ignored
+        drift = received_at - timestamp
+    return timestamp + drift if abs(drift) >= CLOCK_DRIFT else None

@@ -1,0 +1,185 @@
+"""The one write transaction: events, ledger, outcome counts and tallies of a batch, committed together or not at all."""
+
+import datetime as dt
+import zlib
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+from uuid import UUID, uuid4, uuid5
+
+import orjson
+from psycopg.errors import UniqueViolation
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.exc import DataError, IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.privacy.verdict import Verdict
+from app.store.database import read_sql
+from app.store.tables import events, rejections
+
+COLUMNS: Final = tuple(column.name for column in events.columns)
+INTERNAL: Final = "internal"  # the reason of an event that Postgres itself would not take
+
+
+def describe(table_columns: Iterable[Any]) -> str:
+    """Columns with their types, as `json_to_recordset` wants them."""
+    dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
+    return ", ".join(f"{column.name} {column.type.compile(dialect)}" for column in table_columns)
+
+
+INSERT_BATCH: Final = read_sql("insert_batch.sql").format(
+    columns=", ".join(COLUMNS),
+    event_types=describe(events.columns),
+    rejection_types=describe(rejections.columns),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """Something counted beside the events: kind `refused`, `withheld` or `client_dropped`, with an enumerated reason."""
+
+    hour: dt.datetime
+    write_key: int
+    kind: str
+    reason: str
+
+
+@dataclass(slots=True)
+class Batch:
+    """What is committed together. `batch_id` fences it: committed twice, it would violate a key."""
+
+    verdicts: Sequence[Verdict]
+    tallies: Counter[Tally] = field(default_factory=Counter)
+    batch_id: UUID = field(default_factory=uuid4)
+
+
+def hour_of(moment: dt.datetime) -> dt.datetime:
+    """The UTC hour in which something is counted."""
+    return moment.replace(minute=0, second=0, microsecond=0)
+
+
+def sort_key(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    """The primary key: rows sorted by it are locked in one order by every writer."""
+    return (row["occurred_at"], row["bucket"], row["message_key"])
+
+
+def encode(rows: list[Any]) -> str:
+    """Rows as JSON; bytes in Postgres' hexadecimal form."""
+    return orjson.dumps(rows, default=lambda binary: "\\x" + binary.hex()).decode()
+
+
+def count(batch: Batch) -> list[dict[str, Any]]:
+    """The counts that do not depend on the database: received and rejected, by hour, write key and reason."""
+    counts: Counter[tuple[dt.datetime, int, str, str]] = Counter()
+    for verdict in batch.verdicts:
+        hour, write_key = hour_of(verdict.row["received_at"]), verdict.row["write_key"]
+        counts[hour, write_key, "received", ""] += 1
+        if verdict.reason is not None:
+            counts[hour, write_key, "rejected", verdict.reason] += 1
+    names = ("hour", "write_key", "outcome", "reason", "count")
+    return [dict(zip(names, (*key, number), strict=True)) for key, number in counts.items()]
+
+
+def tally(batch: Batch) -> list[dict[str, Any]]:
+    """The tallies of a batch: its own and one for every withheld field."""
+    tallies = Counter(batch.tallies)
+    for verdict in batch.verdicts:
+        for path in verdict.withheld:
+            hour = hour_of(verdict.row["received_at"])
+            tallies[Tally(hour, verdict.row["write_key"], "withheld", path)] += 1
+    return [
+        {
+            "hour": key.hour,
+            "write_key": key.write_key,
+            "kind": key.kind,
+            "reason": key.reason,
+            "count": number,
+        }
+        for key, number in tallies.items()
+    ]
+
+
+def ledger_row(verdict: Verdict) -> dict[str, Any]:
+    """The row of a refused event in the ledger."""
+    return {**verdict.row, "reason": verdict.reason, "path": verdict.path or ""}
+
+
+async def insert(connection: AsyncConnection, batch: Batch) -> list[str]:
+    """Commit a batch; the outcome of each verdict, in order: `accepted`, `duplicate` or `rejected`.
+
+    `connection` commits by itself (AUTOCOMMIT). A row that Postgres will not take (SQLSTATE class 22 or 23) never fails
+    its neighbours: the batch is halved until the row is alone, and that row becomes `rejected`, reason `internal`.
+    Raises sqlalchemy.exc.DBAPIError for everything else; the batch may then be inserted again.
+    """
+    try:
+        return await insert_whole(connection, batch)
+    except IntegrityError as error:
+        if is_fence(error):
+            return [outcome_of(verdict, fresh=True) for verdict in batch.verdicts]
+        return await insert_apart(connection, batch)
+    except DataError:
+        return await insert_apart(connection, batch)
+
+
+async def insert_whole(connection: AsyncConnection, batch: Batch) -> list[str]:
+    """Commit a batch with one statement."""
+    accepted = [verdict.row for verdict in batch.verdicts if not verdict.rejected]
+    rejected = [ledger_row(verdict) for verdict in batch.verdicts if verdict.rejected]
+    result = await connection.exec_driver_sql(
+        INSERT_BATCH,
+        {
+            "batch_id": batch.batch_id,
+            "bucket": zlib.crc32(batch.batch_id.bytes) % 256,
+            "events": encode(sorted(accepted, key=sort_key)),
+            "rejections": encode(sorted(rejected, key=sort_key)),
+            "counts": encode(count(batch)),
+            "tallies": encode(tally(batch)),
+        },
+    )
+    fresh = set(result.scalars())
+    outcomes = []
+    for verdict in batch.verdicts:
+        key = verdict.row["message_key"]
+        outcomes.append(outcome_of(verdict, fresh=key in fresh))
+        fresh.discard(key)  # the same event twice in one batch is new once
+    return outcomes
+
+
+async def insert_apart(connection: AsyncConnection, batch: Batch) -> list[str]:
+    """Commit the halves of a batch one by one; a single row that fails is refused.
+
+    The halves' ids follow from the batch's, so that the fence holds when the batch is inserted again.
+    """
+    if not batch.verdicts:
+        return []
+    if len(batch.verdicts) == 1:
+        refused = refuse(batch.verdicts[0])
+        await insert_whole(connection, Batch([refused], batch.tallies, uuid5(batch.batch_id, "refused")))
+        return ["rejected"]
+    middle = len(batch.verdicts) // 2
+    halves = (
+        Batch(batch.verdicts[:middle], batch.tallies, uuid5(batch.batch_id, "first")),
+        Batch(batch.verdicts[middle:], Counter(), uuid5(batch.batch_id, "second")),
+    )
+    return [outcome for half in halves for outcome in await insert(connection, half)]
+
+
+def refuse(verdict: Verdict) -> Verdict:
+    """The verdict on an event that Postgres would not take: in the ledger with its key only."""
+    kept = ("occurred_at", "received_at", "bucket", "write_key", "message_key", "first_run")
+    row = {name: verdict.row[name] for name in kept}
+    return Verdict(verdict.id, row, reason=INTERNAL)
+
+
+def outcome_of(verdict: Verdict, *, fresh: bool) -> str:
+    """The outcome of a committed verdict."""
+    if verdict.rejected:
+        return "rejected"
+    return "accepted" if fresh else "duplicate"
+
+
+def is_fence(error: IntegrityError) -> bool:
+    """Whether an error says that this very batch is committed already."""
+    cause = error.orig
+    return isinstance(cause, UniqueViolation) and cause.diag.table_name == "outcomes"
