@@ -1,0 +1,98 @@
+"""The verb `demo`: fills a service with a made-up fleet, so that every report has something to show."""
+
+import asyncio
+import datetime as dt
+from collections.abc import Iterable
+from typing import Annotated, Final
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from app.contract.vocabulary import shipped_connectors
+from app.demo.draw import DAY
+from app.demo.fleet import FleetEvent, generate_events
+from app.demo.host import open_target
+from app.demo.send import Batch, Summary, Target, send_events
+from app.problems import TelemetryError
+from app.settings import load_settings
+
+HOUR_FORMAT: Final = "%Y-%m-%dT%H"
+
+
+def demo(
+    users: Annotated[int, typer.Option(help="How many people use PyAirbyte.", min=1, max=200_000)] = 3000,
+    days: Annotated[int, typer.Option(help="How many days back they did.", min=1, max=365)] = 60,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same fleet.")] = 7,
+    url: Annotated[str | None, typer.Option(help="A running service, else the one configured.")] = None,
+    write_key: Annotated[str | None, typer.Option(help="A write key of that service.")] = None,
+    until: Annotated[
+        dt.datetime | None, typer.Option(formats=[HOUR_FORMAT], help="The last hour (UTC); now by default.")
+    ] = None,
+) -> None:
+    """Post a made-up fleet of PyAirbyte users through the HTTP API.
+
+    Without --url it goes to the service on the configured port, or to one that runs only as long as the demo. Running
+    it twice within an hour adds nothing: the events are recognised. Made-up users count like real ones, so use a
+    database without real events; the failure rates say nothing about the real connectors.
+
+    Example: pyairbyte-telemetry demo --users 500 --days 28
+    """
+    if url is not None and not url.startswith(("http://", "https://")):
+        raise TelemetryError("--url takes an address such as http://127.0.0.1:8000")
+    end = (until.replace(tzinfo=dt.UTC) if until else this_hour()).timestamp()
+    events = generate_events(shipped_connectors(), users=users, days=days, seed=seed, until=end)
+    console = Console()
+    with open_target(load_settings(), url, write_key) as target:
+        summary = send_with_progress(console, events, target, end - days * DAY, end)
+    for table in render(summary):
+        console.print(table)
+    console.print("What to fix first: [bold]pyairbyte-telemetry report connectors[/bold]")
+
+
+def this_hour() -> dt.datetime:
+    """The beginning of the current hour, UTC."""
+    return dt.datetime.now(dt.UTC).replace(minute=0, second=0, microsecond=0)
+
+
+def send_with_progress(
+    console: Console, events: Iterable[FleetEvent], target: Target, start: float, end: float
+) -> Summary:
+    """Send the events while a bar shows how far through the days they are."""
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console) as progress:
+        task = progress.add_task(f"Posting to {target.url}", total=end - start)
+        sent, reached = 0, 0.0
+
+        def report(batch: Batch) -> None:
+            nonlocal sent, reached
+            sent += len(batch.events)
+            reached = max(reached, batch.events[-1].at - start)
+            progress.update(task, completed=reached, description=f"Posting to {target.url}: {sent:,} events")
+
+        summary = asyncio.run(send_events(events, target, report))
+        progress.update(task, completed=end - start)
+    return summary
+
+
+def render(summary: Summary) -> list[Table]:
+    """What became of the events, and what was withheld or refused in them."""
+    rate = summary.events / summary.seconds if summary.seconds else 0.0
+    outcomes = Table(
+        title=f"{summary.events:,} events in {summary.seconds:.1f} s ({rate:,.0f}/s)", title_justify="left"
+    )
+    outcomes.add_column("outcome")
+    outcomes.add_column("events", justify="right")
+    for outcome, count in summary.outcomes.most_common():
+        outcomes.add_row(outcome, f"{count:,}")
+    if summary.unexpected:
+        outcomes.add_row("other than the fleet was made for", f"{summary.unexpected:,}", style="red")
+    details = Table(title="Refused and withheld", title_justify="left")
+    details.add_column("what")
+    details.add_column("events", justify="right")
+    for reason, count in summary.reasons.most_common():
+        details.add_row(f"refused: {reason}", f"{count:,}")
+    for path, count in summary.withheld.most_common():
+        details.add_row(f"withheld: {path}", f"{count:,}")
+    return [outcomes, details]
