@@ -105,7 +105,8 @@ def install(lock: Path) -> None:
     """Make `.venv` if it is not there or broken, and install the lock; with uv, else with pip."""
     moved = CONSOLE.is_file() and str(PYTHON) not in CONSOLE.read_text()
     broken = moved or not os.access(PYTHON, os.X_OK)
-    if uv := find_uv():
+    uv = find_uv()
+    if uv:
         if broken:
             run([uv, "venv", "--quiet", "--clear", "--python", sys.executable, VENV])
         run([uv, "pip", "sync", "--require-hashes", "--python", PYTHON, lock])

@@ -21,7 +21,7 @@ from app.settings import load_settings
 HOUR_FORMAT: Final = "%Y-%m-%dT%H"
 
 
-def demo(
+def demo(  # noqa: PLR0913, PLR0917 -- one argument an option
     users: Annotated[int, typer.Option(help="How many people use PyAirbyte.", min=1, max=200_000)] = 3000,
     days: Annotated[int, typer.Option(help="How many days back they did.", min=1, max=365)] = 60,
     seed: Annotated[int, typer.Option(help="The same seed gives the same fleet.")] = 7,
@@ -33,9 +33,13 @@ def demo(
 ) -> None:
     """Post a made-up fleet of PyAirbyte users through the HTTP API.
 
-    Without --url it goes to the service on the configured port, or to one that runs only as long as the demo. Running
-    it twice within an hour adds nothing: the events are recognised. Made-up users count like real ones, so use a
-    database without real events; the failure rates say nothing about the real connectors.
+    Goes to the service on the configured port; if none runs, to one of its own.
+
+    Twice within an hour adds nothing: the same events are recognised.
+
+    Made-up users count like real ones: use a database without real events.
+
+    The failure rates are invented and say nothing about the real connectors.
 
     Example: pyairbyte-telemetry demo --users 500 --days 28
     """

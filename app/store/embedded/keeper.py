@@ -150,14 +150,19 @@ def stop_when_unused(server: "subprocess.Popen[bytes]", hold_lock: int) -> None:
 
 
 def bound_log(log: int) -> None:
-    """Cut the server's log to its end whenever it has grown too long; it is only appended to."""
+    """Keep the server's log from filling the disk."""
     while True:
-        size = os.fstat(log).st_size
-        if size > LOG_BYTES:
-            tail = os.pread(log, LOG_KEPT_BYTES, size - LOG_KEPT_BYTES)
-            os.ftruncate(log, 0)
-            os.write(log, tail)
+        cut_log(log)
         time.sleep(LOG_CHECK_SECONDS)
+
+
+def cut_log(log: int) -> None:
+    """Cut the log to its end if it has grown too long. The server only appends, so it goes on behind that."""
+    size = os.fstat(log).st_size
+    if size > LOG_BYTES:
+        tail = os.pread(log, LOG_KEPT_BYTES, size - LOG_KEPT_BYTES)
+        os.ftruncate(log, 0)
+        os.write(log, tail)
 
 
 def background(work: Callable[[], None]) -> None:

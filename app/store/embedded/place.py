@@ -9,6 +9,7 @@ from pathlib import Path
 from app.store.embedded.account import Account
 from app.store.embedded.errors import UnsuitablePlaceError
 
+FOLDER = "postgres"
 SOCKET_NAME = ".s.PGSQL.5432"
 # sun_path holds 108 bytes on Linux and 104 on macOS.
 LONGEST_SOCKET_PATH = 100
@@ -61,7 +62,7 @@ class Place:
 def prepare_place(data_dir: Path) -> Place:
     """Make the folders that are missing; raises UnsuitablePlaceError where a cluster would not be safe."""
     data_dir = data_dir.absolute()
-    home = data_dir / "postgres"
+    home = data_dir / FOLDER
     try:
         data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         # Passable, so that root's server can reach its cluster; everything in it is private on its own account.
@@ -78,9 +79,9 @@ def prepare_place(data_dir: Path) -> Place:
     return Place(home.resolve())
 
 
-def refuse_network(folder: Path) -> None:
+def refuse_network(folder: Path, mounts: Path = MOUNTS) -> None:
     """Raise UnsuitablePlaceError on a network file system: its locks and its fsync are not to be trusted."""
-    kind = file_system(folder)
+    kind = file_system(folder, mounts)
     if kind and NETWORK_FILE_SYSTEMS.fullmatch(kind):
         raise UnsuitablePlaceError(
             f"{folder} is on a network file system ({kind}), where two machines could start a server on one cluster. "
@@ -88,7 +89,7 @@ def refuse_network(folder: Path) -> None:
         )
 
 
-def file_system(folder: Path, mounts: Path = MOUNTS) -> str | None:
+def file_system(folder: Path, mounts: Path) -> str | None:
     """The type of the file system that holds `folder`, as the kernel calls it; None where it does not say."""
     try:
         lines = mounts.read_text("utf-8", "surrogateescape").splitlines()

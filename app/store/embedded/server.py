@@ -18,7 +18,7 @@ from app.store.embedded.binaries import CLEAN_ENVIRONMENT, find_binaries
 from app.store.embedded.cluster import DATABASE, ROLE, check_cluster, make_cluster, opened_folder
 from app.store.embedded.configuration import server_arguments
 from app.store.embedded.errors import ClusterError, ServerStartError
-from app.store.embedded.place import check_socket_folder, prepare_place, prepare_socket_folder
+from app.store.embedded.place import FOLDER, Place, check_socket_folder, prepare_place, prepare_socket_folder
 
 # Recovery after a crash replays up to max_wal_size; a second command waits for the first one's initdb.
 PATIENCE_SECONDS: Final = 180
@@ -46,9 +46,9 @@ class Server:
         """
         self._pg_bin = pg_bin
         self._settings = dict(settings or {})
-        self._place = prepare_place(data_dir)
-        if not create and not self._place.cluster.exists():
+        if not create and not Place(data_dir / FOLDER).cluster.exists():
             raise ClusterError(f"There is no data in {data_dir} yet; `serve` makes the database.")
+        self._place = prepare_place(data_dir)
         self._account = choose_account(self._place.cluster)
         self._socket_folder = self._place.socket_folder(self._account)
         self._hold: int | None = locks.open_lock(self._place.hold_lock)
