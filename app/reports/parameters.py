@@ -1,0 +1,222 @@
+"""One parser for what a report takes, on the command line and in a URL alike.
+
+Its refusals name the parameter and what it takes, never what was given.
+"""
+
+import datetime as dt
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from app.problems import Problem
+from app.reports.registry import Report
+
+DAY: Final = dt.timedelta(days=1)
+MAX_WINDOW: Final = 400  # days that the daily rollups are to be kept
+MAX_LIMIT: Final = 10_000
+EARLIEST: Final = dt.date(2023, 1, 1)  # an event's own bounds
+LATEST: Final = dt.date(2099, 12, 31)
+
+VERSION: Final = re.compile(
+    r"[0-9]{1,6}(\.[0-9]{1,6}){2}((a|b|rc)[0-9]{1,6})?(\.post[0-9]{1,6})?(\.dev[0-9]{1,18})?(\+g?[0-9a-f]{7,40})?"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Parameters:
+    """What a report was asked for. The window is the `days` UTC days up to and including `until`."""
+
+    days: int
+    until: dt.date
+    role: str
+    lane: str
+    ci: str
+    prerelease: str
+    version: str | None
+    sort: str
+    limit: int
+
+    @property
+    def window_from(self) -> dt.datetime:
+        """The first instant of the window, UTC."""
+        return self.window_until - self.days * DAY
+
+    @property
+    def window_until(self) -> dt.datetime:
+        """The first instant after the window, UTC."""
+        return dt.datetime.combine(self.until, dt.time(), dt.UTC) + DAY
+
+    def describe(self) -> dict[str, str | int | None]:
+        """The parameters as they would be given again, for the report's own record."""
+        return {
+            "window": f"{self.days}d",
+            "until": self.until.isoformat(),
+            "role": self.role,
+            "lane": self.lane,
+            "ci": self.ci,
+            "prerelease": self.prerelease,
+            "version": self.version,
+            "sort": self.sort,
+            "limit": self.limit,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A parameter: what it takes, in words or as an enumeration, and what it stands at."""
+
+    name: str
+    description: str
+    allowed: str
+    default: str
+    choices: tuple[str, ...] = ()
+
+
+def choice(name: str, description: str, *choices: str) -> Parameter:
+    """A parameter that takes one of a few words, the first by default."""
+    return Parameter(name, description, f"one of {', '.join(choices)}", choices[0], choices)
+
+
+PARAMETERS: Final[Mapping[str, Parameter]] = {
+    parameter.name: parameter
+    for parameter in (
+        Parameter(
+            "window",
+            "How many UTC days, counted back from `until`. 28 days cancel the effects of weekdays.",
+            f"a number of days from 1d to {MAX_WINDOW}d, such as 7d, 28d, 90d",
+            "28d",
+        ),
+        Parameter(
+            "until",
+            "The last UTC day of the window, included.",
+            f"a date YYYY-MM-DD from {EARLIEST} to {LATEST}",
+            "today",
+        ),
+        choice(
+            "role", "Which connector ranks: the one read from or the one written to.", "source", "destination"
+        ),
+        choice(
+            "lane",
+            "Syncs into a cache, or into a destination; `rated` is both. `direct` reads send no end: usage only, "
+            "without rates.",
+            "rated",
+            "cache",
+            "write",
+            "direct",
+        ),
+        choice("ci", "Syncs that ran in continuous integration.", "exclude", "include", "only"),
+        choice(
+            "prerelease",
+            "Syncs of development and pre-release versions of PyAirbyte; included where `version` names one.",
+            "exclude",
+            "include",
+            "only",
+        ),
+        Parameter(
+            "version",
+            "Syncs of this version of PyAirbyte only.",
+            "a version such as 0.71.3 or 1.0.0rc37",
+            "all",
+        ),
+        Parameter("sort", "What ranks first, the largest value on top.", "", "burden"),
+        Parameter(
+            "limit", "How many rows, after ranking.", f"a number from 1 to {MAX_LIMIT}", str(MAX_LIMIT)
+        ),
+    )
+}
+
+
+def allowed(report: Report, name: str) -> str:
+    """What a parameter of a report takes, in words."""
+    return f"one of {', '.join(report.sorts)}" if name == "sort" else PARAMETERS[name].allowed
+
+
+def refuse(report: Report, name: str) -> Problem:
+    """The problem of a bad value."""
+    return Problem(400, "invalid_parameter", f"The parameter {name} takes {allowed(report, name)}.")
+
+
+def parse(report: Report, given: Iterable[tuple[str, str]], now: dt.datetime) -> Parameters:
+    """Read the given names and values; what is missing stands at its default, `until` at the UTC day of `now`.
+
+    Raises Problem 400: `unknown_parameter`, `repeated_parameter`, `invalid_parameter`, with what is allowed.
+    """
+    texts: dict[str, str] = {}
+    for name, text in given:
+        if name not in report.parameters:
+            raise Problem(
+                400, "unknown_parameter", f"This report takes the parameters {', '.join(report.parameters)}."
+            )
+        if name in texts:
+            raise Problem(400, "repeated_parameter", f"The parameter {name} was given more than once.")
+        texts[name] = text
+    values = dict(defaults(report, now, texts))
+    for name, text in texts.items():
+        value = READERS[name](text, report)
+        if value is None:
+            raise refuse(report, name)
+        values[name] = value
+    values["days"] = values.pop("window")
+    return Parameters(**values)
+
+
+def defaults(report: Report, now: dt.datetime, given: Mapping[str, str]) -> Iterable[tuple[str, Any]]:
+    """Every parameter at rest. Naming a version asks for it, pre-release or not."""
+    for name, parameter in PARAMETERS.items():
+        yield name, parameter.default
+    yield "window", 28
+    yield "until", now.astimezone(dt.UTC).date()
+    yield "version", None
+    yield "sort", report.default_sort
+    yield "limit", MAX_LIMIT
+    if "version" in given:
+        yield "prerelease", "include"
+
+
+def read_window(text: str, _: Report) -> int | None:
+    """`28d` as 28, None if it is no window."""
+    days = int(text[:-1]) if re.fullmatch("[1-9][0-9]{0,2}d", text) else 0
+    return days if 1 <= days <= MAX_WINDOW else None
+
+
+def read_until(text: str, _: Report) -> dt.date | None:
+    """An ISO date within bounds, else None."""
+    if not re.fullmatch("[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
+        return None
+    try:
+        day = dt.date.fromisoformat(text)
+    except ValueError:
+        return None
+    return day if EARLIEST <= day <= LATEST else None
+
+
+def read_version(text: str, _: Report) -> str | None:
+    """A version of PyAirbyte, else None."""
+    return text if VERSION.fullmatch(text) else None
+
+
+def read_sort(text: str, report: Report) -> str | None:
+    """A sort that the report has, else None."""
+    return text if text in report.sorts else None
+
+
+def read_limit(text: str, _: Report) -> int | None:
+    """A number of rows, else None."""
+    number = int(text) if re.fullmatch("[1-9][0-9]{0,4}", text) else 0
+    return number if 1 <= number <= MAX_LIMIT else None
+
+
+def read_choice(name: str) -> Callable[[str, Report], str | None]:
+    """A reader of an enumerated parameter."""
+    return lambda text, _: text if text in PARAMETERS[name].choices else None
+
+
+READERS: Final[Mapping[str, Callable[[str, Report], Any]]] = {
+    "window": read_window,
+    "until": read_until,
+    "version": read_version,
+    "sort": read_sort,
+    "limit": read_limit,
+    **{name: read_choice(name) for name in ("role", "lane", "ci", "prerelease")},
+}
