@@ -1,0 +1,223 @@
+"""Anonymous usage events of PyAirbyte: a drop-in for `airbyte._util.telemetry` that never gets in the way.
+
+You can opt out at any time by setting the environment variable DO_NOT_TRACK to any value, or for good with
+`python -m pyairbyte_telemetry off`. `python -m pyairbyte_telemetry show` prints what would be sent.
+
+No personal data is sent, and nothing that could hold any without being hashed first. What is sent:
+
+- the versions of PyAirbyte and Python, and the operating system's name;
+- the connectors' names, versions and how they are run; the cache's type; a hash of each configuration;
+- what was done (install, check, validate, sync), what became of it, and how many records there were;
+- the class of an exception, never its message;
+- a hash of the script's or notebook's name;
+- whether this is CI, a notebook, LangChain or an MCP server.
+
+Nothing is sent unless AIRBYTE_TELEMETRY_URL names a host. Functions that send return at once and never raise.
+"""
+
+import atexit
+import os
+from contextlib import suppress
+from functools import lru_cache
+from typing import Any
+
+__version__ = "0.1.0"
+
+from . import environment, events, hooks, identity, optout, settings
+from .connectors import ConnectorRuntimeInfo, WriterRuntimeInfo
+from .events import EventState, EventType
+from .hooks import Hooks
+from .ids import new_ulid, one_way_hash, wire_id
+from .limits import Limits
+from .sender import Sender
+from .worker import Letter
+
+__all__ = [
+    "DEBUG",
+    "DO_NOT_TRACK",
+    "PYAIRBYTE_APP_TRACKING_KEY",
+    "PYAIRBYTE_SESSION_ID",
+    "UNKNOWN",
+    "_ANALYTICS_FILE",
+    "_ANALYTICS_ID",
+    "_ENV_ANALYTICS_ID",
+    "ConnectorRuntimeInfo",
+    "EventState",
+    "EventType",
+    "Hooks",
+    "Limits",
+    "WriterRuntimeInfo",
+    "_get_analytics_id",
+    "_setup_analytics",
+    "close",
+    "configure",
+    "flush",
+    "get_env_flags",
+    "log_config_validation_result",
+    "log_connector_check_result",
+    "log_install_state",
+    "one_way_hash",
+    "send_telemetry",
+    "statistics",
+]
+
+DEBUG = True
+"""Whether trouble with the analytics file is told on stderr. (AIRBYTE_TELEMETRY_DEBUG=1 shows what is sent.)"""
+
+PYAIRBYTE_APP_TRACKING_KEY = os.environ.get(settings.TRACKING_KEY, "") or "cukeSffc0G6gFQehKDhhzSurDzVSZ2OP"
+"""The write key that stands for the application "PyAirbyte". It is public."""
+
+PYAIRBYTE_SESSION_ID = new_ulid()
+"""Unique identifier of this process, and of those it forks.
+
+It orders what happened within one session. It does not identify a user.
+"""
+
+DO_NOT_TRACK = settings.DO_NOT_TRACK
+_ENV_ANALYTICS_ID = settings.ANALYTICS_ID
+_ANALYTICS_FILE = identity.find_file()
+_ANALYTICS_ID: str | bool | None  # see __getattr__
+UNKNOWN = "unknown"
+
+
+def __getattr__(name: str) -> Any:
+    """Look `_ANALYTICS_ID` up when it is asked for: importing this package reads and writes no file."""
+    if name != "_ANALYTICS_ID":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return _get_analytics_id() if settings.find_endpoint("") else None
+
+
+def _setup_analytics() -> str | bool:
+    """Return the anonymous user ID, creating the analytics file if it is missing; False if the user has opted out."""
+    return identity.set_up(_ANALYTICS_FILE, debug=DEBUG)
+
+
+_known: dict[tuple[str | None, str], str] = {}
+
+
+def _get_analytics_id() -> str | None:
+    """Return the anonymous user ID as the user knows it, or None if the user has opted out."""
+    result = globals().get("_ANALYTICS_ID")
+    if result is not None:
+        return None if result is False else str(result)
+    place = (os.environ.get(_ENV_ANALYTICS_ID), str(_ANALYTICS_FILE))
+    if place not in _known or optout.find_reason() or optout.is_file_there(_ANALYTICS_FILE):
+        found = _setup_analytics()
+        if isinstance(found, bool):
+            return None
+        _known[place] = found
+    return _known[place]
+
+
+def _identify() -> str | None:
+    """Return the ID that goes on the wire, or None if nothing may. Reads files: for the sender's thread."""
+    if optout.find_reason() or optout.is_file_there(_ANALYTICS_FILE):
+        return None
+    found = _get_analytics_id()
+    return wire_id(found) if found else None
+
+
+_sender = Sender(_identify)
+atexit.register(_sender.exit)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_sender.renew)
+
+
+@lru_cache(maxsize=1)
+def get_env_flags() -> dict[str, Any]:
+    """Return the flags of this process's environment that are on, as they were at the first call."""
+    return environment.find_flags(mcp=hooks.current.mcp_mode())
+
+
+def configure(**changes: Any) -> None:
+    """Tell the host library's own facts: `version`, `application_name`, `mcp_mode` and so on (see `Hooks`)."""
+    hooks.configure(**changes)
+    get_env_flags.cache_clear()
+
+
+def send_telemetry(  # noqa: PLR0913 -- the signature is PyAirbyte's
+    *,
+    source: ConnectorRuntimeInfo | None,
+    destination: ConnectorRuntimeInfo | None,
+    cache: WriterRuntimeInfo | None,
+    state: EventState,
+    event_type: EventType,
+    number_of_records: int | None = None,
+    exception: Exception | None = None,
+) -> None:
+    """Queue one event. Takes microseconds, touches no file and no network, never raises."""
+    with suppress(Exception):
+        if optout.find_reason():
+            return
+        endpoint = settings.find_endpoint(PYAIRBYTE_APP_TRACKING_KEY)
+        if endpoint is None:
+            return
+        try:
+            event = events.build(
+                session_id=PYAIRBYTE_SESSION_ID,
+                source=source,
+                destination=destination,
+                cache=cache,
+                state=state,
+                event_type=event_type,
+                number_of_records=number_of_records,
+                exception=exception,
+                flags=get_env_flags(),
+            )
+        except Exception:  # noqa: BLE001 -- a hook failed, or an argument is not what it should be
+            _sender.counts.drop()
+            return
+        _sender.put(Letter(endpoint, event, events.is_urgent(event)))
+
+
+def _send_named(
+    name: str, state: EventState, event_type: EventType, exception: Exception | None, *, is_destination: bool
+) -> None:
+    info = ConnectorRuntimeInfo(name=name)
+    send_telemetry(
+        source=None if is_destination else info,
+        destination=info if is_destination else None,
+        cache=None,
+        state=state,
+        event_type=event_type,
+        exception=exception,
+    )
+
+
+def log_config_validation_result(name: str, state: EventState, exception: Exception | None = None) -> None:
+    """Log a config validation event. A name that starts with "destination-" is a destination's."""
+    _send_named(
+        name, state, EventType.VALIDATE, exception, is_destination=str(name).startswith("destination-")
+    )
+
+
+def log_connector_check_result(name: str, state: EventState, exception: Exception | None = None) -> None:
+    """Log a connector's `check` result. A name that starts with "destination-" is a destination's."""
+    _send_named(name, state, EventType.CHECK, exception, is_destination=str(name).startswith("destination-"))
+
+
+def log_install_state(name: str, state: EventState, exception: Exception | None = None) -> None:
+    """Log an install event. Destinations too go as sources here, as PyAirbyte has always sent them."""
+    _send_named(name, state, EventType.INSTALL, exception, is_destination=False)
+
+
+def flush(timeout: float | None = 5.0) -> bool:
+    """Wait until every event sent so far is settled: delivered, refused or given up.
+
+    Returns False if that took longer than `timeout` seconds (None: however long it takes).
+    """
+    return _sender.flush(timeout)
+
+
+def close(timeout: float = 1.0) -> bool:
+    """Deliver what is queued within `timeout` seconds, give up the rest, and end the thread.
+
+    Returns False if the thread did not end in time. A later event starts a new one. There is no need to call this: the
+    interpreter's exit does.
+    """
+    return _sender.close(timeout)
+
+
+def statistics() -> dict[str, int]:
+    """Return what became of this process's events so far (see `counts.Counts`)."""
+    return _sender.counts.snapshot()

@@ -1,0 +1,164 @@
+"""`python -m pyairbyte_telemetry status | show | on | off | forget`: what is sent, why, and how to stop it."""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable
+from datetime import datetime, timezone
+
+import pyairbyte_telemetry as telemetry
+
+from . import events, identity, optout, settings
+from .ids import new_ulid, wire_id
+
+_SAMPLE_SOURCE = telemetry.ConnectorRuntimeInfo(
+    name="source-faker",
+    executor_type="VenvExecutor",
+    version="7.2.1",
+    config_hash=telemetry.one_way_hash({"count": 100}),
+)
+
+
+def find_reasons() -> list[str]:
+    """Why nothing is sent. Empty if events are sent."""
+    file = telemetry._ANALYTICS_FILE
+    opted_out = optout.get_file(file) if optout.is_file_there(file) else None
+    reasons = [
+        optout.find_reason(),
+        opted_out and f"you opted out: {opted_out} is there",
+        settings.find_endpoint_problem(),
+    ]
+    return [reason for reason in reasons if reason]
+
+
+def show_status() -> int:
+    """Print whether events are sent, and why or why not."""
+    reasons = find_reasons()
+    tell("Usage reporting is " + ("off:" if reasons else "on."))
+    for reason in reasons:
+        tell(f"- {reason}")
+    file = telemetry._ANALYTICS_FILE
+    known = identity.peek(file)
+    tell(f"server: {os.environ.get(settings.URL) or 'none'}")
+    tell(f"id: {wire_id(known) if known else 'none yet'}" + _explain(known))
+    tell(f"file: {file}")
+    return 0
+
+
+def _explain(known: str | None) -> str:
+    """Say where the id comes from, where that is not plain."""
+    if not known:
+        return ""
+    chosen = f", from {settings.ANALYTICS_ID}" if os.environ.get(settings.ANALYTICS_ID) else ""
+    return chosen if wire_id(known) == known else f"{chosen} (what you chose is sent in this form only)"
+
+
+def show_sample() -> int:
+    """Print what a sync's last event would send: the JSON on stdout, the rest on stderr."""
+    event = events.build(
+        session_id=telemetry.PYAIRBYTE_SESSION_ID,
+        source=_SAMPLE_SOURCE,
+        destination=None,
+        cache=telemetry.WriterRuntimeInfo(type="DuckDBCache"),
+        state=telemetry.EventState.SUCCEEDED,
+        event_type=telemetry.EventType.SYNC,
+        number_of_records=100,
+        exception=None,
+        flags=telemetry.get_env_flags(),
+    )
+    known = identity.peek(telemetry._ANALYTICS_FILE)
+    body = events.complete(event, wire_id(known) if known else new_ulid())
+    body["messageId"] = events.new_message_id()
+    body["sentAt"] = datetime.now(tz=timezone.utc).isoformat()
+    endpoint = settings.find_endpoint(telemetry.PYAIRBYTE_APP_TRACKING_KEY)
+    note(
+        f"POST {endpoint.url if endpoint else '(no server)'}/v1/track"
+        + ("" if known else ", with an id like this one")
+    )
+    for reason in find_reasons():
+        note(f"Nothing is sent: {reason}")
+    tell(json.dumps(body, indent=2))
+    return 0
+
+
+def turn_off() -> int:
+    """Opt out for good."""
+    try:
+        path = optout.opt_out(telemetry._ANALYTICS_FILE)
+    except OSError as error:
+        note(f"Cannot write the opt-out ({error.strerror}). Set {settings.DO_NOT_TRACK}=1 instead.")
+        return 1
+    tell(f"Usage reporting is off for this user. {path} remembers it.")
+    return 0
+
+
+def turn_on() -> int:
+    """Take the opt-out back, and say what else keeps reporting off."""
+    try:
+        optout.opt_in(telemetry._ANALYTICS_FILE)
+    except OSError as error:
+        note(f"Cannot remove the opt-out: {error.strerror}.")
+        return 1
+    return show_status()
+
+
+def forget() -> int:
+    """Ask the service to erase everything under this user's id. Works when reporting is off, too."""
+    from .transport import NoAnswerError, Transport  # noqa: PLC0415 -- imports requests
+
+    known = identity.peek(telemetry._ANALYTICS_FILE)
+    if not known:
+        note("There is no id on this machine, so nothing can have been sent under it.")
+        return 1
+    endpoint = settings.find_endpoint(telemetry.PYAIRBYTE_APP_TRACKING_KEY)
+    if endpoint is None:
+        note(f"Cannot ask for erasure: {settings.find_endpoint_problem()}.")
+        return 1
+    body = json.dumps({"anonymousId": wire_id(known)}).encode()
+    try:
+        answer = Transport(telemetry.Limits(read_timeout=10, attempt_timeout=20)).post(
+            endpoint, "/v1/forget", body, {}, within=20
+        )
+    except NoAnswerError as error:
+        note(f"The service did not answer ({error}). Nothing was erased.")
+        return 1
+    if answer.status != 202:
+        note(f"The service refused with status {answer.status}. Nothing was erased.")
+        return 1
+    tell("The service erases everything under this id, and ignores what comes under it later.")
+    tell(answer.body.decode(errors="replace"))
+    return 0
+
+
+COMMANDS: dict[str, tuple[Callable[[], int], str]] = {
+    "status": (show_status, "say whether events are sent, and why"),
+    "show": (show_sample, "print exactly what an event would send"),
+    "on": (turn_on, "take an opt-out back"),
+    "off": (turn_off, "opt out for good"),
+    "forget": (forget, "erase at the service everything under this user's id"),
+}
+
+
+def tell(text: str) -> None:
+    """Print a line on stdout."""
+    sys.stdout.write(text + "\n")
+
+
+def note(text: str) -> None:
+    """Print a line on stderr."""
+    sys.stderr.write(text + "\n")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; return the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m pyairbyte_telemetry", description=__doc__)
+    commands = parser.add_subparsers(dest="command", metavar="command", required=True)
+    for name, (_, text) in COMMANDS.items():
+        commands.add_parser(name, help=text, description=text)
+    command, _ = COMMANDS[parser.parse_args(arguments).command]
+    return command()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

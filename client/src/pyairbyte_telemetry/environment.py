@@ -1,0 +1,104 @@
+"""Where PyAirbyte runs: interpreter, system, continuous integration, notebooks. The values are those PyAirbyte has always sent."""
+
+import builtins
+import os
+import platform
+import sys
+from functools import lru_cache
+from typing import Any
+
+COLAB_SESSION_URL = "http://172.28.0.12:9000/api/sessions"
+"""Where a Google Colab machine tells its notebook's name. Asked on the sender's thread only."""
+
+
+def is_ci() -> bool:
+    """Whether `CI` is in the environment, whatever its value."""
+    return "CI" in os.environ
+
+
+def is_langchain() -> bool:
+    """Whether langchain-airbyte has been imported."""
+    return "langchain_airbyte" in sys.modules
+
+
+def is_colab() -> bool:
+    """Whether this is Google Colab."""
+    return "COLAB_RELEASE_TAG" in os.environ
+
+
+def is_jupyter() -> bool:
+    """Whether this is a Jupyter kernel (not a terminal running IPython)."""
+    shell = getattr(builtins, "get_ipython", None)
+    return shell is not None and type(shell()).__name__ == "ZMQInteractiveShell"
+
+
+def is_vscode_notebook() -> bool:
+    """Whether VS Code has left its notebook's path in the main module."""
+    return hasattr(sys.modules.get("__main__"), "__vsc_ipynb_file__")
+
+
+def find_flags(*, mcp: bool) -> dict[str, Any]:
+    """Return the flags that are on. An absent flag is off."""
+    notebook = (
+        "GOOGLE_COLAB"
+        if is_colab()
+        else "JUPYTER"
+        if is_jupyter()
+        else "VS_CODE"
+        if is_vscode_notebook()
+        else None
+    )
+    flags = {"CI": is_ci(), "LANGCHAIN": is_langchain(), "MCP": mcp, "NOTEBOOK_RUNTIME": notebook}
+    return {name: value for name, value in flags.items() if value}
+
+
+@lru_cache(maxsize=1)
+def get_python_version() -> str:
+    """Return for example `3.11.7 (CPython)`."""
+    return f"{platform.python_version()} ({platform.python_implementation()})"
+
+
+@lru_cache(maxsize=1)
+def get_os() -> str:
+    """Return the system's name, on Google Colab with its release."""
+    if is_colab():
+        return f"Google Colab ({os.environ['COLAB_RELEASE_TAG']})"
+    return platform.system()
+
+
+def get_script_name() -> str | None:
+    """Return the running script's file name."""
+    argv = getattr(sys, "argv", None)
+    return os.path.basename(argv[0].rstrip(os.sep)) or None if argv else None  # noqa: PTH119 -- six times quicker
+
+
+@lru_cache(maxsize=1)
+def find_colab_notebook() -> str | None:
+    """Ask Google Colab for the notebook's name. Goes to the network: for the sender's thread."""
+    import requests  # noqa: PLC0415 -- heavy
+
+    try:
+        with requests.Session() as session:
+            session.trust_env = False  # the address is this machine's own
+            answer = session.get(COLAB_SESSION_URL, timeout=(1, 2), allow_redirects=False)
+        name = answer.json()[0]["name"]
+    except Exception:  # noqa: BLE001 -- whatever is wrong with Colab, there is a script name to fall back on
+        return None
+    return name if isinstance(name, str) else None
+
+
+@lru_cache(maxsize=1)
+def find_host_version() -> str:
+    """Return the version of the installed `airbyte` distribution, `0.0.0` if there is none. Reads files."""
+    import importlib.metadata  # noqa: PLC0415 -- heavy
+
+    try:
+        return importlib.metadata.version("airbyte")
+    except Exception:  # noqa: BLE001 -- a broken installation must not cost the event
+        return "0.0.0"
+
+
+def forget() -> None:
+    """Look everything up again at next use."""
+    for cached in (get_python_version, get_os, find_colab_notebook, find_host_version):
+        cached.cache_clear()

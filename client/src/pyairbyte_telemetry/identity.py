@@ -1,0 +1,115 @@
+"""The anonymous id: a random one kept in `~/.airbyte/analytics.yml`, or the one that the user chose."""
+
+import contextlib
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from . import optout, settings
+from .console import say
+from .ids import new_ulid
+
+NOTICE = (
+    "Thank you for using Airbyte!\n"
+    "Anonymous usage reporting is currently enabled. For more information, please"
+    " see https://docs.airbyte.com/telemetry"
+)
+_HEADER = (
+    "# This file is used by Airbyte to track anonymous usage statistics.\n"
+    "# For more information or to opt out, please see\n"
+    "# - https://docs.airbyte.com/operator-guides/telemetry\n"
+)
+_KEY = "anonymous_user_id"
+
+
+def find_file() -> Path:
+    """Return where the id is kept. A process without a home gets a place that cannot be written, and a new id each time."""
+    try:
+        home = Path.home()
+    except (RuntimeError, OSError):
+        home = Path(os.devnull)
+    return home / ".airbyte" / "analytics.yml"
+
+
+def set_up(file: Path, *, debug: bool) -> str | bool:
+    """Return the user's id, creating the file with a notice on stderr if it is missing; False if the user opted out.
+
+    The variable AIRBYTE_ANALYTICS_ID wins over the file and is remembered in it. The value returned is as the user wrote
+    it; `ids.wire_id` makes of it what may be sent. Never raises.
+    """
+    if optout.find_reason() or optout.is_file_there(file):
+        return False
+    override = os.environ.get(settings.ANALYTICS_ID) or None
+    issues: list[str] = []
+    known: str | None = None
+    if _exists(file):
+        known = read(file, issues)
+        if known and override in {None, known}:
+            return known
+        if known:
+            issues.append("Provided analytics ID did not match the file. Rewriting the file.")
+            say(
+                f"Received a user-provided analytics ID override in the '{settings.ANALYTICS_ID}' environment variable."
+            )
+    else:
+        say(NOTICE)
+    anonymous_id = override or new_ulid()
+    write(file, anonymous_id, issues)
+    if debug and issues:
+        say("One or more issues occurred when configuring usage tracking:\n" + "\n".join(issues))
+    return anonymous_id
+
+
+def peek(file: Path) -> str | None:
+    """Return the user's id if there is one. Writes nothing, says nothing."""
+    return os.environ.get(settings.ANALYTICS_ID) or (read(file, []) if _exists(file) else None)
+
+
+def read(file: Path, issues: list[str]) -> str | None:
+    """Return the id that the file holds, as text. None if it holds none: unreadable, corrupt, incomplete."""
+    import yaml  # noqa: PLC0415 -- heavy
+
+    try:
+        analytics: Any = yaml.safe_load(file.read_text())
+    except Exception as error:  # noqa: BLE001 -- a corrupt file is replaced; its content must not be printed
+        issues.append(f"File appears corrupted. Error was: {type(error).__name__}")
+        return None
+    found = analytics.get(_KEY) if isinstance(analytics, dict) else None
+    # YAML makes numbers of ids that look like one. Other types are no ids.
+    return (
+        str(found)
+        if isinstance(found, str | int | float) and not isinstance(found, bool) and found != ""
+        else None
+    )
+
+
+def write(file: Path, anonymous_id: str, issues: list[str]) -> None:
+    """Remember the id. Another process never sees half a file. An id that YAML would misread is quoted."""
+    draft = file.with_name(f"{file.name}.{os.getpid()}")
+    try:
+        value = _quote(anonymous_id)
+        file.parent.mkdir(exist_ok=True, parents=True)
+        draft.write_text(f"{_HEADER}{_KEY}: {value}\n")
+        draft.replace(file)
+    except Exception:  # noqa: BLE001 -- most likely a read-only file system: the id then lasts as long as the process
+        issues.append("Failed to write the analytics file. Check filesystem permissions.")
+        with contextlib.suppress(Exception):
+            draft.unlink(missing_ok=True)
+
+
+def _quote(text: str) -> str:
+    """Return the text as YAML that reads as just this string: `12` and `true` would come back as something else."""
+    import yaml  # noqa: PLC0415 -- heavy
+
+    with contextlib.suppress(yaml.YAMLError):
+        if yaml.safe_load(text) == text:
+            return text
+    return str(yaml.safe_dump(text, default_style='"', width=sys.maxsize)).strip()
+
+
+def _exists(file: Path) -> bool:
+    try:
+        return file.exists()
+    except OSError:
+        return False
