@@ -1,0 +1,426 @@
+"""The verdict table, field by field: accepted, withheld or refused, and what is stored of each."""
+
+import datetime as dt
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from ulid import ULID
+
+from app.contract.vocabulary import shipped_connectors
+from app.privacy.projection import NO_TIME, Arrival
+from app.privacy.pseudonyms import Pseudonyms, event_id, ulid_number
+from app.privacy.verdict import Installation, Verdict, judge
+from tests.samples import HASH, SESSION, USER, clean_event, spoil, without
+
+INSTALLATION = Installation(shipped_connectors(), Pseudonyms("k" * 32))
+RECEIVED = dt.datetime(2026, 11, 23, 2, 0, tzinfo=dt.UTC)
+ARRIVAL = Arrival(RECEIVED, 1, b"key")
+
+
+def verdict_on(event: object, arrival: Arrival = ARRIVAL) -> Verdict:
+    return judge(event, arrival, INSTALLATION)
+
+
+def test_a_clean_event_is_accepted_whole() -> None:
+    verdict = verdict_on(clean_event())
+    assert (verdict.reason, verdict.withheld) == (None, ())
+    assert verdict.row["source_name"] == "source-faker"
+    assert verdict.row["number_of_records"] == 100
+    assert verdict.row["occurred_at"] == dt.datetime(2026, 11, 23, 1, 59, 40, 914712, dt.UTC)
+
+
+def test_no_id_and_no_hash_is_stored_raw() -> None:
+    stored = json.dumps(verdict_on(clean_event()).row, default=lambda value: getattr(value, "hex", str)())
+    for raw in (USER, SESSION, HASH):
+        assert raw not in stored
+
+
+ACCEPTED: list[tuple[str, Any]] = [
+    ("anonymousId", "123e4567-e89b-12d3-a456-426614174000"),
+    ("anonymousId", "airbyte-lib-user"),
+    ("messageId", "a.B_c:1-2"),
+    ("event", "install"),
+    ("timestamp", "2023-01-01T00:00:00"),
+    ("timestamp", "2026-11-23T01:59:40Z"),
+    ("timestamp", "2099-12-31T23:59:59.999999+00:00"),
+    ("timestamp", "2026-11-23 01:59:40,5-14:00"),
+    ("sentAt", {"not": "a time"}),
+    ("type", "track"),
+    ("userId", None),
+    ("integrations", {}),
+    ("context", {"library": {"name": "analytics-python", "version": "2.4.0"}}),
+    ("receivedAt", "2026-11-23T01:59:40Z"),
+    ("writeKey", "anything"),
+    ("properties.state", "canceled"),
+    ("properties.version", None),
+    *[
+        ("properties.version", version)
+        for version in (
+            "0.71.3",
+            "1.0.0rc37",
+            "0.71.2.dev141039313338033",
+            "0.54.1.post5.dev0+1b1637b4",
+            "0.0.0",
+            "1.2.3+gabcdef0",
+        )
+    ],
+    *[
+        ("properties.python_version", version)
+        for version in ("3.13.0a6+ (CPython)", "3.9.18 (PyPy)", "3.11.1 (GraalVM)")
+    ],
+    *[
+        ("properties.os", system)
+        for system in (
+            "",
+            "Darwin",
+            "CYGWIN_NT-10.0-19045",
+            "MINGW64_NT-10.0-22631",
+            "Google Colab (release-colab_20250807-060059_RC00)",
+            "Google Colab (release-colab-external_20250807-060059_RC00)",
+        )
+    ],
+    ("properties.flags.CI", True),
+    ("properties.flags.CI", None),
+    ("properties.flags.NOTEBOOK_RUNTIME", "VS_CODE"),
+    ("properties.flags", None),
+    ("properties.source", None),
+    ("properties.source.name", "unknown"),
+    ("properties.source.name", "custom"),
+    ("properties.source.type", "local_install"),
+    ("properties.destination.name", "destination-bigquery"),
+    *[
+        ("properties.source.version", version)
+        for version in (
+            "1.2",
+            "1.2.3",
+            "2.0.0-rc.1",
+            "1.2.3.dev0",
+            "0.1.0-preview.abc",
+            "latest",
+            "unknown",
+            None,
+        )
+    ],
+    ("properties.cache.type", "streaming"),
+    ("properties.number_of_records", 0),
+    ("properties.number_of_records", 2**53 - 1),
+    ("properties.exception", {"class": "ValueError", "exit_code": -9, "connector_name": "source-faker"}),
+]
+
+
+@pytest.mark.parametrize(("path", "value"), ACCEPTED)
+def test_values_of_the_closed_world_are_accepted(path: str, value: Any) -> None:
+    verdict = verdict_on(spoil(path, value))
+    assert (verdict.reason, verdict.path, verdict.withheld) == (None, None, ())
+
+
+# path, value, column, what is stored instead
+WITHHELD: list[tuple[str, Any, str, Any]] = [
+    *[
+        ("anonymousId", value, "anonymous_id", None)
+        for value in (
+            None,
+            123456,
+            True,
+            3.14,
+            [1, 2],
+            {"a": 1},
+            "",
+            "jdoe-laptop",
+            "x" * 3000,
+            USER.lower(),
+            USER + "\n",
+            "8" + USER[1:],
+            "123E4567-E89B-12D3-A456-426614174000",
+        )
+    ],
+    *[
+        ("timestamp", value, "occurred_at", ULID.from_str(SESSION).datetime)
+        for value in (
+            None,
+            1700000000,
+            "1700000000",
+            "yesterday",
+            "2026-11-23",
+            "2022-12-31T23:59:59Z",
+            "2100-01-01T00:00:00Z",
+            "9999-12-31T23:59:59-14:00",
+            "0001-01-01T00:00:00+14:00",
+            "２０２６-11-23T01:59:40",
+        )
+    ],
+    *[
+        ("properties.version", value, "version", None)
+        for value in (
+            "1.2",
+            "1.2.3.4",
+            "0.71.3\n",
+            "0.71.3-jane",
+            "0.1.0.dev1234567890123456789",
+            "١.2.3",
+            1.0,
+            True,
+        )
+    ],
+    ("properties.python_version", "3.11.7 (JanePython)", "python_version", None),
+    ("properties.python_version", "2.7.18 (CPython)", "python_version", None),
+    ("properties.os", "Linux jane-laptop", "os", "Linux"),
+    ("properties.os", "Google Colab (jane)", "os", "Google Colab"),
+    ("properties.os", "JaneOS", "os", None),
+    ("properties.os", 7, "os", None),
+    ("properties.source.name", "source-acme-internal", "source_name", "custom"),
+    ("properties.source.name", "Source-Faker", "source_name", "custom"),
+    ("properties.source.name", ["source-faker"], "source_name", "custom"),
+    ("properties.destination.name", "jane", "destination_name", "custom"),
+    ("properties.source.executor_type", "JaneExecutor", "source_executor_type", None),
+    ("properties.source.type", "docker", "source_executor_type", "VenvExecutor"),
+    *[
+        ("properties.source.version", value, "source_version", None)
+        for value in ("10.0.3.17", "1", "123456.1", {"a": 1}, [], True, "1.2.3-jane", "1.2.3rc" + "0" * 19)
+    ],
+    ("properties.cache.type", "AcmePayrollWarehouseCache", "cache_type", "custom"),
+    ("properties.exception.class", "JaneDoeContractError", "exception_class", "other"),
+    ("properties.exception.message", "text", "exception_class", None),
+    ("properties.exception.stream_name", "users", "exception_class", None),
+    ("properties.exception.violation", "text", "exception_class", None),
+    ("properties.exception.connector_name", "source-acme", "connector_name", None),
+    ("properties.exception.exit_code", "1", "exit_code", None),
+    ("properties.exception.exit_code", True, "exit_code", None),
+]
+
+
+@pytest.mark.parametrize(("path", "value", "column", "stored"), WITHHELD)
+def test_what_misses_its_vocabulary_is_withheld(path: str, value: Any, column: str, stored: Any) -> None:
+    verdict = verdict_on(spoil(path, value))
+    assert verdict.reason is None
+    assert verdict.withheld == (path,)
+    assert verdict.row.get(column) == stored
+
+
+def test_a_missing_id_and_time_are_withheld() -> None:
+    assert verdict_on(without("anonymousId")).withheld == ("anonymousId",)
+    assert verdict_on(without("timestamp")).withheld == ("timestamp",)
+
+
+def test_a_flag_of_the_next_release_is_withheld_without_its_name() -> None:
+    assert verdict_on(spoil("properties.flags.NEW_FLAG", True)).withheld == ("properties.flags.*",)
+
+
+# path, value, rule, path in the refusal
+REFUSED: list[tuple[str, Any, str, str]] = [
+    ("event", "mcp_tool_call", "not_allowed", "event"),
+    ("event", None, "missing", "event"),
+    ("messageId", "jane doe", "pattern", "messageId"),
+    ("messageId", "x" * 100, "pattern", "messageId"),
+    ("messageId", 5, "wrong_type", "messageId"),
+    ("type", "identify", "not_allowed", "type"),
+    ("userId", "jane", "not_allowed", "userId"),
+    ("integrations", {"All": True}, "unknown_key", "integrations.*"),
+    ("context", {"ip": "10.0.0.1"}, "unknown_key", "context.*"),
+    ("context", {"library": {"email": "x"}}, "unknown_key", "context.library.*"),
+    ("properties", [], "not_an_object", "properties"),
+    ("properties", None, "missing", "properties"),
+    ("properties.source", "source-faker", "not_an_object", "properties.source"),
+    ("properties.cache", ["x"], "not_an_object", "properties.cache"),
+    ("properties.exception", "ValueError", "not_an_object", "properties.exception"),
+    ("properties.session_id", None, "missing", "properties.session_id"),
+    ("properties.session_id", SESSION.lower(), "pattern", "properties.session_id"),
+    ("properties.session_id", SESSION + "\n", "pattern", "properties.session_id"),
+    ("properties.session_id", 5, "wrong_type", "properties.session_id"),
+    ("properties.state", "Succeeded", "not_allowed", "properties.state"),
+    ("properties.state", None, "missing", "properties.state"),
+    ("properties.application_hash", None, "missing", "properties.application_hash"),
+    *[
+        (f"properties.{field}", value, rule, f"properties.{field}")
+        for field in (
+            "application_hash",
+            "source.config_hash",
+            "cache.config_hash",
+            "destination.config_hash",
+        )
+        for value, rule in (
+            (HASH.upper(), "pattern"),
+            (HASH[:-1], "pattern"),
+            (HASH[:32], "pattern"),
+            (HASH[:40], "pattern"),
+            (HASH + "\n", "pattern"),
+            ("0" * 64, "low_entropy"),
+            ("deadbeef" * 8, "low_entropy"),
+            ("main.py", "pattern"),
+            (12, "wrong_type"),
+        )
+    ],
+    ("properties.flags.CI", 1, "wrong_type", "properties.flags.CI"),
+    ("properties.flags.CI", "true", "wrong_type", "properties.flags.CI"),
+    ("properties.flags.NOTEBOOK_RUNTIME", "DATABRICKS", "not_allowed", "properties.flags.NOTEBOOK_RUNTIME"),
+    ("properties.flags.NEW_FLAG", "yes", "unknown_key", "properties.flags.*"),
+    ("properties.flags.jane", True, "unknown_key", "properties.flags.*"),
+    ("properties.number_of_records", True, "wrong_type", "properties.number_of_records"),
+    ("properties.number_of_records", 1.0, "wrong_type", "properties.number_of_records"),
+    ("properties.number_of_records", "5", "wrong_type", "properties.number_of_records"),
+    ("properties.number_of_records", -1, "out_of_range", "properties.number_of_records"),
+    ("properties.number_of_records", 2**53, "out_of_range", "properties.number_of_records"),
+    ("properties.ip", "10.0.0.1", "not_allowed", "properties.ip"),
+    ("properties.jane@example_com", 1, "unknown_key", "properties.*"),
+    ("properties.source.jane", 1, "unknown_key", "properties.source.*"),
+    ("properties.destination.type", "venv", "unknown_key", "properties.destination.*"),
+    ("traits", {"email": "jane"}, "unknown_key", "*"),
+]
+
+
+@pytest.mark.parametrize(("path", "value", "rule", "named"), REFUSED)
+def test_anything_else_is_refused_with_rule_and_schema_path(
+    path: str, value: Any, rule: str, named: str
+) -> None:
+    verdict = verdict_on(spoil(path, value))
+    assert (verdict.reason, verdict.path, verdict.malformed) == (rule, named, False)
+
+
+@pytest.mark.parametrize(("path", "value", "rule", "named"), REFUSED)
+def test_the_ledger_keeps_what_is_valid_and_nothing_of_the_rest(
+    path: str, value: Any, rule: str, named: str
+) -> None:
+    refused = verdict_on(spoil(path, value))
+    absent = verdict_on(spoil(path, None))
+    assert filled(refused.row) == filled(absent.row)
+
+
+def filled(row: dict[str, Any]) -> dict[str, Any]:
+    """The columns of a row that hold something, less the message key, which is the whole event's."""
+    return {name: value for name, value in row.items() if value is not None and name != "message_key"}
+
+
+def test_a_withheld_field_and_a_refused_one_in_one_event() -> None:
+    event = spoil("properties.application_hash", "main.py", spoil("properties.source.name", "source-acme"))
+    verdict = verdict_on(event)
+    assert (verdict.reason, verdict.path) == ("pattern", "properties.application_hash")
+    assert verdict.row["source_name"] == "custom"
+    assert "application_hash" not in verdict.row
+
+
+def legacy_event(**properties: Any) -> dict[str, Any]:
+    """What PyAirbyte 0.2.0 sends."""
+    return {
+        "anonymousId": "airbyte-lib-user",
+        "event": "sync",
+        "properties": {
+            "version": "0.2.0",
+            "source": {"name": "source-faker", "type": "local_install", "version": None},
+            "state": "started",
+            "cache": {"type": "duckdb"},
+            "ip": "0.0.0.0",
+            "flags": {"CI": False},
+            **properties,
+        },
+        "timestamp": "2026-11-23T02:10:02.288843",
+    }
+
+
+def test_the_oldest_releases_need_no_session() -> None:
+    verdict = verdict_on(legacy_event())
+    assert (verdict.reason, verdict.withheld) == (None, ())
+    assert "session_key" not in verdict.row
+    assert "anonymous_id" not in verdict.row
+    assert verdict.row["source_executor_type"] == "local_install"
+
+
+def test_a_session_may_be_missing_in_the_oldest_shape_only() -> None:
+    assert verdict_on(legacy_event(application_hash=HASH)).path == "properties.session_id"
+    assert verdict_on(legacy_event(ip=None)).path == "properties.session_id"
+
+
+@pytest.mark.parametrize("event", [None, [], "text", 5, True])
+def test_what_is_no_object_is_refused(event: object) -> None:
+    verdict = verdict_on(event)
+    assert (verdict.reason, verdict.malformed) == ("not_an_object", True)
+    assert verdict.row["occurred_at"] == NO_TIME
+
+
+def test_nesting_is_counted_from_the_event() -> None:
+    assert verdict_on(spoil("properties.source.name", {"a": [1]})).reason is None  # five containers: withheld
+    deep = verdict_on(spoil("properties.source.name", {"a": [[1]]}))
+    assert (deep.reason, deep.malformed) == ("too_deep", True)
+
+
+def test_a_number_is_read_as_a_version() -> None:
+    assert verdict_on(spoil("properties.source.version", 1.5)).row["source_version"] == "1.5"
+    assert verdict_on(spoil("properties.source.version", 7)).withheld == ("properties.source.version",)
+
+
+def test_a_retry_has_the_same_identity_whatever_is_added_on_the_way() -> None:
+    first = verdict_on(clean_event())
+    later = Arrival(RECEIVED + dt.timedelta(hours=3), 1, b"key")
+    retried = verdict_on(
+        {**clean_event(), "sentAt": "2026-11-23T05:00:00Z", "writeKey": "x", "type": "track"}, later
+    )
+    assert (retried.id, retried.row["message_key"]) == (first.id, first.row["message_key"])
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        spoil("timestamp", "2026-11-23T01:59:40.914713+00:00"),
+        spoil("messageId", "one"),
+        spoil("properties.number_of_records", 101),
+        spoil("anonymousId", "123e4567-e89b-12d3-a456-426614174000"),
+    ],
+)
+def test_another_event_has_another_identity(other: dict[str, Any]) -> None:
+    assert verdict_on(other).row["message_key"] != verdict_on(clean_event()).row["message_key"]
+
+
+def test_a_message_id_outweighs_the_content() -> None:
+    first, second = (verdict_on(spoil("messageId", "m", clean_event(number_of_records=n))) for n in (1, 2))
+    assert first.row["message_key"] == second.row["message_key"]
+    elsewhere = judge(spoil("messageId", "m"), Arrival(RECEIVED, 2, b"other"), INSTALLATION)
+    assert elsewhere.row["message_key"] != first.row["message_key"]
+
+
+def test_the_id_is_a_ulid_of_the_clients_time() -> None:
+    identity = ULID.from_str(verdict_on(clean_event()).id)
+    assert identity.datetime == dt.datetime(2026, 11, 23, 1, 59, 40, 914000, dt.UTC)
+
+
+@given(st.binary(min_size=16, max_size=16), st.datetimes(dt.datetime(2000, 1, 1), dt.datetime(2099, 1, 1)))
+def test_ids_agree_with_python_ulid(message_key: bytes, moment: dt.datetime) -> None:
+    identity = event_id(moment.replace(tzinfo=dt.UTC), message_key)
+    assert ulid_number(identity) == int(ULID.from_str(identity))
+    assert bytes(ULID.from_str(identity))[6:] == message_key[:10]
+
+
+def test_a_clock_that_is_off_is_corrected_but_not_in_history() -> None:
+    received = RECEIVED + dt.timedelta(hours=5)
+    occurred = dt.datetime(2026, 11, 23, 1, 59, 40, 914712, dt.UTC)
+    late = verdict_on(clean_event(), Arrival(received, 1, b"key"))
+    assert late.row["corrected_at"] == received
+    sent = verdict_on(spoil("sentAt", "2026-11-23T01:59:50Z"), Arrival(received, 1, b"key"))
+    drift = received - dt.datetime(2026, 11, 23, 1, 59, 50, tzinfo=dt.UTC)
+    assert sent.row["corrected_at"] == occurred + drift
+    queued = verdict_on(clean_event(), Arrival(received, 1, b"key", sent_at="2026-11-23T06:59:58Z"))
+    assert queued.row["corrected_at"] is None
+    assert "corrected_at" not in verdict_on(clean_event(), Arrival(received, 1, b"key", historical=True)).row
+
+
+def test_a_first_run_is_an_id_minted_with_its_session() -> None:
+    beside = str(ULID.from_int(int(ULID.from_str(SESSION)) + 1))
+    assert verdict_on(spoil("anonymousId", beside)).row["first_run"]
+    assert not verdict_on(spoil("anonymousId", str(ULID.from_int(int(ULID.from_str(SESSION)) + 2)))).row[
+        "first_run"
+    ]
+
+
+def test_a_session_key_lasts_a_week() -> None:
+    def key(day: str) -> bytes:
+        found: bytes = verdict_on(spoil("timestamp", f"{day}T02:00:00Z")).row["session_key"]
+        return found
+
+    assert key("2026-11-23") == key("2026-11-29")  # minted on the 23rd at 01:59
+    assert key("2026-11-23") != key("2026-11-30")
+
+
+def test_without_any_time_it_is_never_the_arrival() -> None:
+    event = spoil("properties.session_id", "7ZZZZZZZZZZZZZZZZZZZZZZZZZ", without("timestamp"))
+    assert verdict_on(event).row["occurred_at"] == NO_TIME
