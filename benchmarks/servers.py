@@ -137,6 +137,6 @@ def run_service(data_dir: Path, environment: Mapping[str, str] | None = None) ->
         "TELEMETRY_WORKERS": "1",
         "TELEMETRY_WRITE_KEYS": WRITE_KEY,
     }
-    command = [sys.executable, "-m", "app", "serve"]
+    command = [sys.executable, "-m", "app.cli", "serve"]
     with run_server(command, f"http://127.0.0.1:{port}", {**settings, **(environment or {})}) as server:
         yield server
