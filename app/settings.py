@@ -50,11 +50,9 @@ class Settings(BaseSettings):
         description="Bearer token of the reports; generated into the data dir.",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="How much is logged.")
-    raw_retention_days: Annotated[int, Field(ge=1)] = Field(90, description="Days that raw events are kept.")
     deadline_ms: Annotated[int, Field(ge=50, le=60_000)] = Field(
         1000, description="Milliseconds within which a request must be durable."
     )
-    spool_mb: Annotated[int, Field(ge=1)] = Field(1024, description="Quota of the spool on disk, in MiB.")
     pg_bin: Path | None = Field(None, description="Folder of the Postgres binaries of the embedded database.")
 
     @field_validator("hash_key")
@@ -73,6 +71,14 @@ class Settings(BaseSettings):
         if not all("!" <= character <= "~" and character != ":" for character in text):
             raise ValueError("takes printable ASCII without colons and blanks")
         return secret
+
+    @field_validator("report_token")
+    @classmethod
+    def check_single(cls, token: SecretStr | None) -> SecretStr | None:
+        """Refuse a list: there is one report token."""
+        if token is not None and "," in token.get_secret_value():
+            raise ValueError("takes one token, without commas")
+        return token
 
     @property
     def extra_write_keys(self) -> tuple[str, ...]:
