@@ -247,6 +247,7 @@ CHECKS: dict[str, list[str]] = {
     "types": ["mypy"],
     "import directions": ["lint-imports"],
     "migrations": ["pytest", "--quiet", "tests/test_drift.py"],
+    "docs": ["python", "docs/build.py", "--check"],
     "locks": ["pytest", "--quiet", "tests/test_launcher.py", "-k", "lock_names_no_host"],
 }
 
