@@ -111,7 +111,7 @@ CONNECTORS: Final = Report(
         Heading("failed", ("failed",)),
         Heading("aban-\ndoned", ("abandoned",)),
         Heading("in\nflight", ("in_flight",)),
-        Heading("failure rate\n% … upper", ("failure_rate", "failure_rate_upper"), "span"),
+        Heading("failure rate,\n% to upper", ("failure_rate", "failure_rate_upper"), "span"),
         Heading("affected\nusers", ("affected_units",)),
         Heading("capped rate, %\n(90 % interval)", ("rate", "rate_low", "rate_high"), "interval"),
         Heading("burden", ("burden",), "decimal"),

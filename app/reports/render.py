@@ -59,9 +59,13 @@ def to_text(table: Table) -> TextTable:
         title_justify="left",
         caption_justify="left",
         box=box.SIMPLE_HEAD,
+        padding=0,
     )
     for heading in table.report.headings:
-        text.add_column(heading.title, justify="left" if heading.form == "name" else "right", no_wrap=True)
+        if heading.form == "name":
+            text.add_column(heading.title, overflow="fold")  # the only one that may be broken
+        else:
+            text.add_column(heading.title, justify="right", no_wrap=True)
     for row in table.rows:
         text.add_row(*(draw(heading, row) for heading in table.report.headings))
     return text
@@ -75,9 +79,9 @@ def draw(heading: Heading, row: Row) -> str:
     match heading.form:
         case "interval":
             rate, low, high = percents(values)
-            return f"{rate} ({low} … {high})"
+            return f"{rate} ({low}-{high})"
         case "span":
-            return " … ".join(percents(values))
+            return "-".join(percents(values))
         case "decimal":
             return f"{values[0]:,.1f}"
         case "count":

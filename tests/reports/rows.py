@@ -4,7 +4,7 @@ import datetime as dt
 import hashlib
 import itertools
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Engine, delete
@@ -100,13 +100,15 @@ class Store:
             connection.execute(delete(events))
             connection.execute(delete(rejections))
 
-    def table(self, now: dt.datetime = NOW, **parameters: str) -> Table:
-        """The report `connectors`."""
+    def ask(self, given: Mapping[str, str], now: dt.datetime) -> Table:
+        """The report `connectors` with parameters as a URL has them."""
         with reading(self.reader) as connection:
-            return run(
-                registry.CONNECTORS, parse(registry.CONNECTORS, parameters.items(), now), connection, now
-            )
+            return run(registry.CONNECTORS, parse(registry.CONNECTORS, given.items(), now), connection, now)
 
-    def report(self, now: dt.datetime = NOW, **parameters: str) -> dict[str, registry.Row]:
+    def table(self, **given: str) -> Table:
+        """The report as of NOW."""
+        return self.ask(given, NOW)
+
+    def report(self, *, now: dt.datetime = NOW, **given: str) -> dict[str, registry.Row]:
         """The rows of the report by connector."""
-        return {str(row["connector"]): row for row in self.table(now, **parameters).rows}
+        return {str(row["connector"]): row for row in self.ask(given, now).rows}

@@ -6,7 +6,7 @@
 --
 -- A ledger row is the projection of its event with the refused fields NULL. What was refused is told from `path`
 -- (the first thing found wrong) and from what stands beside it; what an event without a fault also lacks is absent:
---   destination, source, cache   refused if the path points there, or a version, executor or config hash is left
+--   destination, source, cache   refused if the path says so, or a version, executor or config hash is left of it
 --   source    also in lane `cache`, where there is always one
 --   event     `sync` in the lanes `write` and `cache`, which other events never have, or with a number of records or
 --             an executor, or if started or canceled: install, validate and check send terminals and names only
@@ -65,16 +65,16 @@ FROM (
             number_of_records,
             exception_class,
             source_name IS NULL AND (
-                path = 'properties.source' OR path LIKE 'properties.source.%'
+                path IN ('properties.source', 'properties.source.name')
                 OR source_executor_type IS NOT NULL OR source_version IS NOT NULL OR source_config_hash IS NOT NULL
             ) AS source_refused,
             destination_name IS NULL AND (
-                path = 'properties.destination' OR path LIKE 'properties.destination.%'
+                path IN ('properties.destination', 'properties.destination.name')
                 OR destination_executor_type IS NOT NULL OR destination_version IS NOT NULL
                 OR destination_config_hash IS NOT NULL
             ) AS destination_refused,
             cache_type IS NULL AND (
-                path = 'properties.cache' OR path LIKE 'properties.cache.%' OR cache_config_hash IS NOT NULL
+                path IN ('properties.cache', 'properties.cache.type') OR cache_config_hash IS NOT NULL
             ) AS cache_refused,
             session_key IS NULL AND application_hash IS NULL AND python_version IS NULL AND os IS NULL
                 AND coalesce(version ~ '^0\.([0-6]\.|7\.[01]([^0-9]|$))', true) AS oldest

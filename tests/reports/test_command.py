@@ -1,0 +1,125 @@
+"""The command `report`, as a process of its own."""
+
+import csv
+import io
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import orjson
+import pytest
+from sqlalchemy import make_url
+
+from tests.reports.rows import Store, sync
+
+# Stands for the console script, which is one typer app with more commands.
+PROGRAM = """
+import sys, typer
+from app.problems import TelemetryError
+from app.reports.cli import report
+app = typer.Typer(pretty_exceptions_enable=False)
+app.command()(report)
+app.command()(lambda: None)
+try:
+    app()
+except TelemetryError as error:
+    sys.exit(f"refused: {error}")
+"""
+ROOT = Path(__file__).parents[2]
+
+
+def call(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("TELEMETRY_")}
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-c", PROGRAM, "report", *arguments],
+        env=environment | {"COLUMNS": "150"} | settings,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture
+def url(store: Store, database_url: str) -> str:
+    store.write([sync("failed", source="source-faker"), sync("succeeded", unit="bob", source="source-file")])
+    return database_url
+
+
+ASKED = ("connectors", "--until", "2026-11-23", "--window", "7d")
+
+
+def test_table(url: str) -> None:
+    done = call(*ASKED, TELEMETRY_DATABASE_URL=url)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.index("source-faker") < done.stdout.index("source-file")
+    assert "users x capped rate" in done.stdout
+
+
+def test_json(url: str) -> None:
+    found = orjson.loads(
+        call(*ASKED, "--format", "json", "--sort", "units", TELEMETRY_DATABASE_URL=url).stdout
+    )
+    assert [row["connector"] for row in found["rows"]] == ["source-faker", "source-file"]
+    assert (found["parameters"]["sort"], found["parameters"]["limit"]) == ("units", 10_000)
+
+
+def test_csv(url: str) -> None:
+    done = call(*ASKED, "--format", "csv", "--limit", "1", TELEMETRY_DATABASE_URL=url)
+    rows = list(csv.DictReader(io.StringIO(done.stdout)))
+    assert [row["connector"] for row in rows] == ["source-faker"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("canary",), "Reports: connectors"),
+        (("connectors", "--window", "canary"), "The parameter window takes a number of days"),
+        (("connectors", "--sort", "regression"), "one of burden, rate"),
+    ],
+)
+def test_refusals_say_what_is_allowed(arguments: tuple[str, ...], said: str) -> None:
+    done = call(*arguments)
+    assert done.returncode == 1
+    assert said in done.stderr
+    assert "canary" not in done.stderr
+
+
+def test_a_database_without_tables_says_what_to_do(database_url: str) -> None:
+    empty = make_url(database_url).set(database="postgres").render_as_string(hide_password=False)
+    done = call("connectors", TELEMETRY_DATABASE_URL=empty)
+    assert done.returncode == 1
+    assert "migrate" in done.stderr
+
+
+def test_a_database_that_is_away(tmp_path: Path) -> None:
+    done = call("connectors", TELEMETRY_DATABASE_URL=f"postgresql:///nothing?host={tmp_path}")
+    assert done.returncode == 1
+    assert "cannot be reached" in done.stderr
+
+
+def test_no_embedded_database_is_made_for_a_report(tmp_path: Path) -> None:
+    done = call("connectors", TELEMETRY_DATA_DIR=str(tmp_path / "data"))
+    assert done.returncode == 1
+    assert "refused: " in done.stderr
+    assert not (tmp_path / "data").exists() or not any((tmp_path / "data").glob("**/PG_VERSION"))
+
+
+def test_help_has_an_example_and_every_option() -> None:
+    done = call("--help", COLUMNS="200")
+    assert done.returncode == 0
+    assert "pyairbyte-telemetry report connectors" in done.stdout
+    for option in (
+        "window",
+        "until",
+        "role",
+        "lane",
+        "ci",
+        "prerelease",
+        "version",
+        "sort",
+        "limit",
+        "format",
+    ):
+        assert f"--{option}" in done.stdout

@@ -1,0 +1,123 @@
+"""Reports over HTTP, by a real server."""
+
+import csv
+import io
+import threading
+from collections.abc import Iterator
+
+import httpx
+import pytest
+import uvicorn
+from fastapi import FastAPI
+
+from app.reports.registry import CONNECTORS
+from app.reports.routes import create_router
+from app.store.database import open_engine
+from tests.reports.rows import Store, sync
+
+TOKEN = "a-token-of-the-test"
+BEARER = {"Authorization": f"Bearer {TOKEN}"}
+
+
+def listen(app: FastAPI) -> Iterator[str]:
+    """Serve `app` on a free port of the loopback for as long as it is needed."""
+    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="error", lifespan="off"))
+    socket = server.config.bind_socket()
+    thread = threading.Thread(target=server.run, args=([socket],))
+    thread.start()
+    yield f"http://127.0.0.1:{socket.getsockname()[1]}"
+    server.should_exit = True
+    thread.join()
+    socket.close()
+
+
+@pytest.fixture
+def client(store: Store) -> Iterator[httpx.Client]:
+    app = FastAPI()
+    app.include_router(create_router(store.reader, TOKEN))
+    for url in listen(app):
+        with httpx.Client(base_url=url, headers=BEARER) as client:
+            yield client
+
+
+def test_json_and_csv_hold_the_same_rows(client: httpx.Client, store: Store) -> None:
+    store.write([sync("failed"), sync("succeeded", unit="bob", source="source-file")])
+    asked = {"until": "2026-11-23", "window": "7d", "ci": "include"}
+    response = client.get("/v1/reports/connectors", params=asked)
+    assert response.status_code == 200
+    assert response.headers["content-type"] == "application/json"
+    found = response.json()
+    assert [(row["rank"], row["connector"]) for row in found["rows"]] == [
+        (1, "source-faker"),
+        (2, "source-file"),
+    ]
+    assert found["parameters"].items() >= asked.items()
+    twin = client.get("/v1/reports/connectors.csv", params=asked)
+    assert twin.headers["content-type"] == "text/csv; charset=utf-8"
+    assert twin.headers["content-disposition"] == 'attachment; filename="connectors-2026-11-23.csv"'
+    rows = list(csv.DictReader(io.StringIO(twin.text)))
+    assert [row["connector"] for row in rows] == ["source-faker", "source-file"]
+
+
+@pytest.mark.parametrize("path", ["/v1/reports/connectors", "/v1/reports/connectors.csv"])
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Authorization": ""},
+        {"Authorization": "Bearer wrong"},
+        {"Authorization": f"Bearer {TOKEN}x"},
+        {"Authorization": "Bearer"},
+        {"Authorization": f"Basic {TOKEN}"},
+        {"Authorization": b"Bearer caf\xe9"},
+    ],
+)
+def test_without_the_token(client: httpx.Client, path: str, headers: dict[str, str]) -> None:
+    response = client.get(path, headers=headers)
+    assert response.status_code == 401
+    assert response.headers["content-type"] == "application/problem+json"
+    assert response.headers["www-authenticate"].startswith("Bearer")
+    assert response.json()["code"] == "unauthorized"
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "code"),
+    [
+        ("connectors?window=canary", 400, "invalid_parameter"),
+        ("connectors.csv?until=canary", 400, "invalid_parameter"),
+        ("connectors?canary=1", 400, "unknown_parameter"),
+        ("connectors?ci=only&ci=canary", 400, "repeated_parameter"),
+        ("connectors?sort=regression", 400, "invalid_parameter"),
+        ("canary", 404, "unknown_report"),
+        ("canary.csv", 404, "unknown_report"),
+        ("connectors.canary", 404, "unknown_report"),
+    ],
+)
+def test_refusals_are_problems_that_echo_nothing(
+    client: httpx.Client, path: str, status: int, code: str
+) -> None:
+    response = client.get(f"/v1/reports/{path}")
+    assert (response.status_code, response.json()["code"]) == (status, code)
+    assert response.headers["content-type"] == "application/problem+json"
+    assert "canary" not in response.text
+    assert response.json()["message"]
+
+
+def test_a_database_that_is_away_is_503_with_retry_after() -> None:
+    app = FastAPI()
+    app.include_router(create_router(open_engine("postgresql://nobody@127.0.0.1:9/nothing"), TOKEN))
+    for url in listen(app):
+        response = httpx.get(f"{url}/v1/reports/connectors", headers=BEARER)
+        assert (response.status_code, response.json()["code"]) == (503, "database_unavailable")
+        assert 0 < int(response.headers["retry-after"]) <= 300
+
+
+def test_openapi_names_every_parameter_and_the_token() -> None:
+    app = FastAPI()
+    app.include_router(create_router(open_engine("postgresql://nobody@127.0.0.1:9/nothing"), TOKEN))
+    paths = app.openapi()["paths"]
+    for path in ("/v1/reports/{name}", "/v1/reports/{name}.csv"):
+        operation = paths[path]["get"]
+        documented = [parameter["name"] for parameter in operation["parameters"]]
+        assert documented == ["name", *CONNECTORS.parameters]
+        assert operation["security"] == [{"HTTPBearer": []}]
+        assert {"200", "400", "401", "404", "503"} <= operation["responses"].keys()

@@ -1,0 +1,96 @@
+"""The same table as JSON, CSV and text."""
+
+import csv
+import io
+from typing import Any
+
+import orjson
+import pytest
+from rich.console import Console
+
+from app.reports import render
+from app.reports.parameters import parse
+from app.reports.ranking import rank
+from app.reports.registry import CONNECTORS
+from app.reports.run import Table
+from tests.reports.rows import NOW
+
+
+def count(connector: str, units: int, failed: int, **others: int) -> dict[str, Any]:
+    """A row of `sql/connectors.sql`: one attempt a user, none open."""
+    zeros = [
+        "failed_config",
+        "canceled",
+        "in_flight",
+        "abandoned",
+        "orphans",
+        "from_ledger",
+        "use_cases",
+        "records",
+        "affected_units",
+        "capped_failures",
+    ]
+    named = {
+        "connector": connector,
+        "units": units,
+        "attempts": units,
+        "failed": failed,
+        "capped_weight": units,
+    }
+    return (
+        dict.fromkeys(zeros, 0)
+        | named
+        | {"succeeded": units - failed, "affected_units": failed, "capped_failures": float(failed)}
+        | others
+    )
+
+
+@pytest.fixture
+def table() -> Table:
+    counts = [count("source-faker", 1200, 60, abandoned=24, succeeded=1116), count("source-file", 3, 1)]
+    parameters = parse(CONNECTORS, {"limit": "2"}.items(), NOW)
+    return Table(
+        CONNECTORS, parameters.describe(), NOW, CONNECTORS.columns, rank(counts, parameters, CONNECTORS), 7
+    )
+
+
+def test_json(table: Table) -> None:
+    found = orjson.loads(render.to_json(table))
+    assert list(found) == ["report", "parameters", "as_of", "columns", "rows"]
+    assert (found["report"], found["as_of"]) == ("connectors", "2026-11-23T12:00:00Z")
+    assert found["parameters"]["window"] == "28d"
+    assert found["rows"] == table.rows
+    assert [column["name"] for column in found["columns"]] == list(found["rows"][0])
+    assert all(column["type"] and column["description"] for column in found["columns"])
+
+
+def test_csv_says_what_json_says(table: Table) -> None:
+    rows = list(csv.DictReader(io.StringIO(render.to_csv(table))))
+    assert [row["connector"] for row in rows] == ["source-faker", "source-file"]
+    for found, expected in zip(rows, table.rows, strict=True):
+        for name, value in expected.items():
+            assert found[name] == ("" if value is None else orjson.dumps(value).decode().strip('"'))
+
+
+def test_text(table: Table) -> None:
+    console = Console(width=140, record=True, file=io.StringIO())
+    console.print(render.to_text(table))
+    text = console.export_text()
+    first, second = (
+        next(line for line in text.splitlines() if name in line) for name in ("faker", "source-file")
+    )
+    assert first.split()[:6] == ["1", "source-faker", "1,200", "1,200", "60", "24"]
+    assert "5.0-7.0" in first
+    assert "(4." in first
+    assert first.split()[-1] == "60.0"
+    assert second.split()[-2:] == ["-", "1.0"]  # low data: no interval
+    assert "sources, 28d until 2026-11-23, by burden, the first 2 of 7" in text
+    assert "As of 2026-11-23T12:00:00Z." in text
+
+
+def test_text_fits_a_terminal_of_100_columns(table: Table) -> None:
+    console = Console(width=100, record=True, file=io.StringIO())
+    console.print(render.to_text(table))
+    text = console.export_text()
+    assert "…" not in text
+    assert "source-faker " in text

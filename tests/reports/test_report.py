@@ -1,0 +1,199 @@
+"""The report as a whole: its columns, filters, order and limit."""
+
+import datetime as dt
+
+import pytest
+
+from app.reports.registry import CONNECTORS
+from tests.reports.rows import NOW, Store, Stored, refuse, sync
+
+PROMISED = [
+    "connector",
+    "role",
+    "units",
+    "attempts",
+    "failed",
+    "canceled",
+    "abandoned",
+    "in_flight",
+    "failure_rate",
+    "failure_rate_upper",
+    "affected_units",
+    "capped_rate",
+    "rate",
+    "rate_low",
+    "rate_high",
+    "burden",
+    "rank",
+]
+
+
+def fail(source: str, users: int, failures: int = 0, **fields: object) -> list[Stored]:
+    """One attempt for each of so many users, of which so many failed."""
+    return [
+        sync(
+            "failed" if number < failures else "succeeded",
+            unit=f"{source} {number}",
+            session=f"{source} {number}",
+            source=source,
+            **fields,  # type: ignore[arg-type]
+        )
+        for number in range(users)
+    ]
+
+
+def test_rows_carry_every_column_of_the_registry_in_its_order(store: Store) -> None:
+    store.write(fail("source-faker", 3))
+    table = store.table()
+    assert [list(row) for row in table.rows] == [[column.name for column in CONNECTORS.columns]]
+    assert set(PROMISED) <= {column.name for column in CONNECTORS.columns}
+
+
+def test_values_are_of_the_type_that_the_registry_names(store: Store) -> None:
+    store.write(fail("source-faker", 12, 3))
+    kinds = {"text": str, "integer": int, "number": float, "boolean": bool}
+    (row,) = store.table().rows
+    assert {column.name: type(row[column.name]) for column in CONNECTORS.columns} == {
+        column.name: kinds[column.type] for column in CONNECTORS.columns
+    }
+
+
+def test_an_empty_database_has_an_empty_report(store: Store) -> None:
+    assert store.table().rows == []
+
+
+def test_ten_users_are_needed_for_an_interval(store: Store) -> None:
+    store.write([*fail("source-file", 9, 3), *fail("source-faker", 10, 3)])
+    rows = store.report()
+    few, enough = rows["source-file"], rows["source-faker"]
+    assert (few["low_data"], few["rate"], few["rate_low"], few["rate_high"]) == (True, None, None, None)
+    low, rate, high = (enough[name] for name in ("rate_low", "rate", "rate_high"))
+    assert isinstance(low, float)
+    assert isinstance(rate, float)
+    assert isinstance(high, float)
+    assert 0 < low < rate < 0.3 < high < 1
+    assert enough["low_data"] is False
+
+
+ORDERS = {
+    # failures, users: steady 5/50, small 4/4, large 8/200, fine 0/60, wrong configuration 30/30
+    "burden": ["source-large", "source-steady", "source-small", "source-fine", "source-config"],
+    "affected_units": ["source-large", "source-steady", "source-small", "source-fine", "source-config"],
+    "failures": ["source-config", "source-large", "source-steady", "source-small", "source-fine"],
+    "failure_rate": ["source-small", "source-config", "source-steady", "source-large", "source-fine"],
+    "attempts": ["source-large", "source-fine", "source-steady", "source-config", "source-small"],
+    "units": ["source-large", "source-fine", "source-steady", "source-config", "source-small"],
+    # Of two without a failure the smaller may be the worse; too few users for a rate stand last.
+    "rate": ["source-steady", "source-large", "source-config", "source-fine", "source-small"],
+}
+
+
+@pytest.mark.parametrize("sort", ORDERS)
+def test_sort_and_rank(store: Store, sort: str) -> None:
+    config = [
+        sync("failed", unit=f"c{n}", source="source-config", error="PyAirbyteInputError") for n in range(30)
+    ]
+    others = [
+        ("source-steady", 50, 5),
+        ("source-small", 4, 4),
+        ("source-large", 200, 8),
+        ("source-fine", 60, 0),
+    ]
+    store.write([*config, *(row for name, users, failures in others for row in fail(name, users, failures))])
+    rows = store.table(sort=sort).rows
+    assert [row["connector"] for row in rows] == ORDERS[sort]
+    assert [row["rank"] for row in rows] == [1, 2, 3, 4, 5]
+    cut = store.table(sort=sort, limit="2")
+    assert (cut.rows, cut.total) == (rows[:2], 5)
+
+
+def test_ties_stand_by_name(store: Store) -> None:
+    store.write([row for name in ("source-b", "source-c", "source-a") for row in fail(name, 3, 1)])
+    assert [row["connector"] for row in store.table().rows] == ["source-a", "source-b", "source-c"]
+
+
+def test_ci(store: Store) -> None:
+    store.write([*fail("source-a", 3), *fail("source-b", 2, ci=True), *fail("source-c", 1, ci=False)])
+    assert store.report().keys() == store.report(ci="exclude").keys() == {"source-a", "source-c"}
+    assert store.report(ci="only").keys() == {"source-b"}
+    assert store.report(ci="include").keys() == {"source-a", "source-b", "source-c"}
+
+
+PRERELEASES = (
+    "1.0.0rc37",
+    "1.0.0a1",
+    "0.9.0b2",
+    "0.71.2.dev141039313338033",
+    "0.54.1.post5.dev0+1b1637b4",
+    "0.0.0",
+)
+RELEASES = ("0.71.3", "0.54.1.post5", "10.20.30", None)
+
+
+@pytest.mark.parametrize(
+    ("version", "released"), [*((v, False) for v in PRERELEASES), *((v, True) for v in RELEASES)]
+)
+def test_prerelease(store: Store, version: str | None, released: bool) -> None:
+    store.write([sync("failed", version=version), refuse(sync("failed", version=version))])
+    assert bool(store.report()) == released
+    assert bool(store.report(prerelease="only")) == (not released)
+    assert store.report(prerelease="include")["source-faker"]["attempts"] == 2
+
+
+def test_version(store: Store) -> None:
+    store.write(
+        [*fail("source-a", 1, version="1.0.0rc37"), *fail("source-b", 1), *fail("source-c", 1, version=None)]
+    )
+    assert store.report(version="1.0.0rc37").keys() == {"source-a"}
+    assert store.report(version="0.71.3").keys() == {"source-b"}
+    assert store.report(version="1.0.0rc37", prerelease="exclude") == {}
+
+
+def test_role(store: Store) -> None:
+    store.write(
+        [
+            *fail("source-a", 2, 1, destination="destination-csv"),
+            *fail("source-b", 3, 1, destination="destination-csv"),
+            *fail("source-b", 1),
+        ]
+    )
+    sources, destinations = store.report(), store.report(role="destination")
+    assert {name: row["attempts"] for name, row in sources.items()} == {"source-a": 2, "source-b": 4}
+    assert {name: row["attempts"] for name, row in destinations.items()} == {"destination-csv": 5}
+    assert {row["role"] for row in destinations.values()} == {"destination"}
+    assert {name: row["attempts"] for name, row in store.report(lane="cache").items()} == {"source-b": 1}
+    assert store.report(lane="cache", role="destination") == {}
+
+
+def test_window_and_until(store: Store) -> None:
+    midnight = NOW.replace(hour=0)
+    tick = dt.timedelta(microseconds=1)
+    for day in range(40):
+        store.write([sync("failed", midnight - dt.timedelta(days=day), session=f"day {day}")])
+    store.write([sync("failed", midnight - tick, session="yesterday")])
+    attempts = {
+        window: store.report(window=window)["source-faker"]["attempts"]
+        for window in ("1d", "2d", "7d", "28d")
+    }
+    assert attempts == {"1d": 1, "2d": 3, "7d": 8, "28d": 29}
+    assert store.report(until="2026-11-22", window="1d")["source-faker"]["attempts"] == 2
+    assert store.report(until="2026-10-01", window="1d") == {}
+
+
+def test_a_report_reads_only_the_partitions_of_its_window(store: Store) -> None:
+    """Of what is timely; the arm for clocks that were off looks everywhere."""
+    from sqlalchemy import text  # noqa: PLC0415
+
+    from app.reports.parameters import parse  # noqa: PLC0415
+    from app.reports.run import bind, reading, statement  # noqa: PLC0415
+
+    parameters = bind(parse(CONNECTORS, {"window": "7d"}.items(), NOW), NOW)
+    with reading(store.reader) as connection:
+        plan = (
+            connection.execute(text(f"EXPLAIN {statement(CONNECTORS.stages).text}"), parameters)
+            .scalars()
+            .all()
+        )
+    timely = [line for line in plan if "(occurred_at >= " in line and "corrected_at" not in line]
+    # 7 days and 7 on either side touch four weeks at most, once in each table, beside the default partition.
+    assert 0 < len(timely) <= 2 * 5

@@ -1,0 +1,75 @@
+"""The prior, the estimates, and the published table of the ranking."""
+
+import numpy as np
+import pytest
+
+from app.reports.statistics import DEFAULT_PRIOR, Prior, estimate, fit_prior
+
+PUBLISHED_PRIOR = Prior(alpha=0.78, beta=11.95)
+
+# name, units, capped rate -> rate, low, high, burden, as printed
+PUBLISHED = {
+    "busy, a real 9 % bug": (400, 720 / 8000, ".089", ".067", ".113", "36.0"),
+    "mid, 25 %": (80, 300 / 1200, ".224", ".157", ".298", "20.0"),
+    "popular, 1.2 %": (900, 480 / 40500, ".013", ".007", ".019", "10.7"),
+    # One user of 10,000 attempts weighs 20, sixty of 10 weigh 600: (20 + 6) / 620. The table prints a rate of .046, which
+    # is what its rounded burden gives, (0.78 + 2.6) / 73.73; the exact burden of 2.558 gives .0453.
+    "one cron job failing 10,000 times": (61, 26 / 620, ".045", ".014", ".091", "2.6"),
+    "tiny, 2 of 2 fail": (2, 1.0, ".189", ".054", ".373", "2.0"),
+}
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_published_table(name: str) -> None:
+    units, capped_rate, rate, low, high, burden = PUBLISHED[name]
+    found = estimate(PUBLISHED_PRIOR, np.array([float(units)]), np.array([capped_rate]))
+    printed = [f"{value[0]:.3f}".removeprefix("0") for value in (found.rate, found.low, found.high)]
+    assert printed == [rate, low, high]
+    assert f"{units * capped_rate:.1f}" == burden
+
+
+def test_published_rate_of_the_cron_job_follows_from_its_rounded_burden() -> None:
+    found = estimate(PUBLISHED_PRIOR, np.array([61.0]), np.array([2.6 / 61]))
+    assert [f"{value[0]:.3f}" for value in (found.rate, found.low, found.high)] == ["0.046", "0.014", "0.091"]
+
+
+def test_prior_of_a_known_fleet_is_found_again() -> None:
+    generator = np.random.default_rng(7)
+    units = generator.integers(5, 500, 600).astype(np.float64)
+    failures = generator.binomial(units.astype(int), generator.beta(1.5, 20.0, 600))
+    prior = fit_prior(units, failures / units)
+    assert prior.alpha / (prior.alpha + prior.beta) == pytest.approx(1.5 / 21.5, rel=0.1)
+    assert prior.alpha + prior.beta == pytest.approx(21.5, rel=0.25)
+
+
+@pytest.mark.parametrize(
+    ("units", "capped_rates"),
+    [
+        ([], []),
+        ([1.0], [1.0]),
+        ([1.0], [0.0]),
+        ([500.0] * 50, [0.0] * 50),
+        ([500.0] * 50, [1.0] * 50),
+        ([100.0] * 30, [0.1] * 30),
+        ([1e6, 1.0], [1e-6, 1.0]),
+    ],
+)
+def test_prior_of_an_odd_fleet_is_a_proper_one(units: list[float], capped_rates: list[float]) -> None:
+    prior = fit_prior(np.array(units), np.array(capped_rates))
+    found = estimate(prior, np.array([0.0, 10.0, 10.0]), np.array([0.0, 0.0, 1.0]))
+    assert 0 < prior.alpha < np.inf
+    assert 0 < prior.beta < np.inf
+    for low, rate, high in zip(found.low, found.rate, found.high, strict=True):
+        assert 0 <= low <= high <= 1
+        assert 0 < rate < 1
+
+
+def test_an_empty_fleet_has_the_default_prior() -> None:
+    prior = fit_prior(np.array([]), np.array([]))
+    assert (prior.alpha, prior.beta) == pytest.approx((DEFAULT_PRIOR.alpha, DEFAULT_PRIOR.beta), rel=1e-4)
+
+
+def test_more_users_narrow_the_interval() -> None:
+    found = estimate(PUBLISHED_PRIOR, np.array([10.0, 100.0, 1000.0]), np.full(3, 0.1))
+    widths = found.high - found.low
+    assert widths[0] > widths[1] > widths[2]
