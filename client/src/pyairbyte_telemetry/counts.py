@@ -1,12 +1,19 @@
-"""What became of every event. Offered = waiting + accepted + duplicate + expired + forgotten + refused + withdrawn + dropped + lost."""
+"""What became of every event.
 
+Offered = waiting + accepted + duplicate + expired + forgotten + refused + withdrawn + dropped + lost.
+"""
+
+import threading
 from collections import deque
 from dataclasses import dataclass, field, fields
 
 
 @dataclass
 class Counts:
-    """Written by the sender's thread alone, but for `drop`, which any thread may call at any moment."""
+    """Written under a lock by senders' threads, of which there can be two for a moment after `close`.
+
+    `drop` may be called by any thread at any moment and takes no lock.
+    """
 
     accepted: int = 0
     duplicate: int = 0
@@ -25,6 +32,8 @@ class Counts:
     reported: int = 0
     """Of the dropped and lost: told to the service."""
     _drops: deque[None] = field(default_factory=deque, repr=False)
+    _telling: int = field(default=0, repr=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def drop(self) -> None:
         """Count one event that is not taken in.
@@ -34,33 +43,31 @@ class Counts:
         """
         self._drops.append(None)
 
-    @property
-    def settled(self) -> int:
-        """How many events that were taken in have come to their end."""
-        delivered = self.accepted + self.duplicate + self.expired + self.forgotten + self.refused
-        return delivered + self.withdrawn + self.lost
+    def add(self, outcome: str, events: int = 1) -> None:
+        """Count events with an outcome named like the field."""
+        with self._lock:
+            setattr(self, outcome, getattr(self, outcome) + events)
 
-    def add(self, outcome: str) -> None:
-        """Count one event with an outcome named like the field."""
-        setattr(self, outcome, getattr(self, outcome) + 1)
+    def take_unreported(self) -> int:
+        """Return how many losses the service has not been told of, and count on the caller to tell it."""
+        with self._lock:
+            for _ in range(len(self._drops)):
+                self._drops.popleft()
+                self.dropped += 1
+            losses = self.dropped + self.lost - self.reported - self._telling
+            self._telling += losses
+            return losses
 
-    def lose(self, events: int) -> None:
-        """Count events that were given up."""
-        self.lost += events
-
-    def collect_unreported(self) -> int:
-        """Return how many losses the service has not been told of."""
-        for _ in range(len(self._drops)):
-            self._drops.popleft()
-            self.dropped += 1
-        return self.dropped + self.lost - self.reported
-
-    def report(self, losses: int) -> None:
-        """Count losses as told."""
-        self.reported += losses
+    def end_report(self, losses: int, *, told: bool) -> None:
+        """Say whether the service was told of losses that were taken to be reported."""
+        with self._lock:
+            self._telling -= losses
+            self.reported += losses if told else 0
 
     def snapshot(self) -> dict[str, int]:
         """Return the figures. Exact once the sender is idle."""
-        figures = {each.name: getattr(self, each.name) for each in fields(self) if each.name != "_drops"}
+        figures = {
+            each.name: getattr(self, each.name) for each in fields(self) if not each.name.startswith("_")
+        }
         figures["dropped"] += len(self._drops)
         return figures

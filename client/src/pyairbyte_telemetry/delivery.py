@@ -66,7 +66,13 @@ class Delivery:
         self._counts = counts
         self._deadline = deadline
         self._transport = Transport(limits)
+        self.settled = 0
+        """How many events have come to their end here."""
         self._random = random.Random()  # noqa: S311 -- jitter; its own state, so that a user's seed is left alone
+
+    def _end(self, outcome: str, events: int) -> None:
+        self._counts.add(outcome, events)
+        self.settled += events
 
     def close(self) -> None:
         """Close the connections."""
@@ -87,8 +93,8 @@ class Delivery:
                 return
             if not self._wait(attempt, answer, began):
                 break
-            self._counts.retried += len(batch.events)
-        self._counts.lose(len(batch.events))
+            self._counts.add("retried", len(batch.events))
+        self._end("lost", len(batch.events))
 
     def _post(self, batch: Batch) -> Answer | NoAnswerError:
         if self._deadline.remaining <= 0:
@@ -100,15 +106,17 @@ class Delivery:
         if batch.path == "/v1/batch" and len(body) > self._limits.gzip_above:
             body = gzip.compress(body, 6)
             headers["Content-Encoding"] = "gzip"
-        reported = self._counts.collect_unreported()
-        if reported:
-            headers[DROPPED_HEADER] = str(reported)
+        losses = self._counts.take_unreported()
+        if losses:
+            headers[DROPPED_HEADER] = str(losses)
+        told = False
         try:
             answer = self._transport.post(batch.endpoint, batch.path, body, headers, self._deadline.remaining)
+            told = _is_success(answer.status)
         except NoAnswerError as error:
             return error
-        if _is_success(answer.status):
-            self._counts.report(reported)
+        finally:
+            self._counts.end_report(losses, told=told)
         return answer
 
     def _wait(self, attempt: int, answer: Answer | NoAnswerError, began: float) -> bool:
@@ -132,14 +140,14 @@ class Delivery:
         size = len(batch.events)
         if _is_success(answer.status):
             for outcome in _read_outcomes(answer.body, size):
-                self._counts.add(outcome)
+                self._end(outcome, 1)
         elif answer.status == _TOO_LARGE and size > 1:
             for half in batch.split():  # a proxy in between may allow less than the service
                 self.deliver(half)
         elif 300 <= answer.status < 400:
-            self._counts.lose(size)  # redirects are not followed: whoever sends them is not the service
+            self._end("lost", size)  # redirects are not followed: whoever sends them is not the service
         else:
-            self._counts.refused += size
+            self._end("refused", size)
 
 
 def _is_success(status: int) -> bool:

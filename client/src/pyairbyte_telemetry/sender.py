@@ -69,11 +69,15 @@ class Sender:
                 util.Finalize(None, self.exit, exitpriority=10)
 
 
+_SHARE = 0.9
+"""Of a time-out, what the worker gets. The rest is for it to come to its end."""
+
+
 def _wind_up(worker: Worker, timeout: float) -> bool:
     if worker.is_idle:
         return True
     marker = Marker(stop=True)
-    worker.deadline.set(timeout)
+    worker.deadline.set(timeout * _SHARE)
     if worker.is_current or not worker.send_marker(marker):
         return False
     return marker.reached.wait(timeout)

@@ -104,13 +104,14 @@ class Worker:
         while marker is None or not marker.stop:
             letters, marker = self._collect()
             self._dispatch(letters, delivery)
-            if marker is not None:
+            if marker is not None and not marker.stop:
                 marker.reached.set()
         while not self._mailbox.empty():  # what slipped in behind the stop
             if isinstance(self._mailbox.get(), Letter):
                 self._counts.drop()
         if delivery is not None:
             delivery.close()
+        marker.reached.set()
 
     def _prepare(self) -> "Delivery | None":
         """Import what sending takes. None, and every event lost, on an interpreter where that fails."""
@@ -141,29 +142,33 @@ class Worker:
         return letters, None
 
     def _dispatch(self, letters: list[Letter], delivery: "Delivery | None") -> None:
-        """Bring every one of these events to its end, whatever happens."""
-        before = self._counts.settled
+        """Bring every one of these events to its end, whatever happens: what is not settled is lost."""
+        if not letters:
+            return
+        before = delivery.settled if delivery is not None else 0
         try:
-            if letters and delivery is not None:
-                delivery.deliver_all(self._encode(letters))
+            anonymous_id = self._identify()
+            if anonymous_id is None:  # the user opted out
+                self._counts.add("withdrawn", len(letters))
+                return
+            if delivery is not None:
+                delivery.deliver_all(_encode(letters, anonymous_id))
         except Exception as error:  # noqa: BLE001 -- a fault of ours must stay ours
             _debug(f"failed: {error!r}")
-        self._counts.lose(len(letters) - (self._counts.settled - before))
+        settled = delivery.settled - before if delivery is not None else 0
+        self._counts.add("lost", len(letters) - settled)
 
-    def _encode(self, letters: list[Letter]) -> list[tuple[Endpoint, bytes]]:
-        """Turn events into their final bytes, each with a `messageId` of its own. A user who opted out sends none."""
-        anonymous_id = self._identify()
-        if anonymous_id is None:
-            self._counts.withdrawn += len(letters)
-            return []
-        encoded = []
-        for letter in letters:
-            wire = events.complete(letter.event, anonymous_id)
-            wire["messageId"] = events.new_message_id()
-            body = json.dumps(wire, separators=(",", ":"), allow_nan=False).encode()
-            if len(body) <= hooks.current.limits.event_bytes:
-                encoded.append((letter.endpoint, body))
-        return encoded
+
+def _encode(letters: list[Letter], anonymous_id: str) -> list[tuple[Endpoint, bytes]]:
+    """Turn events into their final bytes, each with a `messageId` of its own. One that is too large is left out."""
+    encoded = []
+    for letter in letters:
+        wire = events.complete(letter.event, anonymous_id)
+        wire["messageId"] = events.new_message_id()
+        body = json.dumps(wire, separators=(",", ":"), allow_nan=False).encode()
+        if len(body) <= hooks.current.limits.event_bytes:
+            encoded.append((letter.endpoint, body))
+    return encoded
 
 
 def _debug(text: str) -> None:
