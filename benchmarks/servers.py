@@ -67,19 +67,24 @@ def machine_cpu() -> float:
 
 @contextmanager
 def run_server(
-    arguments: list[str], url: str, environment: Mapping[str, str] | None = None, ready: str = "/healthz"
+    arguments: list[str],
+    url: str,
+    environment: Mapping[str, str] | None = None,
+    *,
+    folder: Path = ROOT,
+    patience: float = START_SECONDS,
 ) -> Iterator[Server]:
-    """Run a command until it answers at `ready` with any status; stop it at the end, and show its output if it died."""
+    """Run a command in `folder` until it answers; stop it at the end, and show its output if it died."""
     with tempfile.TemporaryFile() as output:
         process = subprocess.Popen(
             arguments,
-            cwd=ROOT,
+            cwd=folder,
             env={**os.environ, **(environment or {})},
             stdout=output,
             stderr=subprocess.STDOUT,
         )
         try:
-            wait_until_ready(process, url + ready)
+            wait_until_ready(process, f"{url}/healthz", patience)
         except RuntimeError:
             output.seek(0)
             sys.stderr.write(output.read().decode(errors="replace"))
@@ -90,9 +95,9 @@ def run_server(
             stop(process)
 
 
-def wait_until_ready(process: "subprocess.Popen[bytes]", url: str) -> None:
-    """Poll until the server answers. Raises RuntimeError when it ends or takes a minute."""
-    deadline = time.monotonic() + START_SECONDS
+def wait_until_ready(process: "subprocess.Popen[bytes]", url: str, patience: float = START_SECONDS) -> None:
+    """Poll until the server answers, with any status. Raises RuntimeError when it ends or takes too long."""
+    deadline = time.monotonic() + patience
     while time.monotonic() < deadline:
         if process.poll() is not None:
             raise RuntimeError(f"the server ended with {process.returncode} before it answered")
@@ -104,7 +109,7 @@ def wait_until_ready(process: "subprocess.Popen[bytes]", url: str) -> None:
             time.sleep(0.02)
         else:
             return
-    raise RuntimeError(f"no answer at {url} within {START_SECONDS:.0f} s")
+    raise RuntimeError(f"no answer at {url} within {patience:.0f} s")
 
 
 def stop(process: "subprocess.Popen[bytes]") -> None:
