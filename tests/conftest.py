@@ -1,0 +1,127 @@
+"""A real Postgres for the whole run, a migrated database for each test, and the service as a real process."""
+
+import itertools
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Protocol
+
+import psycopg
+import pytest
+from sqlalchemy import make_url
+
+from app.store import embedded, migrations
+from app.store.tables import metadata
+from tests.service import Service
+
+__all__ = ["Service", "ServiceFactory"]
+
+TEMPLATE = "migrated"
+KEPT = {"hash_key_check", "write_keys"}
+# The tests never crash the operating system, so nothing need reach the disk.
+QUICK = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "200"}
+
+
+class ServiceFactory(Protocol):
+    """Starts a service on the test's database, or with an embedded one, with further settings."""
+
+    def __call__(self, environment: Mapping[str, str] | None = None, *, embed: bool = False) -> Service:
+        """The running service."""
+
+
+@pytest.fixture(scope="session")
+def cluster_url() -> Iterator[str]:
+    """The URL of a Postgres of the test run's own; the database in it is for administration."""
+    with (
+        tempfile.TemporaryDirectory(prefix="telemetry-tests-") as folder,
+        embedded.open_server(Path(folder), settings=QUICK) as server,
+    ):
+        yield server.url
+
+
+@pytest.fixture(scope="session")
+def administer(cluster_url: str) -> Iterator["psycopg.Connection[tuple[object, ...]]"]:
+    """A connection that may create and drop databases, with a migrated one to copy."""
+    with psycopg.connect(cluster_url.replace("+psycopg", ""), autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {TEMPLATE}")
+        migrations.migrate(name_database(cluster_url, TEMPLATE))
+        yield connection
+
+
+def name_database(cluster_url: str, name: str) -> str:
+    """The URL of another database of the cluster."""
+    return make_url(cluster_url).set(database=name).render_as_string(hide_password=False)
+
+
+numbers = itertools.count(1)
+
+
+@contextmanager
+def copied_database(cluster_url: str, administer: "psycopg.Connection[tuple[object, ...]]") -> Iterator[str]:
+    """A migrated, empty database that is dropped again."""
+    name = f"test_{next(numbers)}"
+    administer.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} STRATEGY FILE_COPY")
+    yield name_database(cluster_url, name)
+    administer.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def database_url(cluster_url: str, administer: "psycopg.Connection[tuple[object, ...]]") -> Iterator[str]:
+    """A migrated, empty database of the test's own."""
+    with copied_database(cluster_url, administer) as url:
+        yield url
+
+
+@pytest.fixture
+def make_service(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ServiceFactory]:
+    """Start services of the test's own; they are gone when the test ends."""
+    services: list[Service] = []
+
+    def make(environment: Mapping[str, str] | None = None, *, embed: bool = False) -> Service:
+        folder = tmp_path / f"service-{len(services)}"
+        folder.mkdir()
+        database_url = None if embed else request.getfixturevalue("database_url")
+        services.append(Service(folder, database_url, environment or {}))
+        services[-1].start()
+        return services[-1]
+
+    yield make
+    for service in services:
+        service.clean_up()
+
+
+@pytest.fixture(scope="session")
+def shared_service(
+    cluster_url: str,
+    administer: "psycopg.Connection[tuple[object, ...]]",
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Service]:
+    """One service for all tests that only talk to it: a start costs more than most of these tests."""
+    with copied_database(cluster_url, administer) as url:
+        service = Service(tmp_path_factory.mktemp("service"), url, {})
+        service.start()
+        yield service
+        service.clean_up()
+
+
+@pytest.fixture
+def service(request: pytest.FixtureRequest) -> Service:
+    """A running service on an empty database; on the test's `database_url` if the test uses that, too."""
+    if "database_url" in request.fixturenames:
+        make: ServiceFactory = request.getfixturevalue("make_service")
+        return make()
+    shared: Service = request.getfixturevalue("shared_service")
+    if not shared.is_healthy():  # the test before stopped it
+        shared.start()
+    empty_database(shared.database_url)
+    return shared
+
+
+def empty_database(url: str) -> None:
+    """Delete what events left; the installation and the service's own write keys stay."""
+    with psycopg.connect(url.replace("+psycopg", "")) as connection:
+        for table in reversed(metadata.sorted_tables):
+            if table.name not in KEPT:
+                connection.execute(f'DELETE FROM "{table.name}"'.encode())
+        connection.execute("DELETE FROM write_keys WHERE name NOT LIKE 'setting-%'")
