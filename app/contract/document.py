@@ -54,11 +54,10 @@ def parse(raw: bytes) -> Document:
     if b"\\u0000" not in raw:
         try:
             value = orjson.loads(raw)
-        except orjson.JSONDecodeError:
-            pass
-        else:
             if has_only_unique_keys(raw, value):
                 return Document(value, clean=True)
+        except (orjson.JSONDecodeError, orjson.JSONEncodeError):
+            pass  # the second: nested so deeply that it cannot be written again
     return Document(parse_slowly(raw), clean=False)
 
 
@@ -102,10 +101,18 @@ def canonical(value: object) -> bytes:
     """One byte string for equal values: keys sorted, no blanks."""
     try:
         return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
-    except TypeError:  # a lone surrogate, an integer beyond 64 bits, NaN: all of them refused later on
-        return json.dumps(value, sort_keys=True, default=repr_type).encode()
+    except (
+        TypeError
+    ):  # a lone surrogate, a huge integer, NaN, nested without end: all of them refused later on
+        return json.dumps(prune(value, EVENT_DEPTH), sort_keys=True).encode()
 
 
-def repr_type(value: object) -> str:
-    """A stand-in for what JSON cannot hold."""
-    return type(value).__name__
+def prune(value: object, depth: int) -> object:
+    """A value without what lies below `depth` containers, and without what JSON cannot hold."""
+    if isinstance(value, dict | list) and depth == 0:
+        return None
+    if isinstance(value, dict):
+        return {key: prune(item, depth - 1) for key, item in value.items()}
+    if isinstance(value, list):
+        return [prune(item, depth - 1) for item in value]
+    return None if isinstance(value, NotANumber) else value

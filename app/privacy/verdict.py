@@ -18,6 +18,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from app.contract.document import canonical, find_fault
+from app.contract.limits import EVENT_DEPTH
 from app.contract.vocabulary import CUSTOM, OTHER, SYSTEM_FAMILIES
 from app.contract.wire import parse_moment, validate
 from app.privacy.projection import Arrival, project
@@ -54,6 +55,7 @@ ADDED_ON_THE_WAY: Final = frozenset(
     {"sentAt", "writeKey", "type", "integrations", "context", "userId", "receivedAt", "originalTimestamp"}
 )
 FLAGS: Final[Path] = ("properties", "flags")
+SURROGATES: Final = re.compile("[\ud800-\udfff]")
 FLAG_NAME: Final = re.compile("[A-Z][A-Z_]{1,31}")  # the next release's flag
 
 # pydantic's error types, in the words of the wire.
@@ -173,7 +175,7 @@ def lacks_session(properties: Mapping[str, Any]) -> bool:
 
 def examine(event: dict[str, Any], connectors: AbstractSet[str]) -> Findings:
     """Sort the faults of an event into withheld and refused, and take both out of a copy."""
-    event = with_versions_as_text(event)
+    event = with_versions_as_text(copy_objects(event))
     withheld: list[str] = []
     refused: list[tuple[str, str]] = []
     cleaned = copy_objects(event)
@@ -261,22 +263,25 @@ def put(event: dict[str, Any], location: Path, value: object) -> None:
         parent[location[-1]] = value
 
 
-def copy_objects(value: Any) -> Any:
-    """A copy of the nested objects of an event, leaves shared."""
-    return {key: copy_objects(item) for key, item in value.items()} if isinstance(value, dict) else value
+def copy_objects(value: Any, depth: int = EVENT_DEPTH) -> Any:
+    """A copy of the nested objects of an event, leaves shared, and shared below the depth that an event may have.
+
+    Without keys that hold a lone surrogate: pydantic gives up on the whole object, and the event is refused for them.
+    """
+    if not isinstance(value, dict) or depth == 0:
+        return value
+    return {key: copy_objects(item, depth - 1) for key, item in value.items() if not SURROGATES.search(key)}
 
 
 def with_versions_as_text(event: dict[str, Any]) -> dict[str, Any]:
-    """Read a number where a version is due as its text: YAML manifests say `version: 1.0`."""
+    """The event itself, with a number where a version is due read as its text: YAML manifests say `version: 1.0`."""
     numbers = [
         (path, value)
         for path in VERSIONS
         if isinstance(value := look_up(event, path), int | float) and not isinstance(value, bool)
     ]
-    if numbers:
-        event = copy_objects(event)
-        for path, value in numbers:
-            put(event, path, str(value))
+    for path, value in numbers:
+        put(event, path, str(value))
     return event
 
 

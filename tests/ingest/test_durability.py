@@ -21,7 +21,9 @@ def send_until(stop: threading.Event, url: str, key: str, sender: int, acknowled
         number = 0
         while not stop.is_set():
             number += 1
-            event = clean_event(number_of_records=number) | {"messageId": f"{sender}-{number}-{random.random()}"}
+            event = clean_event(number_of_records=number) | {
+                "messageId": f"{sender}-{number}-{random.random()}"
+            }
             try:
                 reply = client.post("/v1/track", content=json.dumps(event))
             except httpx.TransportError:
@@ -36,8 +38,13 @@ def stored_ids(service: Service) -> list[str]:
 
     engine = create_engine(service.database_url)
     with engine.connect() as connection:
-        found = [event_id(at, bytes(key)) for at, key in connection.execute(text("SELECT occurred_at, message_key FROM events"))]
-        law = connection.execute(text("SELECT outcome = 'received', sum(count)::bigint FROM outcomes GROUP BY 1")).all()
+        found = [
+            event_id(at, bytes(key))
+            for at, key in connection.execute(text("SELECT occurred_at, message_key FROM events"))
+        ]
+        law = connection.execute(
+            text("SELECT outcome = 'received', sum(count)::bigint FROM outcomes GROUP BY 1")
+        ).all()
     engine.dispose()
     assert len({number for _, number in law}) <= 1, "received = sum of outcomes"
     return found
@@ -51,7 +58,9 @@ def test_kill_9_in_the_middle_of_load_loses_nothing(make_service: ServiceFactory
         stop = threading.Event()
         before = len(acknowledged)
         threads = [
-            threading.Thread(target=send_until, args=(stop, service.url, service.write_key, sender, acknowledged))
+            threading.Thread(
+                target=send_until, args=(stop, service.url, service.write_key, sender, acknowledged)
+            )
             for sender in range(SENDERS)
         ]
         for thread in threads:

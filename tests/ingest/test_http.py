@@ -68,7 +68,9 @@ def test_withheld_fields_are_named_on_duplicates_too(service: Service, client: h
         reply = client.post("/v1/track", json=event).json()
         assert (reply["outcome"], reply["withheld"]) == (outcome, ["properties.source.name"])
     assert rows(service, "SELECT source_name FROM events") == [("custom",)]
-    tallied = rows(service, "SELECT kind, reason, sum(count) FROM tallies GROUP BY 1, 2")
+    tallied = rows(
+        service, "SELECT kind, reason, sum(count) FROM tallies WHERE kind = 'withheld' GROUP BY 1, 2"
+    )
     assert tallied == [("withheld", "properties.source.name", 2)]
 
 
@@ -97,7 +99,9 @@ def test_one_bad_event_leaves_its_neighbours_stored(service: Service, client: ht
         clean_event(number_of_records=2),
         spoil("properties.version", "x" * 33_000),
     ]
-    reply = client.post("/v1/batch", json={"batch": batch, "sentAt": "2026-11-23T02:00:00Z", "writeKey": "ignored"})
+    reply = client.post(
+        "/v1/batch", json={"batch": batch, "sentAt": "2026-11-23T02:00:00Z", "writeKey": "ignored"}
+    )
     assert reply.status_code == 200
     assert CANARY not in reply.text
     results = [
@@ -152,6 +156,23 @@ def test_a_malformed_item_is_rejected_alone(client: httpx.Client, body: bytes, r
     reply = client.post("/v1/batch", content=b'{"batch": [' + body + b", " + neighbour + b"]}")
     assert [result["outcome"] for result in reply.json()["results"]] == ["rejected", "accepted"]
     assert reply.json()["results"][0]["reason"] == rule
+
+
+@pytest.mark.parametrize("depth", [6, 250, 260, 900, 990, 1000, 1020, 1030, 3000])
+@pytest.mark.parametrize(("opening", "closing"), [(b'{"a":', b"}"), (b"[", b"]")])
+def test_nesting_cannot_break_the_service(
+    client: httpx.Client, depth: int, opening: bytes, closing: bytes
+) -> None:
+    nested = opening * depth + b"1" + closing * depth
+    assert client.post("/v1/track", content=nested).status_code == 400
+    reply = client.post(
+        "/v1/batch", content=b'{"batch": [' + nested + b", " + json.dumps(clean_event()).encode() + b"]}"
+    )
+    if reply.status_code == 200:
+        assert [result["outcome"] for result in reply.json()["results"]] == ["rejected", "accepted"]
+    else:
+        assert_problem(reply, 400, "malformed")
+        assert depth >= 900
 
 
 @pytest.mark.parametrize("body", [b"[]", b"{}", b'{"batch": {}}', b'{"batch": [], "email": "x"}'])
@@ -223,7 +244,7 @@ def padded_event(size: int) -> bytes:
 
 
 @pytest.mark.parametrize("compress", [False, True])
-def test_an_event_may_have_32_kib(client: httpx.Client, compress: bool) -> None:  # noqa: FBT001 -- a parameter of the test
+def test_an_event_may_have_32_kib(client: httpx.Client, compress: bool) -> None:
     headers = {"Content-Encoding": "gzip"} if compress else {}
     for size, status in ((32 * 1024, 200), (32 * 1024 + 1, 413)):
         body = padded_event(size)
@@ -274,8 +295,15 @@ def test_history_keeps_its_times(service: Service, client: httpx.Client) -> None
 
 def test_a_dry_run_stores_and_counts_nothing(service: Service, client: httpx.Client) -> None:
     single = client.post("/v1/validate", json=spoil("event", CANARY)).json()
-    assert single["results"][0] | {"id": ""} == {"id": "", "outcome": "rejected", "reason": "not_allowed", "path": "event"}
-    batch = client.post("/v1/validate", json={"batch": [clean_event(), spoil("properties.os", "JaneOS")]}).json()
+    assert single["results"][0] | {"id": ""} == {
+        "id": "",
+        "outcome": "rejected",
+        "reason": "not_allowed",
+        "path": "event",
+    }
+    batch = client.post(
+        "/v1/validate", json={"batch": [clean_event(), spoil("properties.os", "JaneOS")]}
+    ).json()
     assert [result["outcome"] for result in batch["results"]] == ["accepted", "accepted"]
     assert batch["results"][1]["withheld"] == ["properties.os"]
     assert httpx.post(f"{service.url}/v1/validate", json=clean_event()).status_code == 401
@@ -288,13 +316,17 @@ def test_who_asks_not_to_be_tracked_is_not(service: Service, client: httpx.Clien
     reply = client.post("/v1/track", json=clean_event(), headers={header: "1"})
     assert (reply.status_code, reply.content) == (204, b"")
     assert client.post("/v1/track", json=clean_event(), headers={header: "0"}).json()["outcome"] == "accepted"
-    assert rows(service, "SELECT kind, reason, count FROM tallies") == [("refused", "dnt", 1)]
+    assert rows(service, "SELECT kind, reason, count FROM tallies WHERE reason = 'dnt'") == [
+        ("refused", "dnt", 1)
+    ]
 
 
 def test_what_the_client_dropped_is_tallied(service: Service, client: httpx.Client) -> None:
     client.post("/v1/batch", json={"batch": [clean_event()]}, headers={"Telemetry-Client-Dropped": "12"})
     client.post("/v1/track", json=clean_event(), headers={"Telemetry-Client-Dropped": CANARY})
-    assert rows(service, "SELECT kind, count FROM tallies") == [("client_dropped", 12)]
+    assert rows(service, "SELECT kind, count FROM tallies WHERE kind = 'client_dropped'") == [
+        ("client_dropped", 12)
+    ]
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "OPTIONS"])
@@ -309,14 +341,29 @@ def test_unknown_paths_are_problems_too(client: httpx.Client) -> None:
 def test_the_endpoints_are_documented(client: httpx.Client) -> None:
     document = client.get("/openapi.json").json()
     assert {"/v1/track", "/v1/batch", "/v1/import", "/v1/validate"} <= set(document["paths"])
-    assert set(document["paths"]["/v1/track"]["post"]["responses"]) >= {"200", "400", "401", "413", "415", "422", "503"}
+    assert set(document["paths"]["/v1/track"]["post"]["responses"]) >= {
+        "200",
+        "400",
+        "401",
+        "413",
+        "415",
+        "422",
+        "503",
+    }
     assert document["components"]["schemas"]["Properties"]["additionalProperties"] is False
     assert client.get("/docs").status_code == 200
 
 
 def test_nothing_raw_is_stored_or_logged(service: Service, client: httpx.Client) -> None:
     """The canary, the ids and the write key are nowhere in the database, and nowhere in what the service printed."""
-    for path in ("anonymousId", "event", "properties.os", "properties.state", "properties.exception.message", "x.y"):
+    for path in (
+        "anonymousId",
+        "event",
+        "properties.os",
+        "properties.state",
+        "properties.exception.message",
+        "x.y",
+    ):
         client.post("/v1/track", json=spoil(path, CANARY))
     client.post("/v1/track", json=clean_event())
     client.post(f"/v1/track?email={CANARY}", content=CANARY, headers={"X-Mail": CANARY})
