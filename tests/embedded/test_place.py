@@ -240,7 +240,7 @@ def open_up(folder: Path) -> None:
 @needs_root
 @pytest.mark.parametrize("reachable", [True, False], ids=["reachable data", "data in a 0700 home"])
 def test_root_drops_and_reaches_what_is_hidden_from_the_account(
-    tmp_path: Path, hidden_wheel: Path, *, reachable: bool, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, hidden_wheel: Path, *, reachable: bool
 ) -> None:
     home = tmp_path / "home"
     home.mkdir(mode=0o700)
@@ -251,9 +251,6 @@ def test_root_drops_and_reaches_what_is_hidden_from_the_account(
     with psycopg.connect(url) as connection:
         assert connection.execute("SELECT 1").fetchone() == (1,)
     for pid in find_server_processes(home / "data"):
-        assert (
-            Path(f"/proc/{pid}").stat().st_uid != 0 or "keeper.py" in Path(f"/proc/{pid}/cmdline").read_text()
-        )
         assert "Uid:\t0" not in Path(f"/proc/{pid}/status").read_text()
     copied = list((home / "data" / "postgres").glob("binaries-*"))
     assert len(copied) == (1 if reachable else 0)

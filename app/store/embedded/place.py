@@ -6,7 +6,7 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.store.embedded.account import Account
+from app.store.embedded.account import ROOT, Account
 from app.store.embedded.errors import UnsuitablePlaceError
 
 FOLDER = "postgres"
@@ -64,9 +64,10 @@ def prepare_place(data_dir: Path) -> Place:
     data_dir = data_dir.absolute()
     home = data_dir / FOLDER
     try:
-        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # Passable, so that root's server can reach its cluster; everything in it is private on its own account.
-        home.mkdir(mode=0o711, exist_ok=True)
+        # Passable for root's server, which runs as another user; what lies inside is private by itself.
+        mode = 0o711 if os.geteuid() == ROOT else 0o700
+        data_dir.mkdir(mode, parents=True, exist_ok=True)
+        home.mkdir(mode, exist_ok=True)
     except OSError as error:
         raise UnsuitablePlaceError(
             f"The data directory {data_dir} cannot be made ({error.strerror}). Set TELEMETRY_DATA_DIR."
