@@ -4,6 +4,7 @@ The path of an event: `ingest.routes` → `ingest.body` → `privacy.verdict` �
 """
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
 from http import HTTPStatus
@@ -77,6 +78,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         with resources:
             async with service.run():
+                # What is loaded by now lives as long as the process. Each full collection would walk all of it while
+                # requests wait: 0.1 s, twice a second under load.
+                gc.collect()
+                gc.freeze()
                 yield
 
     app = FastAPI(
