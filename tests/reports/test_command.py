@@ -42,9 +42,9 @@ def call(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.fixture
-def url(store: Store, database_url: str) -> str:
+def url(store: Store, reports_url: str) -> str:
     store.write([sync("failed", source="source-faker"), sync("succeeded", unit="bob", source="source-file")])
-    return database_url
+    return reports_url
 
 
 ASKED = ("connectors", "--until", "2026-11-23", "--window", "7d")
@@ -86,8 +86,8 @@ def test_refusals_say_what_is_allowed(arguments: tuple[str, ...], said: str) -> 
     assert "canary" not in done.stderr
 
 
-def test_a_database_without_tables_says_what_to_do(database_url: str) -> None:
-    empty = make_url(database_url).set(database="postgres").render_as_string(hide_password=False)
+def test_a_database_without_tables_says_what_to_do(reports_url: str) -> None:
+    empty = make_url(reports_url).set(database="postgres").render_as_string(hide_password=False)
     done = call("connectors", TELEMETRY_DATABASE_URL=empty)
     assert done.returncode == 1
     assert "migrate" in done.stderr

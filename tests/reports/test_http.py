@@ -40,6 +40,16 @@ def client(store: Store) -> Iterator[httpx.Client]:
             yield client
 
 
+@pytest.fixture(scope="module")
+def without_database() -> Iterator[httpx.Client]:
+    """A server whose database is away: what is refused before it must not depend on it."""
+    app = FastAPI()
+    app.include_router(create_router(open_engine("postgresql://nobody@127.0.0.1:9/nothing"), TOKEN))
+    for url in listen(app):
+        with httpx.Client(base_url=url, headers=BEARER) as client:
+            yield client
+
+
 def test_json_and_csv_hold_the_same_rows(client: httpx.Client, store: Store) -> None:
     store.write([sync("failed"), sync("succeeded", unit="bob", source="source-file")])
     asked = {"until": "2026-11-23", "window": "7d", "ci": "include"}
@@ -71,8 +81,8 @@ def test_json_and_csv_hold_the_same_rows(client: httpx.Client, store: Store) -> 
         {"Authorization": b"Bearer caf\xe9"},
     ],
 )
-def test_without_the_token(client: httpx.Client, path: str, headers: dict[str, str]) -> None:
-    response = client.get(path, headers=headers)
+def test_without_the_token(without_database: httpx.Client, path: str, headers: dict[str, str]) -> None:
+    response = without_database.get(path, headers=headers)
     assert response.status_code == 401
     assert response.headers["content-type"] == "application/problem+json"
     assert response.headers["www-authenticate"].startswith("Bearer")
@@ -102,13 +112,10 @@ def test_refusals_are_problems_that_echo_nothing(
     assert response.json()["message"]
 
 
-def test_a_database_that_is_away_is_503_with_retry_after() -> None:
-    app = FastAPI()
-    app.include_router(create_router(open_engine("postgresql://nobody@127.0.0.1:9/nothing"), TOKEN))
-    for url in listen(app):
-        response = httpx.get(f"{url}/v1/reports/connectors", headers=BEARER)
-        assert (response.status_code, response.json()["code"]) == (503, "database_unavailable")
-        assert 0 < int(response.headers["retry-after"]) <= 300
+def test_a_database_that_is_away_is_503_with_retry_after(without_database: httpx.Client) -> None:
+    response = without_database.get("/v1/reports/connectors")
+    assert (response.status_code, response.json()["code"]) == (503, "database_unavailable")
+    assert 0 < int(response.headers["retry-after"]) <= 300
 
 
 def test_openapi_names_every_parameter_and_the_token() -> None:
