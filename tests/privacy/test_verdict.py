@@ -117,6 +117,17 @@ def test_values_of_the_closed_world_are_accepted(path: str, value: Any) -> None:
     assert (verdict.reason, verdict.path, verdict.withheld) == (None, None, ())
 
 
+NO_VERSIONS: list[Any] = [
+    "10.0.3.17",
+    "1",
+    "123456.1",
+    {"a": 1},
+    [],
+    True,
+    "1.2.3-jane",
+    "1.2.3rc" + "0" * 19,
+]
+
 # path, value, column, what is stored instead
 WITHHELD: list[tuple[str, Any, str, Any]] = [
     *[
@@ -177,10 +188,7 @@ WITHHELD: list[tuple[str, Any, str, Any]] = [
     ("properties.destination.name", "jane", "destination_name", "custom"),
     ("properties.source.executor_type", "JaneExecutor", "source_executor_type", None),
     ("properties.source.type", "docker", "source_executor_type", "VenvExecutor"),
-    *[
-        ("properties.source.version", value, "source_version", None)
-        for value in ("10.0.3.17", "1", "123456.1", {"a": 1}, [], True, "1.2.3-jane", "1.2.3rc" + "0" * 19)
-    ],
+    *[("properties.source.version", value, "source_version", None) for value in NO_VERSIONS],
     ("properties.cache.type", "AcmePayrollWarehouseCache", "cache_type", "custom"),
     ("properties.exception.class", "JaneDoeContractError", "exception_class", "other"),
     ("properties.exception.message", "text", "exception_class", None),

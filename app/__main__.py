@@ -1,0 +1,5 @@
+"""`python -m app` is `pyairbyte-telemetry`."""
+
+from app.cli import main
+
+main()
