@@ -1,7 +1,9 @@
 """`serve`: database, migrations, keys, banner, workers; and everything stopped again."""
 
 import os
+import signal
 import socket
+import sys
 from typing import Final
 
 import uvicorn
@@ -21,6 +23,8 @@ GRACE_SECONDS: Final = 5  # for requests in flight when the service is told to s
 def serve(settings: Settings) -> None:
     """Run the service until SIGINT or SIGTERM. Raises TelemetryError if it cannot start."""
     logs.configure(settings.log_level)
+    # uvicorn raises the signal again when it is done; as an exit, that still lets go of the database in order.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     listener = listen(settings.host, settings.port)
     with listener, hold(settings, create=True) as database:
         migrations.migrate(database.url)
