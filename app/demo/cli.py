@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Annotated, Final
 
 import typer
+from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -50,8 +51,9 @@ def demo(  # noqa: PLR0913, PLR0917 -- one argument an option
     console = Console()
     with open_target(load_settings(), url, write_key) as target:
         summary = send_with_progress(console, events, target, end - days * DAY, end)
-    for table in render(summary):
-        console.print(table)
+    rate = summary.events / summary.seconds if summary.seconds else 0.0
+    console.print(f"{summary.events:,} events in {summary.seconds:.1f} s ({rate:,.0f}/s):", highlight=False)
+    console.print(render(summary))
     console.print("What to fix first: [bold]pyairbyte-telemetry report connectors[/bold]")
 
 
@@ -80,23 +82,19 @@ def send_with_progress(
     return summary
 
 
-def render(summary: Summary) -> list[Table]:
-    """What became of the events, and what was withheld or refused in them."""
-    rate = summary.events / summary.seconds if summary.seconds else 0.0
-    outcomes = Table(
-        title=f"{summary.events:,} events in {summary.seconds:.1f} s ({rate:,.0f}/s)", title_justify="left"
-    )
-    outcomes.add_column("outcome")
-    outcomes.add_column("events", justify="right")
+def render(summary: Summary) -> Table:
+    """What became of the events, and what was refused or withheld in them."""
+    table = Table("outcome", "why", box=box.SIMPLE_HEAD)
+    table.add_column("events", justify="right")
     for outcome, count in summary.outcomes.most_common():
-        outcomes.add_row(outcome, f"{count:,}")
+        table.add_row(outcome, "", f"{count:,}")
+        if outcome == "rejected":
+            for reason, part in summary.reasons.most_common():
+                table.add_row("", reason, f"{part:,}", style="dim")
     if summary.unexpected:
-        outcomes.add_row("other than the fleet was made for", f"{summary.unexpected:,}", style="red")
-    details = Table(title="Refused and withheld", title_justify="left")
-    details.add_column("what")
-    details.add_column("events", justify="right")
-    for reason, count in summary.reasons.most_common():
-        details.add_row(f"refused: {reason}", f"{count:,}")
+        table.add_row(
+            "not the outcome that the fleet was made for", "", f"{summary.unexpected:,}", style="red"
+        )
     for path, count in summary.withheld.most_common():
-        details.add_row(f"withheld: {path}", f"{count:,}")
-    return [outcomes, details]
+        table.add_row("field withheld", path, f"{count:,}", style="dim")
+    return table
