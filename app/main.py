@@ -19,7 +19,7 @@ from app.ingest.keyring import Keyring
 from app.ingest.routes import Ingest, endpoints
 from app.ingest.shortcut import Shortcut, add_reference
 from app.ingest.writer import Writer
-from app.operations import health, logs
+from app.operations import health, logs, server
 from app.privacy.pseudonyms import Pseudonyms
 from app.privacy.verdict import Installation
 from app.problems import Problem
@@ -71,6 +71,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     """The service as an ASGI app; uvicorn calls this in every worker. Raises TelemetryError."""
     settings = settings or load_settings()
     logs.configure(settings.log_level)
+    server.leave_with_parent()
     resources = ExitStack()
     service = Service(settings, resources)
 

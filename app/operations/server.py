@@ -1,9 +1,11 @@
 """`serve`: database, migrations, keys, banner, workers; and everything stopped again."""
 
+import multiprocessing
 import os
 import signal
 import socket
 import sys
+import threading
 from typing import Final
 
 import uvicorn
@@ -45,6 +47,19 @@ def serve(settings: Settings) -> None:
             Multiprocess(config, sockets=[listener]).run()
         else:
             uvicorn.Server(config).run(sockets=[listener])
+
+
+def leave_with_parent() -> None:
+    """In a worker process: stop in order when the main process is gone, even by kill -9; else nobody would stop us."""
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return
+
+    def watch() -> None:
+        parent.join()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, name="parent", daemon=True).start()
 
 
 def listen(host: str, port: int) -> socket.socket:

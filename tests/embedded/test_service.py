@@ -15,6 +15,7 @@ from tests.embedded.processes import (
     find_postmaster,
     find_server_processes,
     kill_all,
+    wait_until,
     wait_until_gone,
 )
 from tests.samples import basic, clean_event
@@ -64,6 +65,14 @@ def test_killed_service_leaves_no_orphan_and_loses_nothing(
     wait_until_gone(service.data_dir)
     service.start()
     assert is_stored(service, 1)
+
+
+def test_workers_leave_when_their_parent_is_killed(make_service: ServiceFactory) -> None:
+    service = make_service({"TELEMETRY_WORKERS": "2"}, embed=True)
+    service.process.kill()
+    service.process.wait()
+    wait_until_gone(service.data_dir)
+    wait_until(lambda: not service.is_healthy(), "no worker answers")
 
 
 @pytest.mark.parametrize("find", [find_postmaster, find_keeper], ids=["postmaster", "keeper"])
