@@ -3,7 +3,7 @@
 import shlex
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Final
@@ -39,7 +39,7 @@ def run_target(name: str, data_dir: Path) -> Iterator[tuple[Server, str]]:
             yield server, "/v1/track"
 
 
-def measure_targets(names: list[str], seconds: int, data_dir: Path) -> Iterator[tuple[str, int, Measurement]]:
+def measure_round(names: list[str], seconds: int, data_dir: Path) -> Iterator[tuple[str, int, Measurement]]:
     """Measure each target at each number of connections, after a short warm-up."""
     templates = data_dir / "templates"
     write_templates(templates)
@@ -48,6 +48,18 @@ def measure_targets(names: list[str], seconds: int, data_dir: Path) -> Iterator[
             measure(server, templates, CONNECTIONS[0], WARM_UP_SECONDS, route)
             for connections in CONNECTIONS:
                 yield name, connections, measure(server, templates, connections, seconds, route)
+
+
+def keep_best(
+    rounds: Iterable[tuple[str, int, Measurement]],
+) -> list[tuple[str, int, Measurement]]:
+    """The fastest measurement of each target and number of connections: what else ran then disturbed it least."""
+    best: dict[tuple[str, int], Measurement] = {}
+    for name, connections, each in rounds:
+        known = best.get((name, connections))
+        if known is None or each.events_per_second > known.events_per_second:
+            best[name, connections] = each
+    return [(*key, each) for key, each in best.items()]
 
 
 def render(measurements: list[tuple[str, int, Measurement]]) -> Table:
@@ -89,15 +101,18 @@ def ratio(rate: float, reference: float | None) -> str:
 
 def main(
     seconds: Annotated[int, typer.Option(help="Seconds of load for each row.", min=1)] = 6,
+    rounds: Annotated[int, typer.Option(help="Times to go through all targets; the best counts.", min=1)] = 1,
     only: Annotated[list[str] | None, typer.Option(help=f"Measure only these: {', '.join(TARGETS)}.")] = None,
 ) -> None:
     """Measure /v1/track beside its baselines."""
     find_wrk()
     names = [name for name in TARGETS if not only or name in only]
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-        measurements = list(measure_targets(names, seconds, Path(folder)))
+        every = (each for _ in range(rounds) for each in measure_round(names, seconds, Path(folder)))
+        measurements = keep_best(every)
     console = Console(width=140)
     console.print(render(measurements))
+    console.print("machine CPU near the number of cores while server CPU is low: something else was running")
     console.print(f"command: python -m benchmarks.track {shlex.join(sys.argv[1:])}", highlight=False)
 
 
