@@ -4,7 +4,8 @@
 |---|---|
 | A | the event is in the closed world as it is |
 | W | a field misses its vocabulary: the event counts, the field is withheld (NULL, `custom` or `other`) and counted |
-| R | anything else: refused; the ledger keeps the valid fields, so that refusals cannot bias a failure rate |
+| R | anything else, and a field of W that looks like personal data or a secret (`detector`): refused; the ledger keeps
+the valid fields, so that refusals cannot bias a failure rate |
 
 A clean event is validated once and projected; only one that fails is examined field by field.
 """
@@ -21,6 +22,7 @@ from app.contract.document import canonical, find_fault
 from app.contract.limits import EVENT_DEPTH
 from app.contract.vocabulary import CUSTOM, OTHER, SYSTEM_FAMILIES
 from app.contract.wire import parse_moment, validate
+from app.privacy.detector import detect
 from app.privacy.projection import Arrival, project
 from app.privacy.pseudonyms import Pseudonyms, event_id
 
@@ -180,13 +182,11 @@ def examine(event: dict[str, Any], connectors: AbstractSet[str]) -> Findings:
     refused: list[tuple[str, str]] = []
     cleaned = copy_objects(event)
     for location, kind in faults(event, connectors):
-        if is_withheld(event, location, kind):
+        rule = find_rule(event, location, kind)
+        if rule is None:
             withheld.append(name_path(location, kind))
             put(cleaned, location, replacement(event, location))
-        elif kind == "missing" and location in REPLACEMENTS:
-            withheld.append(name_path(location, kind))
         else:
-            rule = "missing" if look_up(event, location) is None else RULES.get(kind, "invalid")
             refused.append((rule, name_path(location, kind)))
             put(cleaned, location, None)
     refused.extend(missing_ids(event))
@@ -214,16 +214,18 @@ def missing_ids(event: dict[str, Any]) -> list[tuple[str, str]]:
     return [("missing", f"properties.{name}") for name in absent]
 
 
-def is_withheld(event: dict[str, Any], location: Path, kind: str) -> bool:
-    """Whether the table says W for a field that is there and wrong."""
+def find_rule(event: dict[str, Any], location: Path, kind: str) -> str | None:
+    """The rule by which a faulty field makes its event refused; None if the field is withheld instead.
+
+    What the table would withhold is refused all the same if it looks like personal data or a secret.
+    """
+    value = look_up(event, location)
     if kind == "extra_forbidden":
-        value = look_up(event, location)
-        return (
-            location[:-1] == FLAGS
-            and FLAG_NAME.fullmatch(location[-1]) is not None
-            and (value is None or isinstance(value, bool))
-        )
-    return kind != "missing" and location in REPLACEMENTS
+        is_flag = location[:-1] == FLAGS and FLAG_NAME.fullmatch(location[-1]) is not None
+        return detect(location[-1]) if is_flag and isinstance(value, bool | None) else RULES[kind]
+    if location not in REPLACEMENTS:
+        return "missing" if value is None else RULES.get(kind, "invalid")
+    return detect(value)
 
 
 def replacement(event: dict[str, Any], location: Path) -> str | None:

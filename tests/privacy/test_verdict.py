@@ -118,7 +118,7 @@ def test_values_of_the_closed_world_are_accepted(path: str, value: Any) -> None:
 
 
 NO_VERSIONS: list[Any] = [
-    "10.0.3.17",
+    "1.2.3.4.5",
     "1",
     "123456.1",
     {"a": 1},
@@ -167,7 +167,7 @@ WITHHELD: list[tuple[str, Any, str, Any]] = [
         ("properties.version", value, "version", None)
         for value in (
             "1.2",
-            "1.2.3.4",
+            "1.2.3-4",
             "0.71.3\n",
             "0.71.3-jane",
             "0.1.0.dev1234567890123456789",
@@ -276,6 +276,15 @@ REFUSED: list[tuple[str, Any, str, str]] = [
     ("properties.source.jane", 1, "unknown_key", "properties.source.*"),
     ("properties.destination.type", "venv", "unknown_key", "properties.destination.*"),
     ("traits", {"email": "jane"}, "unknown_key", "*"),
+    ("traits", None, "unknown_key", "*"),
+    ("anonymousId", "jane.doe@acme-corp.com", "pii_email", "anonymousId"),
+    ("anonymousId", {"a": ["x", {"jane@example.com": 1}]}, "pii_email", "anonymousId"),
+    ("timestamp", "jane@example.com", "pii_email", "timestamp"),
+    ("properties.version", "1.2.3.4", "pii_ipv4", "properties.version"),
+    ("properties.source.version", "10.0.3.17", "pii_ipv4", "properties.source.version"),
+    ("properties.source.name", "source-4111111111111111", "pii_card", "properties.source.name"),
+    ("properties.exception.message", "in /home/jane/x.py", "pii_path", "properties.exception.message"),
+    ("properties.os", "Linux ip-10-0-3-17", "pii_hostname", "properties.os"),
 ]
 
 

@@ -1,0 +1,146 @@
+"""A JSON value as the texts that somebody could read in it. Everything here takes time in proportion to the length."""
+
+import re
+import unicodedata
+from binascii import a2b_base64
+from collections.abc import Iterator
+from typing import Final
+
+DECODINGS: Final = 2  # rounds of percent-decoding, and of base64
+
+FIRST_PLANE: Final = 0x10000
+# Beyond the first plane only these imitate ASCII or are invisible: letters and digits of mathematics, enclosed and
+# segmented ones, tags.
+IMITATIONS: Final = frozenset(
+    [*range(0x1D400, 0x1D800), *range(0x1F100, 0x1F200), *range(0x1FBF0, 0x1FBFA), *range(0xE0000, 0xE1000)]
+)
+# Drawn as nothing though Unicode does not call them format characters: fillers, the blank cell of Braille.
+BLANK: Final = frozenset("\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
+IMITATED: Final = {"\u3002": ".", "\u2024": ".", "\u2215": "/", "\u2044": "/", "\u2216": "\\", "\u2236": ":"}
+LONGEST_FOLD: Final = 4  # U+FDFA stands for 18 characters, none of which any pattern knows
+
+PERCENT_ENCODED: Final = re.compile(rb"%([0-9A-Fa-f]{2})")
+BYTES: Final = {b"%02x" % byte: bytes([byte]) for byte in range(256)}
+BYTES.update({key.upper(): byte for key, byte in BYTES.items()})
+BYTES.update({key[:1].lower() + key[1:].upper(): byte for key, byte in BYTES.items()})
+BYTES.update({key[:1].upper() + key[1:].lower(): byte for key, byte in BYTES.items()})
+
+SHORTEST_WORD: Final = 8  # `j@x.io` in base64
+STANDARD: Final = re.compile(rb"[A-Za-z0-9+/]{%d,}" % SHORTEST_WORD)
+URL_SAFE: Final = re.compile(rb"[A-Za-z0-9_-]{%d,}" % SHORTEST_WORD)
+TO_STANDARD: Final = bytes.maketrans(b"-_", b"+/")
+WRAPPED: Final = re.compile(rb"[A-Za-z0-9+/_\s-]+=*\s*")  # as mail does: in lines
+PADDING: Final = (b"", b"", b"AA", b"A")  # `A` is six zero bits
+BETWEEN_WORDS: Final = b"AAAA"
+CONTROL: Final = bytes([*range(9), 11, 12, *range(14, 32), 127])
+
+
+class Fold(dict[int, int | str]):
+    """Maps a character to its look. It fills itself, so that `str.translate` pays for a character only once.
+
+    Character by character, because `unicodedata.normalize` takes time in the square of a run of combining marks; those
+    are dropped here. What is remembered is bounded: characters beyond the first plane, but for a few, stay as they are.
+    """
+
+    def __missing__(self, code: int) -> int | str:
+        """The look of a character that was not seen before."""
+        if code >= FIRST_PLANE and code not in IMITATIONS:
+            return code
+        self[code] = folded = fold_character(chr(code))
+        return folded
+
+
+def fold_character(character: str) -> str:
+    """A character in NFKC, as ASCII where it imitates ASCII, as nothing where it is invisible."""
+    category = unicodedata.category(character)
+    if character in "\t\n\r" or category == "Cs":
+        return character
+    if category in ("Cc", "Cf", "Mn", "Me") or character in BLANK:
+        return ""
+    if category in ("Zs", "Zl", "Zp", "Pd", "Nd"):
+        return {"P": "-", "Z": " "}.get(category[0]) or str(unicodedata.decimal(character))
+    compatible = unicodedata.normalize("NFKC", character)
+    compatible = "".join(part for part in compatible if not unicodedata.combining(part))
+    return IMITATED.get(compatible, compatible if len(compatible) <= LONGEST_FOLD else character)
+
+
+FOLD: Final = Fold()
+
+
+def flatten(value: object) -> str:
+    """All keys, strings and numbers below a JSON value, one a line; a key of a plain value as `key=value`.
+
+    One text for all of them: thousands of short strings cost no more than a long one.
+    """
+    lines: list[str] = []
+    stack = [value]
+    while stack:
+        node = stack.pop()
+        if isinstance(node, dict):
+            lines += [f"{key}={item}" if is_plain(item) else key for key, item in node.items()]
+            stack += [item for item in node.values() if isinstance(item, (dict, list))]
+        elif isinstance(node, list):
+            lines += [str(item) for item in node if is_plain(item)]
+            stack += [item for item in node if isinstance(item, (dict, list))]
+        elif is_plain(node):
+            lines.append(str(node))
+    return "\n".join(lines)
+
+
+def is_plain(value: object) -> bool:
+    """Whether a value is a string or a number."""
+    return type(value) in (str, int, float)
+
+
+def readings(text: str, rounds: int = DECODINGS) -> Iterator[str]:
+    """The text folded, then percent-decoded once and twice, then what each of these holds in base64."""
+    reading = text.translate(FOLD)
+    yield reading
+    read = [reading]
+    while len(read) <= DECODINGS and "%" in reading:
+        reading = decode_percent(reading)
+        read.append(reading)
+        yield reading
+    if rounds:
+        for encoded in dict.fromkeys(read):
+            if decoded := decode_base64(encoded):
+                yield from readings(decoded, rounds - 1)
+
+
+def decode_percent(text: str) -> str:
+    """A text after one round of percent-decoding, folded."""
+    parts = PERCENT_ENCODED.split(text.encode(errors="replace"))
+    parts[1::2] = map(BYTES.__getitem__, parts[1::2])
+    return b"".join(parts).decode(errors="replace").translate(FOLD)
+
+
+def decode_base64(text: str) -> str:
+    """What the words of a text mean in base64, standard or URL-safe: those that decode to text, one a line."""
+    raw = text.encode("ascii", errors="replace")
+    words = STANDARD.findall(raw)
+    if b"-" in raw or b"_" in raw:
+        words += [word.translate(TO_STANDARD) for word in URL_SAFE.findall(raw)]
+    if b"\n" in raw and WRAPPED.fullmatch(raw):
+        words.append(b"".join(raw.translate(TO_STANDARD).rstrip(b"=\r\n\t ").split()))
+    if not words:
+        return ""
+    # All words in one call: a call a word would take longer than all the patterns.
+    decoded = a2b_base64(BETWEEN_WORDS.join(map(pad, words)))
+    return "\n".join(filter(None, map(decode_utf8, decoded.split(b"\0\0\0"))))
+
+
+def pad(word: bytes) -> bytes:
+    """A word of base64 filled up to whole groups of four; a single letter too many means nothing."""
+    over = len(word) % 4
+    return word[:-1] if over == 1 else word + PADDING[over]
+
+
+def decode_utf8(line: bytes) -> str:
+    """The text of bytes in UTF-8, less the zeros of the padding; nothing if they are no text."""
+    line = line.rstrip(b"\0")
+    if line != line.translate(None, CONTROL):
+        return ""
+    try:
+        return line.decode()
+    except UnicodeDecodeError:
+        return ""
