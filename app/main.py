@@ -5,28 +5,41 @@ The path of an event: `ingest.routes` → `ingest.body` → `privacy.verdict` �
 
 import asyncio
 import gc
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
+from dataclasses import replace
 from http import HTTPStatus
+from typing import Final
 
+import structlog
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 
 from app import __version__
 from app.contract.vocabulary import shipped_connectors
+from app.ingest.committer import Committer, UnavailableError
 from app.ingest.keyring import Keyring
 from app.ingest.routes import Ingest, endpoints
 from app.ingest.shortcut import Shortcut, add_reference
+from app.ingest.spooler import Spooler
 from app.ingest.writer import Writer
-from app.operations import health, logs, server
+from app.operations import health, logs, preparation, server
 from app.privacy.pseudonyms import Pseudonyms
 from app.privacy.verdict import Installation
-from app.problems import Problem
+from app.problems import Problem, TelemetryError
 from app.reports import routes as reports
 from app.settings import Settings, load_settings
 from app.store import keys, migrations, secrets
 from app.store.database import hold, open_engine, open_write_engine
+from app.store.events import Batch, Tally
+
+log = structlog.get_logger()
+
+PREPARE_SECONDS: Final = 1.0
+DRAIN_AT_END_SECONDS: Final = 3.0
 
 DESCRIPTION = """Receives PyAirbyte's anonymous usage events, refuses unhashed PII, and reports which connectors to fix
 first: the most used ones that fail most often."""
@@ -37,15 +50,26 @@ class Service:
 
     def __init__(self, settings: Settings, resources: ExitStack) -> None:
         """Hold the database and open the engines; `resources` closes them."""
+        self.settings = settings
         held = secrets.resolve(settings)
-        database = resources.enter_context(hold(settings))
         self.report_token = held.report_token
-        self.engine = open_engine(database.url)
-        resources.callback(self.engine.dispose)
-        self.write_engine = open_write_engine(database.url)
         self.pseudonyms = Pseudonyms(held.hash_key)
-        self.keyring = Keyring(self.pseudonyms, self.load_keys)
-        self.writer = Writer(self.write_engine, settings.deadline_ms, database.ensure_running)
+        self.database = resources.enter_context(hold(settings))
+        self.engine = open_engine(self.database.url)
+        resources.callback(self.engine.dispose)
+        self.write_engine = open_write_engine(self.database.url)
+        self.keyring = Keyring(
+            self.pseudonyms, self.load_keys, settings.data_dir / "write-keys.json", settings.extra_write_keys
+        )
+        self.committer = Committer(self.write_engine)
+        self.spooler = Spooler(
+            settings.data_dir / "spool",
+            settings.spool_mb * 2**20,
+            self.committer,
+            self.database.ensure_running,
+            self.settle_write_keys,
+        )
+        self.writer = Writer(self.committer, self.spooler, settings.deadline_ms)
         self.ingest = Ingest(self.keyring, self.writer, Installation(shipped_connectors(), self.pseudonyms))
 
     def load_keys(self) -> dict[bytes, int]:
@@ -53,17 +77,54 @@ class Service:
         with self.engine.connect() as connection:
             return keys.load(connection)
 
+    def settle_write_keys(self, batch: Batch) -> None:
+        """Give the rows of a spooled batch the numbers that their write keys have in the database.
+
+        Raises UnavailableError before the database was prepared.
+        """
+        if not self.keyring.is_loaded:
+            raise UnavailableError
+        for verdict in batch.verdicts:
+            verdict.row["write_key"] = self.keyring.resolve(verdict.row["write_key"])
+        settled = Counter[Tally]()
+        for tally, number in batch.tallies.items():
+            settled[replace(tally, write_key=self.keyring.resolve(tally.write_key))] += number
+        batch.tallies = settled
+
+    async def prepare(self) -> bool:
+        """Make sure that the database is prepared; while it is not, events go to the spool."""
+        try:
+            await asyncio.to_thread(preparation.prepare, self.settings, self.database, self.pseudonyms)
+            await self.keyring.refresh()
+        except (SQLAlchemyError, TelemetryError) as error:
+            log.warning("database_not_prepared", error=type(error).__name__)
+            self.spooler.away = True
+            return False
+        return True
+
+    async def keep_prepared(self) -> None:
+        """Prepare the database however late it comes up, then keep the write keys fresh."""
+        while not self.keyring.is_loaded:
+            await asyncio.sleep(PREPARE_SECONDS)
+            await self.prepare()
+        await self.keyring.keep_fresh()
+
     @asynccontextmanager
     async def run(self) -> AsyncIterator[None]:
-        """Write while the block lasts, and then what is still waiting."""
+        """Write while the block lasts, and then what is still waiting; drain the spool for a bounded time."""
+        await self.prepare()
         writing = asyncio.create_task(self.writer.run())
-        refreshing = asyncio.create_task(self.keyring.keep_fresh())
+        background = [asyncio.create_task(self.keep_prepared()), asyncio.create_task(self.spooler.run())]
         try:
             yield
         finally:
-            refreshing.cancel()
             self.writer.close()
             await writing
+            for task in background:
+                task.cancel()
+            await asyncio.wait(background)
+            await self.spooler.finish(DRAIN_AT_END_SECONDS)
+            await self.committer.close()
             await self.write_engine.dispose()
 
 

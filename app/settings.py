@@ -30,7 +30,7 @@ class Settings(BaseSettings):
     )
     data_dir: Path = Field(
         default_factory=default_data_dir,
-        description="Holds the embedded cluster and the generated secrets (files of mode 0600).",
+        description="Holds the embedded cluster, the spool and the generated secrets (files of mode 0600). Keep it on a persistent volume.",
     )
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: Annotated[int, Field(ge=0, le=65535)] = Field(
@@ -52,6 +52,10 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="How much is logged.")
     deadline_ms: Annotated[int, Field(ge=50, le=60_000)] = Field(
         1000, description="Milliseconds within which a request must be durable."
+    )
+    spool_mb: Annotated[int, Field(ge=1)] = Field(
+        1024,
+        description="Quota of the spool of one process, in MiB: what waits on disk while Postgres is away.",
     )
     pg_bin: Path | None = Field(None, description="Folder of the Postgres binaries of the embedded database.")
 

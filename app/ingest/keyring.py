@@ -1,13 +1,17 @@
 """The write keys in force, in memory: a known `Authorization` header costs one dictionary look-up."""
 
 import asyncio
+import os
+import tempfile
 import time
 from base64 import b64decode
 from binascii import Error as Base64Error
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
+import orjson
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -31,13 +35,26 @@ class Sender:
 
 
 class Keyring:
-    """Knows which write keys are in force; asks `load` (pseudonym to number) for them, off the event loop."""
+    """Knows which write keys are in force; asks `load` (pseudonym to number) for them, off the event loop.
 
-    def __init__(self, pseudonyms: Pseudonyms, load: Callable[[], Mapping[bytes, int]]) -> None:
-        """Start empty; `refresh` fills it."""
+    What it learned is remembered in a file (pseudonyms only), so that a restart during an outage of Postgres refuses
+    nobody. Before Postgres was ever reached, the keys of the settings are known under provisional, negative numbers.
+    """
+
+    def __init__(
+        self,
+        pseudonyms: Pseudonyms,
+        load: Callable[[], Mapping[bytes, int]],
+        memory: Path,
+        configured: Sequence[str] = (),
+    ) -> None:
+        """Start with what `memory` holds and with the `configured` keys; `refresh` asks the database."""
         self.pseudonyms = pseudonyms
         self.load = load
-        self.in_force: Mapping[bytes, int] = {}
+        self.memory = memory
+        self.provisional = {pseudonyms.write_key(key): -number for number, key in enumerate(configured, 1)}
+        self.in_force: Mapping[bytes, int] = {**self.provisional, **recall(memory)}
+        self.is_loaded = False
         self.by_header: dict[bytes, Sender] = {}
         self.refreshed = float("-inf")
         self.refreshing = asyncio.Lock()
@@ -47,7 +64,11 @@ class Keyring:
         async with self.refreshing:
             if time.monotonic() - self.refreshed < MISS_SECONDS:
                 return
-            self.in_force = await asyncio.to_thread(self.load)
+            loaded = await asyncio.to_thread(self.load)
+            if loaded != self.in_force:
+                await asyncio.to_thread(remember, self.memory, loaded)
+            self.in_force = loaded
+            self.is_loaded = True
             self.by_header = {}
             self.refreshed = time.monotonic()
 
@@ -87,10 +108,39 @@ class Keyring:
             if not self.in_force:
                 raise UNAVAILABLE from None
 
+    def resolve(self, number: int) -> int:
+        """The number of a key in the database, also where it was provisional. Raises KeyError before it is known."""
+        if number >= 0:
+            return number
+        return next(
+            self.in_force[key] for key, provisional in self.provisional.items() if provisional == number
+        )
+
     def find(self, key: str) -> Sender | None:
         """The sender of a key in force."""
         number = self.in_force.get(self.pseudonyms.write_key(key))
         return None if number is None else Sender(number, key.encode())
+
+
+def recall(memory: Path) -> dict[bytes, int]:
+    """The keys that a file remembers; none if it cannot be read."""
+    try:
+        document = orjson.loads(memory.read_bytes())
+        return {bytes.fromhex(key): int(number) for key, number in document.items()}
+    except (OSError, ValueError, AttributeError):
+        return {}
+
+
+def remember(memory: Path, in_force: Mapping[bytes, int]) -> None:
+    """Write the keys in force to a file that only we can read; a full disk is no reason to refuse events."""
+    text = orjson.dumps({key.hex(): number for key, number in in_force.items()})
+    try:
+        descriptor, temporary = tempfile.mkstemp(dir=memory.parent, prefix=f".{memory.name}-")
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(text)
+        Path(temporary).replace(memory)
+    except OSError as error:
+        log.warning("keys_not_remembered", error=type(error).__name__)
 
 
 def read_basic(header: bytes) -> str | None:

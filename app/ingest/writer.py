@@ -1,29 +1,30 @@
 """Group commit without timers: what arrives while a commit is in flight forms the next batch.
 
-Each caller waits for its own commit. On an idle service that is one event a commit, on a busy one hundreds.
+Each caller waits for its own commit. On an idle service that is one event a commit, on a busy one hundreds. What Postgres
+does not commit within half the deadline goes to the spool; from then on every batch does, until one was committed again.
 """
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import structlog
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from app.ingest.committer import Committer, UnavailableError
+from app.ingest.spool import SpoolFullError
+from app.ingest.spooler import Spooler
 from app.privacy.verdict import Verdict
-from app.problems import Problem, TelemetryError
-from app.store.events import Batch, Tally, insert
+from app.problems import Problem
+from app.store.events import Batch, Tally
 
 log = structlog.get_logger()
 
 BATCH_ROWS: Final = 2_500  # a statement of this size takes about 0.1 s; more only adds to everyone's wait
 IN_FLIGHT_ROWS: Final = 25_000  # about 40 MB of rows; beyond it the answer is 503 at once
 TALLY_SECONDS: Final = 1.0
-RETRY_SECONDS: Final = 0.05
-TRANSIENT: Final = frozenset({"40P01", "40001", "57P01", "57P02", "57P03", "57014", "55P03"})
+QUEUED: Final = "queued"
 
 OVERLOADED: Final = Problem(
     503, "overloaded", "More events are waiting than can be stored now.", retry_after=1
@@ -41,28 +42,24 @@ class Group:
 
 
 class Writer:
-    """The only way into the event tables: one task, one connection, one batch at a time."""
+    """The only way into the event tables: one task, one batch at a time."""
 
-    def __init__(self, engine: AsyncEngine, deadline_ms: int, recover: Callable[[], None]) -> None:
-        """Write through `engine`; a caller waits `deadline_ms` milliseconds at the most.
-
-        `recover` is called, off the event loop, when the database is lost: it may bring it back.
-        """
-        self.engine = engine
-        self.recover = recover
+    def __init__(self, committer: Committer, spooler: Spooler, deadline_ms: int) -> None:
+        """Commit to Postgres, else spool; a caller waits `deadline_ms` milliseconds at the most."""
+        self.committer = committer
+        self.spooler = spooler
         self.deadline = deadline_ms / 1000
         self.waiting: deque[Group] = deque()
         self.rows_in_flight = 0
-        self.current: tuple[Batch, list[Group]] | None = None
         self.tallies: Counter[Tally] = Counter()
         self.tallies_due = False
         self.wake = asyncio.Event()
         self.closing = False
 
     async def submit(self, verdicts: Sequence[Verdict], tallies: Counter[Tally]) -> list[str]:
-        """Commit the verdicts of one request; their outcomes, in order.
+        """Make the verdicts of one request durable; their outcomes, in order, `queued` for what is in the spool.
 
-        Raises Problem 503 when too much is waiting already, or when the deadline passes first.
+        Raises Problem 503 when too much is waiting already, or when neither Postgres nor the spool takes it in time.
         """
         if self.rows_in_flight + len(verdicts) > IN_FLIGHT_ROWS or self.closing:
             raise OVERLOADED
@@ -86,66 +83,49 @@ class Writer:
         """Write until closed, and then what is still waiting."""
         flusher = asyncio.create_task(self.flush_tallies())
         try:
-            while self.current or self.waiting or not self.closing:
-                try:
-                    await self.write_while_connected()
-                except DBAPIError as error:
-                    log.warning("write_failed", sqlstate=sqlstate(error), error=type(error.orig).__name__)
-                    self.give_up_unless_transient(error)
-                    await self.pause()
+            while self.waiting or self.tallies or not self.closing:
+                formed = self.form_batch()
+                if formed is None:
+                    self.wake.clear()
+                    await self.wake.wait()
+                else:
+                    await self.keep(*formed)
         finally:
             flusher.cancel()
-
-    async def pause(self) -> None:
-        """Wait a little before the next attempt, and let the database be brought back meanwhile."""
-        await asyncio.sleep(RETRY_SECONDS)
-        try:
-            await asyncio.to_thread(self.recover)
-        except TelemetryError:
-            log.exception("database_not_recovered")
 
     def close(self) -> None:
         """Take no more, and let `run` end after the last batch."""
         self.closing = True
         self.wake.set()
 
-    async def write_while_connected(self) -> None:
-        """Write batch after batch over one connection. Raises DBAPIError when one fails."""
-        async with self.engine.connect() as connection:
-            while self.current or self.waiting or not self.closing:
-                self.current = self.current or self.form_batch()
-                if self.current is None:
-                    self.wake.clear()
-                    await self.wake.wait()
-                else:
-                    await self.commit(connection, *self.current)
-                    self.current = None
-
-    async def commit(self, connection: AsyncConnection, batch: Batch, groups: list[Group]) -> None:
-        """Commit a batch and wake its callers."""
-        outcomes = iter(await insert(connection, batch))
+    async def keep(self, batch: Batch, groups: list[Group]) -> None:
+        """Make a batch durable and wake its callers."""
+        try:
+            outcomes = iter(await self.commit_or_spool(batch))
+        except SpoolFullError:
+            for group in groups:
+                if not group.done.done():
+                    group.done.set_exception(UNAVAILABLE)
+            return
         for group in groups:
             own = [next(outcomes) for _ in group.verdicts]
             if not group.done.done():
                 group.done.set_result(own)
 
-    def give_up_unless_transient(self, error: DBAPIError) -> None:
-        """After a passing fault keep the batch while somebody waits for it; after another let its callers go.
-
-        It is kept under its batch id: should the failed attempt have committed unseen, the next one does nothing.
-        """
-        batch, groups = self.current or (None, [])
-        if not is_transient(error):
-            for group in groups:
-                if not group.done.done():
-                    group.done.set_exception(UNAVAILABLE)
-        if batch and all(group.done.done() for group in groups):
-            self.current = None
+    async def commit_or_spool(self, batch: Batch) -> list[str]:
+        """The outcomes of a batch that is in Postgres or in the spool. Raises SpoolFullError if it is in neither."""
+        if not self.spooler.away:
+            try:
+                return await self.committer.commit(batch, self.deadline / 2)
+            except UnavailableError:
+                pass
+        await self.spooler.append(batch)
+        return ["rejected" if verdict.rejected else QUEUED for verdict in batch.verdicts]
 
     def form_batch(self) -> tuple[Batch, list[Group]] | None:
         """The next batch with its callers; None if there is nothing to write."""
         groups = self.take()
-        tallies = self.take_tallies() if groups or self.tallies_due else Counter[Tally]()
+        tallies = self.take_tallies() if groups or self.tallies_due or self.closing else Counter[Tally]()
         if not groups and not tallies:
             return None
         for group in groups:
@@ -175,15 +155,3 @@ class Writer:
             if self.tallies:
                 self.tallies_due = True
                 self.wake.set()
-
-
-def sqlstate(error: DBAPIError) -> str | None:
-    """Postgres' code of an error, if it came from Postgres."""
-    code: str | None = getattr(error.orig, "sqlstate", None)
-    return code
-
-
-def is_transient(error: DBAPIError) -> bool:
-    """Whether the same statement may succeed if sent again: lost connections, deadlocks, restarts, time-outs."""
-    code = sqlstate(error)
-    return error.connection_invalidated or code is None or code.startswith("08") or code in TRANSIENT

@@ -8,15 +8,19 @@ import sys
 import threading
 from typing import Final
 
+import structlog
 import uvicorn
+from sqlalchemy.exc import OperationalError
 from uvicorn.supervisors import Multiprocess
 
-from app.operations import logs
+from app.operations import logs, preparation
 from app.privacy.pseudonyms import Pseudonyms
 from app.problems import TelemetryError
 from app.settings import Settings
-from app.store import keys, migrations, secrets
-from app.store.database import Database, hold, open_admin_engine
+from app.store import secrets
+from app.store.database import Database, hold
+
+log = structlog.get_logger()
 
 BACKLOG: Final = 2048
 GRACE_SECONDS: Final = 5  # for requests in flight when the service is told to stop
@@ -29,9 +33,8 @@ def serve(settings: Settings) -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     listener = listen(settings.host, settings.port)
     with listener, hold(settings, create=True) as database:
-        migrations.migrate(database.url)
         held = secrets.resolve(settings)
-        first_key = prepare_keys(settings, database, Pseudonyms(held.hash_key))
+        first_key = prepare_or_spool(settings, database, Pseudonyms(held.hash_key))
         print_banner(settings, listener.getsockname()[1], held.report_token, first_key)
         config = uvicorn.Config(
             "app.main:create_app",
@@ -79,16 +82,17 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def prepare_keys(settings: Settings, database: Database, pseudonyms: Pseudonyms) -> str | None:
-    """Check the hash key, accept the configured write keys, and make the first one; that one if it is new."""
-    with open_admin_engine(database.url).begin() as connection:
-        keys.check_hash_key(connection, pseudonyms)
-        keys.register(connection, pseudonyms, settings.extra_write_keys)
-        if settings.database_url is not None and keys.load(connection):
-            return None
-        first_key, is_new = secrets.first_write_key(settings)
-        keys.add(connection, pseudonyms, "first", first_key)
-        return first_key if is_new else None
+def prepare_or_spool(settings: Settings, database: Database, pseudonyms: Pseudonyms) -> str | None:
+    """Prepare the database; the first write key if it was made just now.
+
+    A database that cannot be reached is no reason not to start: events are spooled until it can, and the service goes on
+    trying.
+    """
+    try:
+        return preparation.prepare(settings, database, pseudonyms)
+    except OperationalError as error:
+        log.warning("postgres_unreachable_at_start", error=type(error.orig).__name__)
+        return None
 
 
 def print_banner(settings: Settings, port: int, report_token: str, first_key: str | None) -> None:

@@ -1,0 +1,86 @@
+"""Commits batches to Postgres within a time: a statement that hangs is left behind, never waited for.
+
+What is left behind may still commit. The batch is in the spool by then, under its id, and the id fences it: drained later,
+it is recognised as committed.
+"""
+
+import asyncio
+import time
+from typing import Final
+
+import structlog
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from app.store.events import Batch, insert
+
+log = structlog.get_logger()
+
+LEFT_BEHIND_AT_MOST: Final = 3
+
+
+class UnavailableError(Exception):
+    """Postgres did not commit in time, or said that it cannot."""
+
+
+class Committer:
+    """One connection to Postgres at a time, opened when needed, dropped after any fault."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        """Commit through an engine whose connections commit by themselves."""
+        self.engine = engine
+        self.connection: AsyncConnection | None = None
+        self.left_behind: set[asyncio.Task[list[str]]] = set()
+        self.seconds = 0.0  # how long the last commit took
+
+    async def commit(self, batch: Batch, seconds: float) -> list[str]:
+        """Commit a batch; the outcomes of its verdicts, in order. Raises UnavailableError after `seconds` at the latest."""
+        if len(self.left_behind) >= LEFT_BEHIND_AT_MOST:
+            raise UnavailableError
+        started = time.perf_counter()
+        connection, self.connection = self.connection, None
+        task = asyncio.create_task(self.insert(connection, batch))
+        done, _ = await asyncio.wait({task}, timeout=seconds)
+        if not done:
+            log.warning("postgres_too_slow", seconds=seconds)
+            self.left_behind.add(task)
+            task.add_done_callback(self.left_behind.discard)
+            task.add_done_callback(look_at)
+            raise UnavailableError
+        try:
+            outcomes = task.result()
+        except (DBAPIError, OSError) as error:
+            code = getattr(getattr(error, "orig", None), "sqlstate", None)
+            log.warning("postgres_unavailable", sqlstate=code, error=type(error).__name__)
+            raise UnavailableError from None
+        self.seconds = time.perf_counter() - started
+        return outcomes
+
+    async def insert(self, connection: AsyncConnection | None, batch: Batch) -> list[str]:
+        """Insert over the connection, a new one if there is none; keep it only if all went well."""
+        if connection is None:
+            connection = await self.engine.connect()
+        try:
+            outcomes = await insert(connection, batch)
+        except BaseException:
+            await connection.invalidate()
+            await connection.close()
+            raise
+        if self.connection is None:
+            self.connection = connection
+        else:
+            await connection.close()
+        return outcomes
+
+    async def close(self) -> None:
+        """Close the connection; what was left behind is given up."""
+        for task in self.left_behind:
+            task.cancel()
+        if self.connection is not None:
+            await self.connection.close()
+
+
+def look_at(task: asyncio.Task[list[str]]) -> None:
+    """Retrieve the end of a task that nobody waits for any more, so that asyncio does not report it."""
+    if not task.cancelled():
+        task.exception()

@@ -1,0 +1,60 @@
+"""A batch as bytes and back: what the spool keeps on disk. Judged rows only, never raw input."""
+
+import datetime as dt
+from collections import Counter
+from typing import Any, Final
+from uuid import UUID
+
+import orjson
+from sqlalchemy import DateTime, LargeBinary
+
+from app.privacy.verdict import Verdict
+from app.store.events import Batch, Tally
+from app.store.tables import events
+
+MOMENTS: Final = frozenset(column.name for column in events.columns if isinstance(column.type, DateTime))
+BINARIES: Final = frozenset(column.name for column in events.columns if isinstance(column.type, LargeBinary))
+
+
+def dump(batch: Batch) -> bytes:
+    """A batch as JSON."""
+    document = {
+        "batch_id": batch.batch_id,
+        "verdicts": [
+            [verdict.id, verdict.row, verdict.withheld, verdict.reason, verdict.path]
+            for verdict in batch.verdicts
+        ],
+        "tallies": [
+            [tally.hour, tally.write_key, tally.kind, tally.reason, number]
+            for tally, number in batch.tallies.items()
+        ],
+    }
+    return orjson.dumps(document, default=bytes.hex)
+
+
+def load(payload: bytes) -> Batch:
+    """The batch that `dump` wrote. Raises ValueError or KeyError for anything else."""
+    document = orjson.loads(payload)
+    verdicts = [
+        Verdict(identity, load_row(row), tuple(withheld), reason, path)
+        for identity, row, withheld, reason, path in document["verdicts"]
+    ]
+    tallies = Counter(
+        {
+            Tally(dt.datetime.fromisoformat(hour), write_key, kind, reason): number
+            for hour, write_key, kind, reason, number in document["tallies"]
+        }
+    )
+    return Batch(verdicts, tallies, UUID(document["batch_id"]))
+
+
+def load_row(row: dict[str, Any]) -> dict[str, Any]:
+    """A row with its times and pseudonyms as Python values."""
+    return {
+        name: dt.datetime.fromisoformat(value)
+        if name in MOMENTS and value is not None
+        else bytes.fromhex(value)
+        if name in BINARIES and value is not None
+        else value
+        for name, value in row.items()
+    }

@@ -1,0 +1,173 @@
+"""The spools of this process on its event loop: its own, and those adopted from dead processes; drained oldest first."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Final, TypeVar
+
+import structlog
+
+from app.ingest.committer import Committer, UnavailableError
+from app.ingest.entries import dump, load
+from app.ingest.spool import Depth, Entry, Spool, SpoolFullError
+from app.problems import TelemetryError
+from app.store.events import Batch
+
+log = structlog.get_logger()
+
+Result = TypeVar("Result")
+DRAIN_SECONDS: Final = 10.0  # for one batch; statements have a time-out of their own
+PAUSE_SECONDS: Final = 0.25
+ADOPT_SECONDS: Final = 5.0
+
+
+class Spooler:
+    """Keeps batches on disk while Postgres is away, and brings them there afterwards."""
+
+    def __init__(
+        self,
+        folder: Path,
+        quota_bytes: int,
+        committer: Committer,
+        recover: Callable[[], None],
+        prepare: Callable[[Batch], None],
+    ) -> None:
+        """Spool into `folder`, at most `quota_bytes`, and drain through `committer`.
+
+        `recover` is called off the event loop while Postgres is away: it may bring it back. `prepare` has a last look at
+        a batch before it is committed, and may raise UnavailableError.
+        """
+        self.folder = folder
+        self.quota_bytes = quota_bytes
+        self.committer = committer
+        self.recover = recover
+        self.prepare = prepare
+        self.thread = ThreadPoolExecutor(1, "spool")  # SQLite blocks, and wants one thread
+        self.own: Spool | None = None
+        self.adopted: list[Spool] = []
+        self.known = Depth()
+        self.known_corrupt = 0  # entries lost in spools that are closed by now
+        self.full = False
+        self.away = False  # since a deadline was missed, until a batch was committed again
+        self.work = asyncio.Event()
+
+    async def on_thread(self, function: Callable[[], Result]) -> Result:
+        """Run something on the spool's thread."""
+        return await asyncio.get_running_loop().run_in_executor(self.thread, function)
+
+    async def append(self, batch: Batch) -> None:
+        """Keep a batch; it is fsynced when this returns. Raises SpoolFullError."""
+        self.away = True
+        self.work.set()
+        await self.on_thread(lambda: self.append_now(dump(batch)))
+
+    def append_now(self, payload: bytes) -> None:
+        """Append on the thread, opening the spool the first time."""
+        try:
+            if self.own is None:
+                self.own = Spool.create(self.folder, self.quota_bytes)
+            self.own.append(payload)
+            self.full = False
+        except (OSError, SpoolFullError) as error:
+            self.full = True
+            raise SpoolFullError from error
+
+    async def run(self) -> None:
+        """Adopt and drain for ever."""
+        next_look = 0.0
+        while True:
+            if time.monotonic() >= next_look:
+                next_look = time.monotonic() + ADOPT_SECONDS
+                await self.on_thread(self.adopt)
+            progressed = await self.drain_one()
+            self.known = await self.on_thread(self.measure)
+            if progressed is None:
+                self.work.clear()
+                try:
+                    async with asyncio.timeout(ADOPT_SECONDS):
+                        await self.work.wait()
+                except TimeoutError:
+                    continue
+            elif not progressed:
+                await asyncio.sleep(PAUSE_SECONDS)
+
+    async def drain_one(self) -> bool | None:
+        """Commit the oldest entry; whether that worked, None if there was none."""
+        found = await self.on_thread(self.oldest)
+        if found is None:
+            if self.away:  # the spool is full or was emptied by hand: let the next batch try
+                self.away = False
+            return None
+        spool, entry = found
+        try:
+            batch = load(entry.payload)
+        except (ValueError, KeyError, TypeError):
+            await self.on_thread(lambda: spool.drop_corrupt(entry.number))
+            return True
+        try:
+            self.prepare(batch)
+            await self.committer.commit(batch, DRAIN_SECONDS)
+        except UnavailableError:
+            await self.try_to_recover()
+            return False
+        self.away = False
+        await self.on_thread(lambda: spool.remove(entry.number))
+        return True
+
+    async def try_to_recover(self) -> None:
+        """Let Postgres be brought back, if it is ours."""
+        try:
+            await asyncio.to_thread(self.recover)
+        except TelemetryError:
+            log.exception("database_not_recovered")
+
+    async def finish(self, seconds: float) -> None:
+        """Drain for a bounded time before the process ends; what remains is adopted by the next one."""
+        try:
+            async with asyncio.timeout(seconds):
+                while await self.drain_one():
+                    pass
+        except TimeoutError:
+            log.warning("spool_not_drained", entries=self.known.entries)
+        await self.on_thread(self.close)
+        self.thread.shutdown()
+
+    def adopt(self) -> None:
+        """Look for spools of dead processes."""
+        try:
+            found = Spool.adopt(self.folder, self.quota_bytes)
+        except OSError:
+            return
+        for spool in found:
+            log.info("spool_adopted", spool=spool.file.name, entries=spool.depth().entries)
+        self.adopted += found
+
+    def oldest(self) -> tuple[Spool, Entry] | None:
+        """The next entry: adopted spools first, they are older."""
+        for spool in list(self.adopted):
+            entry = spool.oldest()
+            if entry is not None:
+                return spool, entry
+            self.known_corrupt += spool.corrupt
+            spool.close()
+            self.adopted.remove(spool)
+        entry = self.own.oldest() if self.own is not None else None
+        if self.own is not None and entry is None:
+            self.own.shrink()
+        return None if entry is None or self.own is None else (self.own, entry)
+
+    def measure(self) -> Depth:
+        """How much waits in all spools of this process."""
+        spools = [*self.adopted, *([self.own] if self.own else [])]
+        return sum((spool.depth() for spool in spools), Depth(corrupt=self.known_corrupt))
+
+    def set_aside(self) -> list[str]:
+        """Names of damaged spool files, kept for whoever wants to look at them."""
+        return sorted(file.name for file in self.folder.glob("*.corrupt"))
+
+    def close(self) -> None:
+        """Let go of all files."""
+        for spool in [*self.adopted, *([self.own] if self.own else [])]:
+            spool.close()
