@@ -123,12 +123,15 @@ async def send_events(
                 summary.add(batch, await post(client, batch, summary))
                 report(batch)
 
+        failure: TelemetryError | None = None
         try:
             async with asyncio.TaskGroup() as group:
                 for _ in range(CONNECTIONS):
                     group.create_task(work())
         except* TelemetryError as failures:
-            raise first_of(failures) from None
+            failure = first_of(failures)
+        if failure:  # not raised above: Python 3.11.2, which is Debian's, wraps what `except*` raises in a group
+            raise failure
     summary.seconds = time.monotonic() - began
     return summary
 
