@@ -26,7 +26,7 @@ from app.ingest.routes import Ingest, endpoints
 from app.ingest.shortcut import Shortcut, add_reference
 from app.ingest.spooler import Spooler
 from app.ingest.writer import Writer
-from app.operations import health, logs, preparation, server
+from app.operations import health, logs, metrics, preparation, server
 from app.privacy.pseudonyms import Pseudonyms
 from app.privacy.verdict import Installation
 from app.problems import Problem, TelemetryError
@@ -152,7 +152,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         description=DESCRIPTION,
         lifespan=lifespan,
     )
-    app.include_router(health.create_router(service.engine, migrations.head()))
+    app.include_router(health.create_router(service.engine, migrations.head(), service.spooler.describe))
+    app.include_router(metrics.create_router(server.metrics_folder()))
     app.include_router(reports.create_router(service.engine, service.report_token))
     app.add_middleware(Shortcut, endpoints=endpoints(service.ingest))
     add_reference(app)

@@ -6,12 +6,14 @@ it is recognised as committed.
 
 import asyncio
 import time
+from collections import Counter
 from typing import Final
 
 import structlog
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from app.ingest import instruments
 from app.store.events import Batch, insert
 
 log = structlog.get_logger()
@@ -31,10 +33,21 @@ class Committer:
         self.engine = engine
         self.connection: AsyncConnection | None = None
         self.left_behind: set[asyncio.Task[list[str]]] = set()
-        self.seconds = 0.0  # how long the last commit took
 
     async def commit(self, batch: Batch, seconds: float) -> list[str]:
         """Commit a batch; the outcomes of its verdicts, in order. Raises UnavailableError after `seconds` at the latest."""
+        try:
+            outcomes = await self.attempt(batch, seconds)
+        except UnavailableError:
+            instruments.UNAVAILABLE.inc()
+            raise
+        instruments.BATCH_EVENTS.observe(len(outcomes))
+        for outcome, number in Counter(outcomes).items():
+            instruments.OUTCOMES.labels(outcome).inc(number)
+        return outcomes
+
+    async def attempt(self, batch: Batch, seconds: float) -> list[str]:
+        """One attempt at `commit`."""
         if len(self.left_behind) >= LEFT_BEHIND_AT_MOST:
             raise UnavailableError
         started = time.perf_counter()
@@ -53,7 +66,7 @@ class Committer:
             code = getattr(getattr(error, "orig", None), "sqlstate", None)
             log.warning("postgres_unavailable", sqlstate=code, error=type(error).__name__)
             raise UnavailableError from None
-        self.seconds = time.perf_counter() - started
+        instruments.COMMIT_SECONDS.observe(time.perf_counter() - started)
         return outcomes
 
     async def insert(self, connection: AsyncConnection | None, batch: Batch) -> list[str]:

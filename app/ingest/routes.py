@@ -15,6 +15,7 @@ import structlog
 
 from app.contract.document import Document, canonical, parse
 from app.contract.limits import BATCH_BYTES, BATCH_EVENTS, EVENT_BYTES
+from app.ingest import instruments
 from app.ingest.body import TOO_LARGE, Disconnected, Receive, read
 from app.ingest.keyring import Keyring, Sender
 from app.ingest.writer import Writer
@@ -28,6 +29,7 @@ log = structlog.get_logger()
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 JSON: Final = [(b"content-type", b"application/json")]
 BATCH_KEYS: Final = frozenset({"batch", "sentAt", "writeKey", "context", "integrations"})
+STATUSES: Final = (200, 204, 400, 401, 405, 413, 415, 422, 429, 500, 503)
 NO_WRITE_KEY: Final = 0  # tallies of requests that came without a valid one
 
 NOT_AN_OBJECT: Final = Problem(400, "malformed", "The body must be a JSON object.", rule="not_an_object")
@@ -69,9 +71,10 @@ class Request:
 class Endpoint:
     """An ASGI endpoint: read, authenticate, judge, store, reply."""
 
-    def __init__(self, ingest: Ingest, limit: int, reply: "Reply") -> None:
+    def __init__(self, ingest: Ingest, path: str, limit: int, reply: "Reply") -> None:
         """Take bodies of at most `limit` inflated bytes, answered by `reply`."""
         self.ingest = ingest
+        self.answered = {status: instruments.REQUESTS.labels(path, status) for status in STATUSES}
         self.limit = limit
         self.reply = reply
 
@@ -83,12 +86,12 @@ class Endpoint:
         except Problem as problem:
             if problem.status in (400, 401, 413, 415):
                 self.refused(received_at, NO_WRITE_KEY, problem.code)
-            await respond(send, problem.status, problem.headers(), problem.render())
+            await self.respond(send, problem.status, problem.headers(), problem.render())
         except Disconnected:
             return
         except Exception:
             log.exception("request_failed")  # the log shows the type and the place, never the message
-            await respond(send, 500, FAILED.headers(), FAILED.render())
+            await self.respond(send, 500, FAILED.headers(), FAILED.render())
 
     async def answer(
         self, scope: Mapping[str, Any], receive: Receive, send: Send, received_at: dt.datetime
@@ -99,10 +102,10 @@ class Endpoint:
         headers = dict(scope["headers"])
         if is_opt_out(headers):
             self.refused(received_at, NO_WRITE_KEY, "dnt")
-            await respond(send, 204, [], b"")
+            await self.respond(send, 204, [], b"")
         else:
             request = await self.read(receive, headers, received_at)
-            await respond(send, 200, JSON, await self.reply(self.ingest, request))
+            await self.respond(send, 200, JSON, await self.reply(self.ingest, request))
 
     async def read(
         self, receive: Receive, headers: Mapping[bytes, bytes], received_at: dt.datetime
@@ -117,6 +120,13 @@ class Endpoint:
         body_key = document.value.get("writeKey") if isinstance(document.value, dict) else None
         sender = await self.ingest.keyring.authenticate(None, body_key)
         return Request(document, len(raw), sender, received_at, headers)
+
+    async def respond(self, send: Send, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
+        """Send a whole response."""
+        self.answered[status].inc()
+        length = [(b"content-length", str(len(body)).encode())] if status != 204 else []
+        await send({"type": "http.response.start", "status": status, "headers": headers + length})
+        await send({"type": "http.response.body", "body": body})
 
     def refused(self, received_at: dt.datetime, write_key: int, reason: str) -> None:
         """Count a request that never became an event."""
@@ -137,13 +147,6 @@ def parse_unauthenticated(raw: bytes) -> Document:
         return parse(raw)
     except Problem:
         return Document(None, clean=False)
-
-
-async def respond(send: Send, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
-    """Send a whole response."""
-    length = [(b"content-length", str(len(body)).encode())] if status != 204 else []
-    await send({"type": "http.response.start", "status": status, "headers": headers + length})
-    await send({"type": "http.response.body", "body": body})
 
 
 def dropped_by_client(request: Request) -> Counter[Tally]:
@@ -261,9 +264,10 @@ async def validate(ingest: Ingest, request: Request) -> bytes:
 
 def endpoints(ingest: Ingest) -> dict[str, Endpoint]:
     """The endpoints by path."""
-    return {
-        "/v1/track": Endpoint(ingest, EVENT_BYTES, track),
-        "/v1/batch": Endpoint(ingest, BATCH_BYTES, batch),
-        "/v1/import": Endpoint(ingest, BATCH_BYTES, import_),
-        "/v1/validate": Endpoint(ingest, BATCH_BYTES, validate),
+    replies: dict[str, tuple[int, Reply]] = {
+        "/v1/track": (EVENT_BYTES, track),
+        "/v1/batch": (BATCH_BYTES, batch),
+        "/v1/import": (BATCH_BYTES, import_),
+        "/v1/validate": (BATCH_BYTES, validate),
     }
+    return {path: Endpoint(ingest, path, limit, reply) for path, (limit, reply) in replies.items()}

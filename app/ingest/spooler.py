@@ -5,10 +5,11 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import structlog
 
+from app.ingest import instruments
 from app.ingest.committer import Committer, UnavailableError
 from app.ingest.entries import dump, load
 from app.ingest.spool import Depth, Entry, Spool, SpoolFullError
@@ -83,6 +84,10 @@ class Spooler:
                 await self.on_thread(self.adopt)
             progressed = await self.drain_one()
             self.known = await self.on_thread(self.measure)
+            instruments.SPOOL_ENTRIES.set(self.known.entries)
+            instruments.SPOOL_BYTES.set(self.known.payload_bytes)
+            instruments.SPOOL_AGE.set(self.known.age_seconds)
+            instruments.SPOOL_CORRUPT.set(self.known.corrupt)
             if progressed is None:
                 self.work.clear()
                 try:
@@ -166,6 +171,17 @@ class Spooler:
     def set_aside(self) -> list[str]:
         """Names of damaged spool files, kept for whoever wants to look at them."""
         return sorted(file.name for file in self.folder.glob("*.corrupt"))
+
+    def describe(self) -> dict[str, Any]:
+        """What `/readyz` says of the spool."""
+        return {
+            "writable": not self.full,
+            "entries": self.known.entries,
+            "bytes": self.known.payload_bytes,
+            "age_seconds": round(self.known.age_seconds, 1),
+            "corrupt": self.known.corrupt,
+            "set_aside": self.set_aside(),
+        }
 
     def close(self) -> None:
         """Let go of all files."""

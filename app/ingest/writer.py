@@ -12,6 +12,7 @@ from typing import Final
 
 import structlog
 
+from app.ingest import instruments
 from app.ingest.committer import Committer, UnavailableError
 from app.ingest.spool import SpoolFullError
 from app.ingest.spooler import Spooler
@@ -120,11 +121,13 @@ class Writer:
             except UnavailableError:
                 pass
         await self.spooler.append(batch)
+        instruments.OUTCOMES.labels(QUEUED).inc(len(batch.verdicts))
         return ["rejected" if verdict.rejected else QUEUED for verdict in batch.verdicts]
 
     def form_batch(self) -> tuple[Batch, list[Group]] | None:
         """The next batch with its callers; None if there is nothing to write."""
         groups = self.take()
+        instruments.IN_FLIGHT.set(self.rows_in_flight)
         tallies = self.take_tallies() if groups or self.tallies_due or self.closing else Counter[Tally]()
         if not groups and not tallies:
             return None

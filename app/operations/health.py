@@ -1,22 +1,35 @@
-"""`/healthz`: the process answers. `/readyz`: events can be made durable."""
+"""`/healthz`: the process answers. `/readyz`: events can be made durable, in Postgres or in the spool."""
+
+import datetime as dt
+from collections.abc import Callable
+from typing import Any
 
 from fastapi import APIRouter, Response
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
+from app.store import partitions
 
-def check_database(engine: Engine, head: str) -> str | None:
-    """What is wrong with the database, None if nothing is."""
+
+def check_database(engine: Engine, head: str) -> str:
+    """The state of the database: `ok`, `unreachable`, `schema_outdated` or `partition_missing`."""
     try:
         with engine.connect() as connection:
             revision = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+            present = partitions.existing(connection)
     except SQLAlchemyError:
-        return "database_unreachable"
-    return None if revision == head else "schema_outdated"
+        return "unreachable"
+    if revision != head:
+        return "schema_outdated"
+    next_week = partitions.monday(dt.datetime.now(dt.UTC) + partitions.WEEK)
+    return "ok" if f"events_p{next_week:%Y%m%d}" in present else "partition_missing"
 
 
-def create_router(engine: Engine, head: str) -> APIRouter:
-    """The health endpoints of a service on a database at Alembic revision `head`."""
+def create_router(engine: Engine, head: str, describe_spool: Callable[[], dict[str, Any]]) -> APIRouter:
+    """The health endpoints of a service on a database at Alembic revision `head`.
+
+    `describe_spool` answers with `writable` and what waits.
+    """
     router = APIRouter(tags=["operations"])
 
     @router.get("/healthz", summary="The process answers")
@@ -24,14 +37,22 @@ def create_router(engine: Engine, head: str) -> APIRouter:
         return {"status": "ok"}
 
     @router.get(
-        "/readyz", summary="Events can be made durable", responses={503: {"description": "They cannot"}}
+        "/readyz",
+        summary="Events can be made durable",
+        description="200 `ok` or `degraded` while they can, in Postgres or in the spool: an outage of Postgres must not "
+        "take every instance out of rotation. 503 only when neither works.",
+        responses={503: {"description": "Neither Postgres nor the spool takes events"}},
     )
-    def readyz(response: Response) -> dict[str, str]:
-        fault = check_database(engine, head)
-        if fault is None:
-            return {"status": "ok", "revision": head}
-        response.status_code = 503
-        response.headers["Retry-After"] = "5"
-        return {"status": "unavailable", "reason": fault}
+    def readyz(response: Response) -> dict[str, Any]:
+        database, spool = check_database(engine, head), describe_spool()
+        reachable = database in ("ok", "partition_missing")
+        healthy = (
+            database == "ok" and not spool["entries"] and not spool["corrupt"] and not spool["set_aside"]
+        )
+        status = "ok" if healthy else "degraded" if reachable or spool["writable"] else "unavailable"
+        if status == "unavailable":
+            response.status_code = 503
+            response.headers["Retry-After"] = "5"
+        return {"status": status, "database": database, "revision": head, "spool": spool}
 
     return router

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import shutil
 import signal
 import socket
 import sys
@@ -23,6 +24,7 @@ from app.store.database import Database, hold
 log = structlog.get_logger()
 
 BACKLOG: Final = 2048
+METRICS_VARIABLE: Final = "PROMETHEUS_MULTIPROC_DIR"
 GRACE_SECONDS: Final = 5  # for requests in flight when the service is told to stop
 
 
@@ -47,6 +49,7 @@ def serve(settings: Settings) -> None:
             timeout_graceful_shutdown=GRACE_SECONDS,
         )
         if settings.workers > 1:
+            share_metrics(settings)
             Multiprocess(config, sockets=[listener]).run()
         else:
             uvicorn.Server(config).run(sockets=[listener])
@@ -63,6 +66,19 @@ def leave_with_parent() -> None:
         os.kill(os.getpid(), signal.SIGTERM)
 
     threading.Thread(target=watch, name="parent", daemon=True).start()
+
+
+def share_metrics(settings: Settings) -> None:
+    """Let the workers put their metrics together in a folder. The library reads where from the environment at import."""
+    folder = settings.data_dir / "metrics"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(mode=0o700, parents=True)
+    os.environ[METRICS_VARIABLE] = str(folder)
+
+
+def metrics_folder() -> str | None:
+    """Where the workers of this service put their metrics together, if it has several."""
+    return os.environ.get(METRICS_VARIABLE)
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -1,0 +1,43 @@
+"""What `/metrics` says about the way in. Every label is enumerated; nothing of the input becomes one.
+
+Counters are set per request where it must be, per batch where it can be.
+"""
+
+from typing import Final
+
+from prometheus_client import Counter, Gauge, Histogram
+
+REQUESTS: Final = Counter(
+    "telemetry_requests_total", "Requests to the ingest endpoints, by path and status.", ("path", "status")
+)
+OUTCOMES: Final = Counter(
+    "telemetry_events_total",
+    "Events by outcome; `queued` ones are counted again when they are drained.",
+    ("outcome",),
+)
+BATCH_EVENTS: Final = Histogram(
+    "telemetry_batch_events",
+    "Events in a write batch.",
+    buckets=(1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500),
+)
+COMMIT_SECONDS: Final = Histogram(
+    "telemetry_commit_seconds",
+    "Time of a commit to Postgres.",
+    buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5),
+)
+UNAVAILABLE: Final = Counter("telemetry_commit_failures_total", "Commits that Postgres did not take in time.")
+IN_FLIGHT: Final = Gauge(
+    "telemetry_events_in_flight", "Events that wait for a commit.", multiprocess_mode="livesum"
+)
+SPOOL_ENTRIES: Final = Gauge(
+    "telemetry_spool_batches", "Batches that wait in the spool.", multiprocess_mode="livesum"
+)
+SPOOL_BYTES: Final = Gauge(
+    "telemetry_spool_bytes", "Bytes that wait in the spool.", multiprocess_mode="livesum"
+)
+SPOOL_AGE: Final = Gauge(
+    "telemetry_spool_age_seconds", "Age of the oldest batch in the spool.", multiprocess_mode="livemax"
+)
+SPOOL_CORRUPT: Final = Gauge(
+    "telemetry_spool_corrupt", "Spool entries that could not be read.", multiprocess_mode="livesum"
+)
