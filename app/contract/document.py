@@ -6,7 +6,6 @@ standard library, which can say what is wrong and in which event of a batch.
 
 import json
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -71,30 +70,39 @@ def parse_slowly(raw: bytes) -> object:
         raise Problem(400, "malformed", "The body is not JSON in UTF-8.", rule="not_json") from None
 
 
-def walk(value: object) -> Iterator[tuple[object, int]]:
-    """Every value and key below `value`, with the number of containers around it; iterative, so nesting cannot end it."""
-    stack: list[tuple[object, int]] = [(value, 0)]
-    while stack:
-        node, depth = stack.pop()
-        yield node, depth
-        if isinstance(node, dict):
-            stack.extend((part, depth + 1) for pair in node.items() for part in pair)
-        elif isinstance(node, list):
-            stack.extend((part, depth + 1) for part in node)
+def find_fault(value: object, *, clean: bool = False) -> str | None:
+    """The rule of JSON that a parsed event breaks: `duplicate_key`, `not_a_number`, `character`, `too_deep`, or None.
+
+    `clean` says that only nesting can be wrong. Goes down level by level, so that nesting cannot end it.
+    """
+    level: list[object] = [value]
+    for _ in range(EVENT_DEPTH):
+        if not clean and (rule := find_fault_in_level(level)):
+            return rule
+        level = contents(level, containers_only=clean)
+    if any(isinstance(node, (dict, list)) for node in level):
+        return "too_deep"
+    return None if clean else find_fault_in_level(level)
 
 
-def find_fault(value: object) -> str | None:
-    """The rule of JSON that a parsed event breaks: `duplicate_key`, `not_a_number`, `character`, `too_deep`, or None."""
-    for node, depth in walk(value):
-        if isinstance(node, RepeatedKeys):
-            return "duplicate_key"
-        if isinstance(node, NotANumber):
-            return "not_a_number"
-        if isinstance(node, str) and ILLEGAL_CHARACTERS.search(node):
-            return "character"
-        if isinstance(node, dict | list) and depth >= EVENT_DEPTH:
-            return "too_deep"
-    return None
+def find_fault_in_level(nodes: list[object]) -> str | None:
+    """The rule that one of these values and keys breaks by itself."""
+    if any(isinstance(node, RepeatedKeys) for node in nodes):
+        return "duplicate_key"
+    if any(isinstance(node, NotANumber) for node in nodes):
+        return "not_a_number"
+    texts = [node for node in nodes if isinstance(node, str)]
+    return "character" if ILLEGAL_CHARACTERS.search("".join(texts)) else None
+
+
+def contents(nodes: list[object], *, containers_only: bool) -> list[object]:
+    """The values and keys one level down; only those that contain something themselves, if nothing else matters."""
+    objects = [node for node in nodes if isinstance(node, dict)]
+    inner = [item for node in objects for item in node.values()]
+    inner += [item for node in nodes if isinstance(node, list) for item in node]
+    if containers_only:
+        return [item for item in inner if isinstance(item, (dict, list))]
+    return inner + [key for node in objects for key in node]
 
 
 def canonical(value: object) -> bytes:

@@ -6,6 +6,7 @@ are spelled out because its `\\d` and `\\w` match Unicode.
 """
 
 import datetime as dt
+from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from typing import Annotated, Any, Final, Literal, NotRequired, cast
 
@@ -258,6 +259,23 @@ class Event(TypedDict):
     receivedAt: NotRequired[Discarded | None]
     originalTimestamp: NotRequired[Discarded | None]
 
+
+# The objects of an event by path, parents first, and the keys that they may have.
+OBJECTS: Final[Mapping[tuple[str, ...], frozenset[str]]] = {
+    path: frozenset(shape.__annotations__)
+    for path, shape in {
+        (): Event,
+        ("properties",): Properties,
+        ("properties", "flags"): Flags,
+        ("properties", "source"): Source,
+        ("properties", "destination"): Destination,
+        ("properties", "cache"): Cache,
+        ("properties", "exception"): ExceptionInfo,
+        ("integrations",): NoIntegrations,
+        ("context",): Context,
+        ("context", "library"): Library,
+    }.items()
+}
 
 EVENT: Final[TypeAdapter[Event]] = TypeAdapter(Event)
 _validate = EVENT.validator.validate_python

@@ -6,6 +6,8 @@ from binascii import a2b_base64
 from collections.abc import Iterator
 from typing import Final
 
+from app.contract.document import canonical
+
 DECODINGS: Final = 2  # rounds of percent-decoding, and of base64
 
 FIRST_PLANE: Final = 0x10000
@@ -18,6 +20,10 @@ IMITATIONS: Final = frozenset(
 BLANK: Final = frozenset("\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
 IMITATED: Final = {"\u3002": ".", "\u2024": ".", "\u2215": "/", "\u2044": "/", "\u2216": "\\", "\u2236": ":"}
 LONGEST_FOLD: Final = 4  # U+FDFA stands for 18 characters, none of which any pattern knows
+
+ESCAPES: Final = {b'\\"': b'"', b"\\n": b"\n", b"\\r": b"\n", b"\\t": b" ", b"\\b": b"", b"\\f": b""}
+NUL: Final = b"\0"
+ESCAPED_CONTROL: Final = re.compile(rb"\\u00[01][0-9a-f]")
 
 PERCENT_ENCODED: Final = re.compile(rb"%([0-9A-Fa-f]{2})")
 BYTES: Final = {b"%02x" % byte: bytes([byte]) for byte in range(256)}
@@ -68,28 +74,25 @@ FOLD: Final = Fold()
 
 
 def flatten(value: object) -> str:
-    """All keys, strings and numbers below a JSON value, one a line; a key of a plain value as `key=value`.
+    """One text for all keys, strings and numbers of a JSON value: thousands of short strings cost no more than a long one.
 
-    One text for all of them: thousands of short strings cost no more than a long one.
+    An array or object reads as its JSON does, less the escapes, so that `"password": "…"` is seen as what it is.
     """
-    lines: list[str] = []
-    stack = [value]
-    while stack:
-        node = stack.pop()
-        if isinstance(node, dict):
-            lines += [f"{key}={item}" if is_plain(item) else key for key, item in node.items()]
-            stack += [item for item in node.values() if isinstance(item, (dict, list))]
-        elif isinstance(node, list):
-            lines += [str(item) for item in node if is_plain(item)]
-            stack += [item for item in node if isinstance(item, (dict, list))]
-        elif is_plain(node):
-            lines.append(str(node))
-    return "\n".join(lines)
+    if isinstance(value, str):
+        return value
+    if isinstance(value, (dict, list)):
+        return unescape(canonical(value)).decode()
+    return str(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else ""
 
 
-def is_plain(value: object) -> bool:
-    """Whether a value is a string or a number."""
-    return type(value) in (str, int, float)
+def unescape(encoded: bytes) -> bytes:
+    """JSON without the escapes of its strings: some end in a letter, which would hide where a word begins."""
+    if b"\\" not in encoded:
+        return encoded
+    encoded = encoded.replace(b"\\\\", NUL)  # first, and JSON holds no NUL: what is left is no part of a pair
+    for escape, meaning in ESCAPES.items():
+        encoded = encoded.replace(escape, meaning)
+    return ESCAPED_CONTROL.sub(b"", encoded).replace(NUL, b"\\")
 
 
 def readings(text: str, rounds: int = DECODINGS) -> Iterator[str]:
