@@ -130,7 +130,7 @@ async def send_events(
                     group.create_task(work())
         except* TelemetryError as failures:
             failure = first_of(failures)
-        if failure:  # not raised above: Python 3.11.2, which is Debian's, wraps what `except*` raises in a group
+        if failure:  # raised here: Debian's Python 3.11.2 wraps what an `except*` raises in a group
             raise failure
     summary.seconds = time.monotonic() - began
     return summary
