@@ -88,7 +88,7 @@ import {module}
 print(time.perf_counter() - began)
 """
 IMPORTS: Final = [
-    ("our client, dependencies loaded before", "import requests, yaml", "pyairbyte_telemetry", 30.0),
+    ("our client, dependencies loaded before", "import requests, ulid, yaml", "pyairbyte_telemetry", 30.0),
     ("our client, from nothing", "", "pyairbyte_telemetry", None),
     (
         "the released module itself, all that it needs loaded before",

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 import pyairbyte_telemetry
+from client.tests.conftest import Run
 from client.tests.recorder import Recorder
 from pyairbyte_telemetry import EventState, optout
 from pyairbyte_telemetry.identity import NOTICE
@@ -73,6 +74,31 @@ def test_where_nothing_can_be_written_the_id_lasts_as_long_as_the_process(
     said = capsys.readouterr().err
     assert said.count("Failed to write the analytics file.") == 1
     assert said.count(NOTICE) == 1
+
+
+def test_processes_that_start_together_agree_on_one_id(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = """
+import os, sys, time
+import yaml
+import pyairbyte_telemetry as telemetry
+children = []
+start = time.time() + 0.2
+for _ in range(16):
+    reading, writing = os.pipe()
+    if os.fork() == 0:
+        while time.time() < start: pass
+        os.write(writing, telemetry._setup_analytics().encode())
+        os._exit(0)
+    children.append(reading)
+    os.close(writing)
+ids = {os.read(child, 100) for child in children}
+assert len(ids) == 1, ids
+assert os.listdir(telemetry._ANALYTICS_FILE.parent) == ["analytics.yml"]
+"""
+    for turn in range(3):
+        monkeypatch.setenv("HOME", os.environ["HOME"] + str(turn))
+        ended = run(program)
+        assert ended.returncode == 0, ended.stderr
 
 
 def test_an_override_wins_and_is_remembered(

@@ -59,6 +59,9 @@ def test_constants_and_classes_are_there() -> None:
     assert isinstance(telemetry.EventState.STARTED, str)
     assert telemetry.WriterRuntimeInfo("DuckDBCache").to_dict() == {"type": "DuckDBCache"}
     assert telemetry.ConnectorRuntimeInfo(name="source-faker").to_dict() == {"name": "source-faker"}
+    assert telemetry.ConnectorRuntimeInfo(name="a") == telemetry.ConnectorRuntimeInfo(name="a")
+    assert telemetry.ConnectorRuntimeInfo(name="a") != telemetry.ConnectorRuntimeInfo(name="b")
+    assert repr(telemetry.WriterRuntimeInfo("a")) == "WriterRuntimeInfo(type='a', config_hash=None)"
     assert telemetry.get_env_flags.cache_clear() is None  # type: ignore[func-returns-value]
 
 

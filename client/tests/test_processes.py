@@ -27,6 +27,8 @@ def send(state=EventState.SUCCEEDED, number_of_records=None):
     telemetry.send_telemetry(source=source, destination=None, cache=None, state=state,
                              event_type=EventType.SYNC, number_of_records=number_of_records)
 """
+# For tests of what arrives: on a busy machine the exit's one second can pass while `requests` is imported.
+PATIENT = PROLOGUE + "telemetry.configure(limits=telemetry.Limits(exit_timeout=30))\n"
 EPILOGUE = "\nended = time.monotonic()\n"
 
 
@@ -56,17 +58,14 @@ def numbers(recorder: Recorder) -> list[int]:
 
 
 def test_what_is_queued_at_exit_arrives(run: Run, recorder: Recorder, url: str) -> None:
-    ended = run(PROLOGUE + "for n in range(50): send(EventState.STARTED, n)" + EPILOGUE)
+    ended = run(PATIENT + "for n in range(50): send(EventState.STARTED, n)" + EPILOGUE)
     assert ended.returncode == 0
     assert numbers(recorder) == list(range(50))
-    assert float(ended.stdout) < EXIT_BOUND + SLACK
 
 
 def test_what_is_sent_at_exit_arrives(run: Run, recorder: Recorder, url: str) -> None:
     ended = run(
-        PROLOGUE
-        + "send(EventState.STARTED, 1)\natexit.register(lambda: send(number_of_records=2))"
-        + EPILOGUE
+        PATIENT + "send(EventState.STARTED, 1)\natexit.register(lambda: send(number_of_records=2))" + EPILOGUE
     )
     assert ended.returncode == 0
     assert numbers(recorder) == [1, 2]
@@ -128,7 +127,7 @@ def test_an_event_from_a_finalizer_at_the_very_end_does_no_harm(
     run: Run, recorder: Recorder, url: str
 ) -> None:
     program = (
-        PROLOGUE
+        PATIENT
         + """
 class Dataset:
     def __del__(self): send(EventState.CANCELED, 2)
@@ -202,7 +201,7 @@ assert telemetry.flush(20)
 
 def test_a_forked_child_that_exits_delivers(run: Run, recorder: Recorder, url: str) -> None:
     program = (
-        PROLOGUE
+        PATIENT
         + """
 warnings.simplefilter("ignore", DeprecationWarning)
 send(number_of_records=1)
@@ -223,7 +222,7 @@ assert os.waitpid(child, 0)[1] == 0
 @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
 def test_multiprocessing_delivers(run: Run, recorder: Recorder, url: str, method: str) -> None:
     program = (
-        PROLOGUE
+        PATIENT
         + f"""
 import multiprocessing
 warnings.simplefilter("ignore", DeprecationWarning)

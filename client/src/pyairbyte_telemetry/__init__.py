@@ -17,6 +17,7 @@ Nothing is sent unless AIRBYTE_TELEMETRY_URL names a host. Functions that send r
 
 import atexit
 import os
+import sys
 from contextlib import suppress
 from functools import lru_cache
 from typing import Any
@@ -97,9 +98,11 @@ _known: dict[tuple[str | None, str], str] = {}
 
 def _get_analytics_id() -> str | None:
     """Return the anonymous user ID as the user knows it, or None if the user has opted out."""
-    result = globals().get("_ANALYTICS_ID")
-    if result is not None:
-        return None if result is False else str(result)
+    for module in (sys.modules.get(__name__), sys.modules.get("airbyte._util.telemetry")):
+        # Set by somebody, here or in the host's module that imported our names. None means: not looked up.
+        result = vars(module).get("_ANALYTICS_ID") if module is not None else None
+        if result is not None:
+            return None if result is False else str(result)
     place = (os.environ.get(_ENV_ANALYTICS_ID), str(_ANALYTICS_FILE))
     if place not in _known or optout.find_reason() or optout.is_file_there(_ANALYTICS_FILE):
         found = _setup_analytics()

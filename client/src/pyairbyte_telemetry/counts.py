@@ -5,35 +5,34 @@ Offered = waiting + accepted + duplicate + expired + forgotten + refused + withd
 
 import threading
 from collections import deque
-from dataclasses import dataclass, field, fields
 
 
-@dataclass
 class Counts:
     """Written under a lock by senders' threads, of which there can be two for a moment after `close`.
 
     `drop` may be called by any thread at any moment and takes no lock.
     """
 
-    accepted: int = 0
-    duplicate: int = 0
-    expired: int = 0
-    forgotten: int = 0
-    refused: int = 0
-    """Answered with a status that is not worth a retry, or `rejected` by itself."""
-    withdrawn: int = 0
-    """Not sent because the user opted out in between."""
-    lost: int = 0
-    """Given up after the last attempt, or too large to send."""
-    dropped: int = 0
-    """Never taken in: the queue was full, or the interpreter was ending."""
-    retried: int = 0
-    """Events sent again, once for each time."""
-    reported: int = 0
-    """Of the dropped and lost: told to the service."""
-    _drops: deque[None] = field(default_factory=deque, repr=False)
-    _telling: int = field(default=0, repr=False)
-    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    def __init__(self) -> None:
+        self.accepted = 0
+        self.duplicate = 0
+        self.expired = 0
+        self.forgotten = 0
+        self.refused = 0
+        """Answered with a status that is not worth a retry, or `rejected` by itself."""
+        self.withdrawn = 0
+        """Not sent because the user opted out in between."""
+        self.lost = 0
+        """Given up after the last attempt, or too large to send."""
+        self.dropped = 0
+        """Never taken in: the queue was full, or the interpreter was ending."""
+        self.retried = 0
+        """Events sent again, once for each time."""
+        self.reported = 0
+        """Of the dropped and lost: told to the service."""
+        self._drops: deque[None] = deque()
+        self._telling = 0
+        self._lock = threading.Lock()
 
     def drop(self) -> None:
         """Count one event that is not taken in.
@@ -66,8 +65,6 @@ class Counts:
 
     def snapshot(self) -> dict[str, int]:
         """Return the figures. Exact once the sender is idle."""
-        figures = {
-            each.name: getattr(self, each.name) for each in fields(self) if not each.name.startswith("_")
-        }
+        figures = {name: value for name, value in vars(self).items() if not name.startswith("_")}
         figures["dropped"] += len(self._drops)
         return figures

@@ -23,6 +23,7 @@ DROPPED_HEADER = "Telemetry-Client-Dropped"
 
 _RETRIED = frozenset({408, 429})
 _TOO_LARGE = 413
+_EVENT_REFUSED = 422  # of one event: the service counts the refusal, and what it was told with it
 _OUTCOMES = {
     "accepted": "accepted",
     "queued": "accepted",
@@ -112,7 +113,7 @@ class Delivery:
         told = False
         try:
             answer = self._transport.post(batch.endpoint, batch.path, body, headers, self._deadline.remaining)
-            told = _is_success(answer.status)
+            told = _is_success(answer.status) or answer.status == _EVENT_REFUSED
         except NoAnswerError as error:
             return error
         finally:

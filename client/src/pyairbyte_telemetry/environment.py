@@ -2,7 +2,6 @@
 
 import builtins
 import os
-import platform
 import sys
 from functools import lru_cache
 from typing import Any
@@ -55,6 +54,8 @@ def find_flags(*, mcp: bool) -> dict[str, Any]:
 @lru_cache(maxsize=1)
 def get_python_version() -> str:
     """Return for example `3.11.7 (CPython)`."""
+    import platform  # noqa: PLC0415 -- for the sender's thread, like what follows
+
     return f"{platform.python_version()} ({platform.python_implementation()})"
 
 
@@ -63,6 +64,8 @@ def get_os() -> str:
     """Return the system's name, on Google Colab with its release."""
     if is_colab():
         return f"Google Colab ({os.environ['COLAB_RELEASE_TAG']})"
+    import platform  # noqa: PLC0415
+
     return platform.system()
 
 

@@ -5,7 +5,6 @@
 
 import datetime
 import operator
-import uuid
 from collections.abc import Mapping
 from enum import Enum
 from functools import lru_cache
@@ -55,8 +54,8 @@ def build(  # noqa: PLR0913 -- the parameters of `send_telemetry`
         "session_id": session_id,
         "state": EventState(state).value,
         "version": host.version() if host.version is not None else None,
-        "python_version": environment.get_python_version(),
-        "os": environment.get_os(),
+        "python_version": None,
+        "os": None,
         "application_hash": _hash_application(host),
         "flags": flags.copy(),
     }
@@ -89,6 +88,8 @@ def complete(event: dict[str, Any], anonymous_id: str) -> dict[str, Any]:
     properties = event["properties"]
     if properties["version"] is None:
         properties["version"] = environment.find_host_version()
+    properties["python_version"] = environment.get_python_version()
+    properties["os"] = environment.get_os()
     if properties["application_hash"] is None:
         name = environment.find_colab_notebook() or environment.get_script_name()
         properties["application_hash"] = one_way_hash(name)
@@ -97,6 +98,8 @@ def complete(event: dict[str, Any], anonymous_id: str) -> dict[str, Any]:
 
 def new_message_id() -> str:
     """Return an id that stays with an event through all its retries: the service stores it once."""
+    import uuid  # noqa: PLC0415 -- for the sender's thread
+
     return str(uuid.uuid4())
 
 

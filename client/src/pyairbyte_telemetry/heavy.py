@@ -44,6 +44,6 @@ if hasattr(os, "register_at_fork"):
 def load() -> ModuleType:
     """Import everything that sending takes, and return the `delivery` module."""
     with _gate.lock:
-        for name in ("encodings.idna", "importlib.metadata", "yaml"):
+        for name in ("encodings.idna", "importlib.metadata", "platform", "uuid", "yaml"):
             importlib.import_module(name)
         return importlib.import_module(".delivery", __package__)

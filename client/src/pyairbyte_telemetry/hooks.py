@@ -2,8 +2,7 @@
 
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from . import environment, settings
 from .limits import Limits
@@ -23,8 +22,7 @@ def describe_exception(exception: BaseException) -> Mapping[str, Any]:
     return {"class": type(exception).__name__}
 
 
-@dataclass(frozen=True)
-class Hooks:
+class Hooks(NamedTuple):
     """What the host library may tell. Hooks run on the caller's thread: they must be quick and touch no file or network.
 
     A hook that raises costs its event, which is counted as dropped, and nothing else.
@@ -48,7 +46,7 @@ class Hooks:
     exception_info: Callable[[Exception], Mapping[str, Any]] = describe_exception
     """What to say of an exception. Of the result only `class`, `connector_name` and `exit_code` are sent, never a message."""
 
-    limits: Limits = field(default_factory=Limits)
+    limits: Limits = Limits()
 
 
 current = Hooks()
@@ -60,5 +58,8 @@ def configure(**changes: Any) -> None:
     `limits` counts for what is sent from now on by a sender that has not started yet, so configure early.
     """
     global current  # noqa: PLW0603 -- the host library configures once, at import
-    current = replace(current, **changes)
+    unknown = changes.keys() - set(Hooks._fields)
+    if unknown:
+        raise TypeError(f"not a hook: {', '.join(sorted(unknown))}")
+    current = current._replace(**changes)
     environment.forget()

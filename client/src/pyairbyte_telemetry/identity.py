@@ -43,7 +43,8 @@ def set_up(file: Path, *, debug: bool) -> str | bool:
     override = os.environ.get(settings.ANALYTICS_ID) or None
     issues: list[str] = []
     known: str | None = None
-    if _exists(file):
+    first_use = not _exists(file)
+    if not first_use:
         known = read(file, issues)
         if known and override in {None, known}:
             return known
@@ -54,8 +55,7 @@ def set_up(file: Path, *, debug: bool) -> str | bool:
             )
     else:
         say(NOTICE)
-    anonymous_id = override or new_ulid()
-    write(file, anonymous_id, issues)
+    anonymous_id = write(file, override or new_ulid(), issues, first_use=first_use and not override)
     if debug and issues:
         say("One or more issues occurred when configuring usage tracking:\n" + "\n".join(issues))
     return anonymous_id
@@ -84,18 +84,35 @@ def read(file: Path, issues: list[str]) -> str | None:
     )
 
 
-def write(file: Path, anonymous_id: str, issues: list[str]) -> None:
-    """Remember the id. Another process never sees half a file. An id that YAML would misread is quoted."""
+def write(file: Path, anonymous_id: str, issues: list[str], *, first_use: bool) -> str:
+    """Remember the id, and return it; or the id of another process that had its first use at the same time.
+
+    Nobody ever sees half a file.
+    """
     draft = file.with_name(f"{file.name}.{os.getpid()}")
     try:
-        value = _quote(anonymous_id)
         file.parent.mkdir(exist_ok=True, parents=True)
-        draft.write_text(f"{_HEADER}{_KEY}: {value}\n")
+        draft.write_text(f"{_HEADER}{_KEY}: {_quote(anonymous_id)}\n")
+        if first_use:
+            return _place_first(draft, file) or anonymous_id
         draft.replace(file)
     except Exception:  # noqa: BLE001 -- most likely a read-only file system: the id then lasts as long as the process
         issues.append("Failed to write the analytics file. Check filesystem permissions.")
+    finally:
         with contextlib.suppress(Exception):
             draft.unlink(missing_ok=True)
+    return anonymous_id
+
+
+def _place_first(draft: Path, file: Path) -> str | None:
+    """Put the draft where no file is yet. If another process was quicker, leave its file there and return its id."""
+    try:
+        file.hardlink_to(draft)
+    except FileExistsError:
+        return read(file, [])
+    except OSError:  # a file system without links
+        draft.replace(file)
+    return None
 
 
 def _quote(text: str) -> str:

@@ -1,10 +1,9 @@
 """Every bound the client keeps, in one place. Times are seconds, sizes bytes."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True)
-class Limits:
+class Limits(NamedTuple):
     """What may be held, sent and waited for.
 
     Batches stay under the service's own limits (32 KiB an event, 500 KiB and 2,500 events a batch, counted inflated).

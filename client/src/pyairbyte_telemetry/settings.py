@@ -18,7 +18,7 @@ TRACKING_KEY = "AIRBYTE_TRACKING_KEY"
 ANALYTICS_ID = "AIRBYTE_ANALYTICS_ID"
 
 _TRUE = frozenset({"1", "true", "t", "yes", "y", "on"})
-_LOOPBACK = re.compile(r"localhost|127(\.[0-9]{1,3}){3}|::1")
+_LOOPBACK = r"localhost|127(\.[0-9]{1,3}){3}|::1"
 
 
 class Endpoint(NamedTuple):
@@ -53,7 +53,7 @@ def find_url_problem(url: str, *, allow_http: bool) -> str | None:
         return "it is not an http or https URL"
     if parts.username is not None or parts.query or parts.fragment:
         return "it holds more than a host and a path"
-    if parts.scheme == "http" and not allow_http and not _LOOPBACK.fullmatch(host):
+    if parts.scheme == "http" and not allow_http and not re.fullmatch(_LOOPBACK, host):
         return f"plain http goes to this machine only; use https, or set {ALLOW_HTTP}=1"
     return None
 
