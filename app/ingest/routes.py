@@ -22,7 +22,7 @@ from app.ingest.writer import Writer
 from app.privacy.projection import Arrival
 from app.privacy.verdict import Installation, Verdict, judge
 from app.problems import Problem
-from app.store.events import Tally, hour_of
+from app.store.events import INTERNAL, REJECTED, Tally, hour_of
 
 log = structlog.get_logger()
 
@@ -168,7 +168,7 @@ async def track(ingest: Ingest, request: Request) -> bytes:
     if verdict.malformed:
         raise malformed(verdict)
     outcomes = await ingest.writer.submit([verdict], dropped_by_client(request))
-    if verdict.reason is not None:
+    if outcomes[0] == REJECTED:
         raise refused(verdict)
     return orjson.dumps(describe(verdict, outcomes[0], success=True))
 
@@ -185,7 +185,7 @@ def refused(verdict: Verdict) -> Problem:
         422,
         "event_refused",
         "The event is refused; `rule` and `path` say why. Nothing of the refused field was kept.",
-        rule=verdict.reason,
+        rule=verdict.reason or INTERNAL,
         path=verdict.path,
     )
 
@@ -195,8 +195,8 @@ def describe(verdict: Verdict, outcome: str, *, success: bool | None = None) -> 
     result: dict[str, object] = {} if success is None else {"success": success}
     result["id"] = verdict.id
     result["outcome"] = outcome
-    if verdict.reason is not None:
-        result["reason"] = verdict.reason
+    if outcome == REJECTED:
+        result["reason"] = verdict.reason or INTERNAL
         if verdict.path is not None:
             result["path"] = verdict.path
     if verdict.withheld:
@@ -258,7 +258,7 @@ async def validate(ingest: Ingest, request: Request) -> bytes:
         document = Document({"batch": [value]}, request.document.clean)
         request = Request(document, request.size, request.sender, request.received_at, request.headers)
     verdicts = judge_batch(ingest, request, historical=False)
-    results = [describe(verdict, "rejected" if verdict.rejected else "accepted") for verdict in verdicts]
+    results = [describe(verdict, REJECTED if verdict.rejected else "accepted") for verdict in verdicts]
     return orjson.dumps({"success": True, "results": results})
 
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 from uuid import UUID, uuid4, uuid5
 
 import orjson
-from psycopg.errors import UniqueViolation
+from psycopg.errors import CheckViolation, UniqueViolation
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import DataError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -19,6 +19,8 @@ from app.store.database import read_sql
 from app.store.tables import events, rejections
 
 COLUMNS: Final = tuple(column.name for column in events.columns)
+MISROUTED_AT_MOST: Final = 3
+REJECTED: Final = "rejected"
 INTERNAL: Final = "internal"  # the reason of an event that Postgres itself would not take
 
 
@@ -30,8 +32,7 @@ def describe(table_columns: Iterable[Any]) -> str:
 
 INSERT_BATCH: Final = read_sql("insert_batch.sql").format(
     columns=", ".join(COLUMNS),
-    event_types=describe(events.columns),
-    rejection_types=describe(rejections.columns),
+    types=describe(rejections.columns),
 )
 
 
@@ -69,18 +70,6 @@ def encode(rows: list[Any]) -> str:
     return orjson.dumps(rows, default=lambda binary: "\\x" + binary.hex()).decode()
 
 
-def count(batch: Batch) -> list[dict[str, Any]]:
-    """The counts that do not depend on the database: received and rejected, by hour, write key and reason."""
-    counts: Counter[tuple[dt.datetime, int, str, str]] = Counter()
-    for verdict in batch.verdicts:
-        hour, write_key = hour_of(verdict.row["received_at"]), verdict.row["write_key"]
-        counts[hour, write_key, "received", ""] += 1
-        if verdict.reason is not None:
-            counts[hour, write_key, "rejected", verdict.reason] += 1
-    names = ("hour", "write_key", "outcome", "reason", "count")
-    return [dict(zip(names, (*key, number), strict=True)) for key, number in counts.items()]
-
-
 def tally(batch: Batch) -> list[dict[str, Any]]:
     """The tallies of a batch: its own and one for every withheld field."""
     tallies = Counter(batch.tallies)
@@ -106,43 +95,56 @@ def ledger_row(verdict: Verdict) -> dict[str, Any]:
 
 
 async def insert(connection: AsyncConnection, batch: Batch) -> list[str]:
-    """Commit a batch; the outcome of each verdict, in order: `accepted`, `duplicate` or `rejected`.
+    """Commit a batch; the outcome of each verdict, in order: `accepted`, `duplicate`, `rejected`, `expired`, `forgotten`.
 
     `connection` commits by itself (AUTOCOMMIT). A row that Postgres will not take (SQLSTATE class 22 or 23) never fails
     its neighbours: the batch is halved until the row is alone, and that row becomes `rejected`, reason `internal`.
     Raises sqlalchemy.exc.DBAPIError for everything else; the batch may then be inserted again.
     """
-    try:
-        return await insert_whole(connection, batch)
-    except IntegrityError as error:
-        if is_fence(error):
-            return [outcome_of(verdict, fresh=True) for verdict in batch.verdicts]
-        return await insert_apart(connection, batch)
-    except DataError:
-        return await insert_apart(connection, batch)
+    for _ in range(MISROUTED_AT_MOST):
+        try:
+            return await insert_whole(connection, batch)
+        except IntegrityError as error:
+            if is_fence(error):
+                return [outcome_of(verdict, fresh=True) for verdict in batch.verdicts]
+            if not is_misrouted(error):
+                break
+        except DataError:
+            break
+    return await insert_apart(connection, batch)
 
 
 async def insert_whole(connection: AsyncConnection, batch: Batch) -> list[str]:
     """Commit a batch with one statement."""
-    accepted = [verdict.row for verdict in batch.verdicts if not verdict.rejected]
-    rejected = [ledger_row(verdict) for verdict in batch.verdicts if verdict.rejected]
+    rows = [ledger_row(verdict) if verdict.rejected else verdict.row for verdict in batch.verdicts]
     result = await connection.exec_driver_sql(
         INSERT_BATCH,
         {
             "batch_id": batch.batch_id,
             "bucket": zlib.crc32(batch.batch_id.bytes) % 256,
-            "events": encode(sorted(accepted, key=sort_key)),
-            "rejections": encode(sorted(rejected, key=sort_key)),
-            "counts": encode(count(batch)),
+            "events": encode(sorted(rows, key=sort_key)),
             "tallies": encode(tally(batch)),
         },
     )
-    fresh = set(result.scalars())
+    return assign(batch.verdicts, result.tuples().all())
+
+
+def assign(verdicts: Sequence[Verdict], rows: Sequence[tuple[Any, ...]]) -> list[str]:
+    """The outcomes of verdicts from what the statement returned: message key, and time and fate of what was not stored."""
+    fresh: Counter[bytes] = Counter()
+    fates: dict[tuple[bytes, dt.datetime], str] = {}
+    for message_key, occurred_at, fate in rows:
+        if fate is None:
+            fresh[message_key] += 1
+        else:
+            fates[message_key, occurred_at] = fate
     outcomes = []
-    for verdict in batch.verdicts:
+    for verdict in verdicts:
         key = verdict.row["message_key"]
-        outcomes.append(outcome_of(verdict, fresh=key in fresh))
-        fresh.discard(key)  # the same event twice in one batch is new once
+        fate = fates.get((key, verdict.row["occurred_at"])) if fates else None
+        outcomes.append(fate or outcome_of(verdict, fresh=fresh[key] > 0))
+        if not verdict.rejected and fate is None:
+            fresh[key] -= 1  # the same event twice in one batch is new once
     return outcomes
 
 
@@ -156,7 +158,7 @@ async def insert_apart(connection: AsyncConnection, batch: Batch) -> list[str]:
     if len(batch.verdicts) == 1:
         refused = refuse(batch.verdicts[0])
         await insert_whole(connection, Batch([refused], batch.tallies, uuid5(batch.batch_id, "refused")))
-        return ["rejected"]
+        return [REJECTED]
     middle = len(batch.verdicts) // 2
     halves = (
         Batch(batch.verdicts[:middle], batch.tallies, uuid5(batch.batch_id, "first")),
@@ -175,7 +177,7 @@ def refuse(verdict: Verdict) -> Verdict:
 def outcome_of(verdict: Verdict, *, fresh: bool) -> str:
     """The outcome of a committed verdict."""
     if verdict.rejected:
-        return "rejected"
+        return REJECTED
     return "accepted" if fresh else "duplicate"
 
 
@@ -183,3 +185,9 @@ def is_fence(error: IntegrityError) -> bool:
     """Whether an error says that this very batch is committed already."""
     cause = error.orig
     return isinstance(cause, UniqueViolation) and cause.diag.table_name == "outcomes"
+
+
+def is_misrouted(error: IntegrityError) -> bool:
+    """Whether a row was on its way to the default partition while a partition of its own was made: it finds that one now."""
+    cause = error.orig
+    return isinstance(cause, CheckViolation) and cause.diag.constraint_name is None

@@ -29,11 +29,18 @@ metadata = MetaData()
 
 OUTCOMES: Final = ("received", "accepted", "duplicate", "rejected", "expired", "forgotten")
 PARTITIONED: Final = ("events", "rejections")
+PSEUDONYM: Final = "pseudonym"
+SWEEPS: Final = 3  # a forgotten id is deleted this many times: what was in flight is met by the later ones
 
 
 def moment(name: str, *, nullable: bool = False) -> Column[object]:
     """A point in time with time zone."""
     return Column(name, DateTime(timezone=True), nullable=nullable)
+
+
+def pseudonym(name: str, *, nullable: bool = True) -> Column[object]:
+    """A 16-byte HMAC under the hash key. The mark is what `keys rotate-hash` goes by: a message key does not bear it."""
+    return Column(name, LargeBinary, nullable=nullable, info={PSEUDONYM: True})
 
 
 def projection(*, complete: bool) -> list[Column[object]]:
@@ -54,12 +61,12 @@ def projection(*, complete: bool) -> list[Column[object]]:
         Column("mcp", Boolean),
         Column("first_run", Boolean, nullable=False),
         Column("message_key", LargeBinary, nullable=False),
-        Column("anonymous_id", LargeBinary),
-        Column("session_key", LargeBinary),
-        Column("application_hash", LargeBinary),
-        Column("source_config_hash", LargeBinary),
-        Column("destination_config_hash", LargeBinary),
-        Column("cache_config_hash", LargeBinary),
+        pseudonym("anonymous_id"),
+        pseudonym("session_key"),
+        pseudonym("application_hash"),
+        pseudonym("source_config_hash"),
+        pseudonym("destination_config_hash"),
+        pseudonym("cache_config_hash"),
         Column("event", Text, nullable=not complete),
         Column("state", Text, nullable=not complete),
         Column("version", Text),
@@ -113,6 +120,7 @@ def counted(name: str, kind: str, check: str) -> Table:
         Column("write_key", SmallInteger, nullable=False),
         Column(kind, Text, nullable=False),
         Column("reason", Text, nullable=False, server_default=text("''")),
+        Column("written_at", DateTime(timezone=True), nullable=False, server_default=text("now()")),
         PrimaryKeyConstraint("bucket", "batch_id", "hour", "write_key", kind, "reason"),
         CheckConstraint(check, name=f"{name}_{kind}_check"),
     )
@@ -128,6 +136,44 @@ outcomes = counted(
 # Counted beside that law: requests refused before it, withheld fields, what clients say they dropped.
 tallies = counted("tallies", "kind", "kind IN ('refused', 'withheld', 'client_dropped')")
 
+# Who asked to be forgotten: later events under the id are counted and not stored. `sweeps` says how often what was stored
+# has been deleted.
+tombstones = Table(
+    "tombstones",
+    metadata,
+    moment("requested_at"),
+    Column("bucket", SmallInteger, nullable=False),
+    Column("sweeps", SmallInteger, nullable=False, server_default=text("0")),
+    pseudonym("anonymous_id", nullable=False),
+    PrimaryKeyConstraint("bucket", "anonymous_id"),
+    Index("tombstones_pending_idx", "requested_at", postgresql_where=text("sweeps < 3")),
+    CheckConstraint("octet_length(anonymous_id) = 16", name="tombstones_anonymous_id_check"),
+)
+
+# Weeks whose raw events are gone: an event of one, or of the 7 days around it, can no longer be told from a duplicate.
+dropped_ranges = Table(
+    "dropped_ranges",
+    metadata,
+    moment("lower"),
+    moment("upper"),
+    moment("dropped_at"),
+    PrimaryKeyConstraint("lower"),
+    CheckConstraint("lower < upper", name="dropped_ranges_upper_check"),
+)
+
+# Names of public connectors beside those that the release ships, from `connectors refresh`.
+connectors = Table(
+    "connectors",
+    metadata,
+    Column("name", Text, nullable=False),
+    moment("added_at"),
+    PrimaryKeyConstraint("name"),
+    CheckConstraint(
+        "length(name) <= 75 AND name ~ '^(source|destination)-[a-z0-9][a-z0-9-]*$'",
+        name="connectors_name_check",
+    ),
+)
+
 # Who may send. The key itself is never stored, only its HMAC.
 write_keys = Table(
     "write_keys",
@@ -136,7 +182,7 @@ write_keys = Table(
     moment("created_at"),
     moment("revoked_at", nullable=True),
     Column("name", Text, nullable=False),
-    Column("key_hash", LargeBinary, nullable=False),
+    pseudonym("key_hash", nullable=False),
     PrimaryKeyConstraint("id"),
     UniqueConstraint("name", name="write_keys_name_key"),
     UniqueConstraint("key_hash", name="write_keys_key_hash_key"),
@@ -147,7 +193,7 @@ hash_key_check = Table(
     "hash_key_check",
     metadata,
     Column("single", Boolean, nullable=False, server_default=text("true")),
-    Column("key_check", LargeBinary, nullable=False),
+    pseudonym("key_check", nullable=False),
     PrimaryKeyConstraint("single"),
     CheckConstraint("single", name="hash_key_check_single_check"),
 )

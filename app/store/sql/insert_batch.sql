@@ -1,41 +1,63 @@
 -- One write batch in one statement, so in one transaction and one round trip.
--- Grain: a batch of events (%(events)s), of ledger rows (%(rejections)s) and of counts (%(counts)s, %(tallies)s).
--- Index: the primary keys, for ON CONFLICT. Rows come sorted by key, so that two writers cannot deadlock.
+-- Grain: a batch of events, refused ones (with a reason) among them (%(events)s), and of tallies (%(tallies)s).
+-- Index: the primary keys, for ON CONFLICT and for tombstones. Rows come sorted by key, so that two writers cannot
+-- deadlock; nothing here may change their order.
 --
+-- `fate` is why an event is counted and not stored: 'forgotten' (a tombstone covers its anonymous id) or 'expired' (it
+-- lies in a dropped range or within 7 days of one, so its original may be gone). A clean batch pays one look at each of
+-- two small tables for it, and one comparison and one hash look-up a row.
 -- The rows of outcome 'received' fence the batch: a second commit under the same batch id violates their key.
--- Returns the message keys of the events that were new; the others were there before.
+-- Returns the message keys of the events that were new; and key, time and fate of those that have one.
 WITH incoming AS MATERIALIZED (
-    SELECT {columns} FROM json_to_recordset(%(events)s::json) AS r ({event_types})
+    SELECT
+        {columns}, reason, path,
+        CASE
+            WHEN EXISTS (
+                SELECT FROM tombstones AS t WHERE t.bucket = r.bucket AND t.anonymous_id = r.anonymous_id
+            ) THEN 'forgotten'
+            WHEN occurred_at < (SELECT coalesce(max(upper) + interval '7 days', '-infinity') FROM dropped_ranges)
+            THEN (
+                SELECT 'expired' FROM dropped_ranges AS d
+                WHERE r.occurred_at >= d.lower - interval '7 days' AND r.occurred_at < d.upper + interval '7 days'
+                LIMIT 1
+            )
+        END AS fate
+    FROM json_to_recordset(%(events)s::json) AS r ({types})
 ),
 fresh AS (
     INSERT INTO events ({columns})
-    SELECT {columns} FROM incoming
+    SELECT {columns} FROM incoming WHERE fate IS NULL AND reason IS NULL
     ON CONFLICT DO NOTHING
     RETURNING message_key, received_at, write_key
 ),
 ledger AS (
     INSERT INTO rejections ({columns}, reason, path)
-    SELECT {columns}, reason, path FROM json_to_recordset(%(rejections)s::json) AS r ({rejection_types})
+    SELECT {columns}, reason, path FROM incoming WHERE fate IS NULL AND reason IS NOT NULL
     ON CONFLICT DO NOTHING
+),
+submitted AS (
+    SELECT date_trunc('hour', received_at, 'UTC') AS hour, write_key, fate, reason, count(*) AS count
+    FROM incoming GROUP BY 1, 2, 3, 4
 ),
 accepted AS (
     SELECT date_trunc('hour', received_at, 'UTC') AS hour, write_key, count(*) AS count FROM fresh GROUP BY 1, 2
 ),
-submitted AS (
-    SELECT date_trunc('hour', received_at, 'UTC') AS hour, write_key, count(*) AS count FROM incoming GROUP BY 1, 2
-),
 counted AS (
     INSERT INTO outcomes (hour, batch_id, count, bucket, write_key, outcome, reason)
-    SELECT hour, %(batch_id)s::uuid, count, %(bucket)s::smallint, write_key, outcome, reason
-    FROM json_to_recordset(%(counts)s::json)
-        AS c (hour timestamptz, write_key smallint, outcome text, reason text, count bigint)
-    UNION ALL
-    SELECT hour, %(batch_id)s::uuid, count, %(bucket)s::smallint, write_key, 'accepted', '' FROM accepted
-    UNION ALL
-    SELECT hour, %(batch_id)s::uuid, s.count - coalesce(a.count, 0), %(bucket)s::smallint, write_key, 'duplicate', ''
-    FROM submitted AS s
-    LEFT JOIN accepted AS a USING (hour, write_key)
-    WHERE s.count > coalesce(a.count, 0)
+    SELECT hour, %(batch_id)s::uuid, sum(count), %(bucket)s::smallint, write_key, outcome, reason
+    FROM (
+        SELECT hour, write_key, 'received' AS outcome, '' AS reason, count FROM submitted
+        UNION ALL
+        SELECT hour, write_key, 'accepted', '', count FROM accepted
+        UNION ALL
+        SELECT s.hour, s.write_key, 'duplicate', '', s.count - coalesce(a.count, 0)
+        FROM submitted AS s LEFT JOIN accepted AS a ON a.hour = s.hour AND a.write_key = s.write_key
+        WHERE s.fate IS NULL AND s.reason IS NULL AND s.count > coalesce(a.count, 0)
+        UNION ALL
+        SELECT hour, write_key, coalesce(fate, 'rejected'), CASE WHEN fate IS NULL THEN reason ELSE '' END, count
+        FROM submitted WHERE fate IS NOT NULL OR reason IS NOT NULL
+    ) AS counts
+    GROUP BY hour, write_key, outcome, reason
 ),
 tallied AS (
     INSERT INTO tallies (hour, batch_id, count, bucket, write_key, kind, reason)
@@ -43,4 +65,6 @@ tallied AS (
     FROM json_to_recordset(%(tallies)s::json)
         AS t (hour timestamptz, write_key smallint, kind text, reason text, count bigint)
 )
-SELECT message_key FROM fresh
+SELECT message_key, NULL::timestamptz AS occurred_at, NULL AS fate FROM fresh
+UNION ALL
+SELECT message_key, occurred_at, fate FROM incoming WHERE fate IS NOT NULL
