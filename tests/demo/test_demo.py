@@ -18,6 +18,12 @@ from tests.conftest import Service, ServiceFactory
 NOW = dt.datetime.now(dt.UTC).replace(minute=0, second=0, microsecond=0)
 
 
+@pytest.fixture
+def service(make_service: ServiceFactory) -> Service:
+    """A service that a busy machine does not drive to its spool: every event is stored by the time it is answered."""
+    return make_service({"TELEMETRY_DEADLINE_MS": "30000"})
+
+
 def make_fleet(users: int = 250, days: int = 14) -> list[FleetEvent]:
     return list(generate_events(shipped_connectors(), users=users, days=days, seed=7, until=NOW.timestamp()))
 
