@@ -96,7 +96,7 @@ class Service:
         try:
             await asyncio.to_thread(preparation.prepare, self.settings, self.database, self.pseudonyms)
             await self.keyring.refresh()
-        except (SQLAlchemyError, TelemetryError) as error:
+        except (SQLAlchemyError, TelemetryError, TimeoutError) as error:
             log.warning("database_not_prepared", error=type(error).__name__)
             self.spooler.away = True
             return False

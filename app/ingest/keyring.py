@@ -21,6 +21,7 @@ from app.problems import Problem
 log = structlog.get_logger()
 
 REFRESH_SECONDS: Final = 5.0  # how long a revoked key goes on working at the most
+READ_SECONDS: Final = 0.5  # a request with an unknown key waits that long for an answer at the most
 MISS_SECONDS: Final = 0.5  # how often an unknown key makes us look at the database
 UNAUTHORIZED: Final = Problem(401, "unauthorized", "The write key is missing or unknown.")
 UNAVAILABLE: Final = Problem(503, "unavailable", "Write keys cannot be checked right now.", retry_after=5)
@@ -57,27 +58,39 @@ class Keyring:
         self.is_loaded = False
         self.by_header: dict[bytes, Sender] = {}
         self.refreshed = float("-inf")
-        self.refreshing = asyncio.Lock()
+        self.reading: asyncio.Task[None] | None = None
 
     async def refresh(self) -> None:
-        """Read the keys in force; one reader at a time."""
-        async with self.refreshing:
-            if time.monotonic() - self.refreshed < MISS_SECONDS:
-                return
-            loaded = await asyncio.to_thread(self.load)
-            if loaded != self.in_force:
-                await asyncio.to_thread(remember, self.memory, loaded)
-            self.in_force = loaded
-            self.is_loaded = True
-            self.by_header = {}
-            self.refreshed = time.monotonic()
+        """Read the keys in force, one reader at a time.
+
+        Raises sqlalchemy.exc.SQLAlchemyError, or TimeoutError while the database does not answer.
+        """
+        if time.monotonic() - self.refreshed < MISS_SECONDS:
+            return
+        if self.reading is None or self.reading.done():
+            self.reading = asyncio.create_task(self.read())
+            self.reading.add_done_callback(lambda task: task.cancelled() or task.exception())
+        done, _ = await asyncio.wait({self.reading}, timeout=READ_SECONDS)
+        if not done:
+            raise TimeoutError
+        self.reading.result()
+
+    async def read(self) -> None:
+        """Read the keys in force and remember them."""
+        loaded = await asyncio.to_thread(self.load)
+        if loaded != self.in_force:
+            await asyncio.to_thread(remember, self.memory, loaded)
+        self.in_force = loaded
+        self.is_loaded = True
+        self.by_header = {}
+        self.refreshed = time.monotonic()
 
     async def keep_fresh(self) -> None:
         """Refresh for ever. While the database is away the keys known so far stay in force."""
         while True:
             try:
                 await self.refresh()
-            except SQLAlchemyError as error:
+            except (SQLAlchemyError, TimeoutError) as error:
                 log.warning("keys_not_refreshed", error=type(error).__name__)
             await asyncio.sleep(REFRESH_SECONDS)
 
@@ -104,7 +117,7 @@ class Keyring:
         """Look whether an unknown key was made a moment ago. Raises Problem 503 while nobody can know."""
         try:
             await self.refresh()
-        except SQLAlchemyError:
+        except (SQLAlchemyError, TimeoutError):
             if not self.in_force:
                 raise UNAVAILABLE from None
 

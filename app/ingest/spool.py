@@ -81,9 +81,12 @@ class Spool:
         self.lock = lock
         self.quota_bytes = quota_bytes
         self.corrupt = 0
+        self.entries = 0
+        self.payload_bytes = 0
+        self.oldest_at: float | None = None
         try:
             self.connection = self.connect()
-            self.connection.execute("SELECT count(*), min(id) FROM entries").fetchone()
+            self.count()
         except sqlite3.DatabaseError:
             self.connection = self.start_over()
 
@@ -122,50 +125,62 @@ class Spool:
         connection.execute(f"PRAGMA wal_autocheckpoint = {WAL_PAGES}")
         return connection
 
+    def count(self) -> None:
+        """Count what waits: once, for each change is counted from then on."""
+        self.entries, self.payload_bytes, self.oldest_at = self.connection.execute(
+            "SELECT count(*), coalesce(sum(length(payload)), 0), min(queued_at) FROM entries"
+        ).fetchone()
+
     def append(self, payload: bytes) -> None:
         """Keep a payload; it is on disk when this returns. Raises SpoolFullError, and nothing is written then."""
+        now = time.time()
         try:
             self.connection.execute(
                 "INSERT INTO entries (queued_at, checksum, payload) VALUES (?, ?, ?)",
-                (time.time(), checksum(payload), payload),
+                (now, checksum(payload), payload),
             )
         except sqlite3.Error as error:
             log.warning("spool_full", error=error.sqlite_errorname)
             raise SpoolFullError from None
+        self.entries += 1
+        self.payload_bytes += len(payload)
+        self.oldest_at = self.oldest_at or now
 
     def oldest(self) -> Entry | None:
         """The entry that waits longest. Entries that cannot be read are dropped on the way and counted."""
         while True:
             try:
                 row = self.connection.execute(
-                    "SELECT id, checksum, payload FROM entries ORDER BY id LIMIT 1"
+                    "SELECT id, checksum, payload, queued_at FROM entries ORDER BY id LIMIT 1"
                 ).fetchone()
             except sqlite3.DatabaseError:
                 self.connection = self.start_over()
                 continue
             if row is None:
+                self.oldest_at = None
                 return None
-            number, expected, payload = row
+            number, expected, payload, self.oldest_at = row
+            entry = Entry(number, payload)
             if isinstance(payload, bytes) and checksum(payload) == expected:
-                return Entry(number, payload)
-            self.drop_corrupt(number)
+                return entry
+            self.drop_corrupt(entry)
 
-    def drop_corrupt(self, number: int) -> None:
+    def drop_corrupt(self, entry: Entry) -> None:
         """Drop an entry that is not what was written, and say so."""
         self.corrupt += 1
-        log.error("spool_entry_corrupt", spool=self.file.name, entry=number)
-        self.remove(number)
+        log.error("spool_entry_corrupt", spool=self.file.name, entry=entry.number)
+        self.remove(entry)
 
-    def remove(self, number: int) -> None:
+    def remove(self, entry: Entry) -> None:
         """Forget an entry: Postgres has it. Should this be lost, the batch's fence drops it the next time."""
-        self.connection.execute("DELETE FROM entries WHERE id = ?", (number,))
+        self.connection.execute("DELETE FROM entries WHERE id = ?", (entry.number,))
+        self.entries -= 1
+        self.payload_bytes -= len(entry.payload)
 
     def depth(self) -> Depth:
-        """How much waits."""
-        entries, payload_bytes, oldest = self.connection.execute(
-            "SELECT count(*), coalesce(sum(length(payload)), 0), min(queued_at) FROM entries"
-        ).fetchone()
-        return Depth(entries, payload_bytes, max(0.0, time.time() - oldest) if oldest else 0.0, self.corrupt)
+        """How much waits; quick, and from any thread."""
+        age = time.time() - self.oldest_at if self.oldest_at and self.entries else 0.0
+        return Depth(self.entries, self.payload_bytes, max(0.0, age), self.corrupt)
 
     def shrink(self) -> None:
         """Give the space of what was drained back to the disk."""
@@ -183,6 +198,7 @@ class Spool:
                 Path(f"{self.file}{suffix}").replace(f"{damaged}{suffix}")
         self.connection = self.connect()
         saved, lost = salvage(damaged, self.connection)
+        self.count()
         self.corrupt += max(lost, 1)
         log.error("spool_corrupt", spool=self.file.name, set_aside=damaged.name, saved=saved, lost=lost)
         return self.connection

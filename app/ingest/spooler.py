@@ -48,7 +48,6 @@ class Spooler:
         self.thread = ThreadPoolExecutor(1, "spool")  # SQLite blocks, and wants one thread
         self.own: Spool | None = None
         self.adopted: list[Spool] = []
-        self.known = Depth()
         self.known_corrupt = 0  # entries lost in spools that are closed by now
         self.full = False
         self.away = False  # since a deadline was missed, until a batch was committed again
@@ -63,6 +62,7 @@ class Spooler:
         self.away = True
         self.work.set()
         await self.on_thread(lambda: self.append_now(dump(batch)))
+        self.report()
 
     def append_now(self, payload: bytes) -> None:
         """Append on the thread, opening the spool the first time."""
@@ -83,11 +83,7 @@ class Spooler:
                 next_look = time.monotonic() + ADOPT_SECONDS
                 await self.on_thread(self.adopt)
             progressed = await self.drain_one()
-            self.known = await self.on_thread(self.measure)
-            instruments.SPOOL_ENTRIES.set(self.known.entries)
-            instruments.SPOOL_BYTES.set(self.known.payload_bytes)
-            instruments.SPOOL_AGE.set(self.known.age_seconds)
-            instruments.SPOOL_CORRUPT.set(self.known.corrupt)
+            self.report()
             if progressed is None:
                 self.work.clear()
                 try:
@@ -109,7 +105,7 @@ class Spooler:
         try:
             batch = load(entry.payload)
         except (ValueError, KeyError, TypeError):
-            await self.on_thread(lambda: spool.drop_corrupt(entry.number))
+            await self.on_thread(lambda: spool.drop_corrupt(entry))
             return True
         try:
             self.prepare(batch)
@@ -118,7 +114,7 @@ class Spooler:
             await self.try_to_recover()
             return False
         self.away = False
-        await self.on_thread(lambda: spool.remove(entry.number))
+        await self.on_thread(lambda: spool.remove(entry))
         return True
 
     async def try_to_recover(self) -> None:
@@ -135,7 +131,7 @@ class Spooler:
                 while await self.drain_one():
                     pass
         except TimeoutError:
-            log.warning("spool_not_drained", entries=self.known.entries)
+            log.warning("spool_not_drained", entries=self.depth().entries)
         await self.on_thread(self.close)
         self.thread.shutdown()
 
@@ -163,10 +159,18 @@ class Spooler:
             self.own.shrink()
         return None if entry is None or self.own is None else (self.own, entry)
 
-    def measure(self) -> Depth:
+    def depth(self) -> Depth:
         """How much waits in all spools of this process."""
         spools = [*self.adopted, *([self.own] if self.own else [])]
         return sum((spool.depth() for spool in spools), Depth(corrupt=self.known_corrupt))
+
+    def report(self) -> None:
+        """Tell `/metrics` how much waits."""
+        depth = self.depth()
+        instruments.SPOOL_ENTRIES.set(depth.entries)
+        instruments.SPOOL_BYTES.set(depth.payload_bytes)
+        instruments.SPOOL_AGE.set(depth.age_seconds)
+        instruments.SPOOL_CORRUPT.set(depth.corrupt)
 
     def set_aside(self) -> list[str]:
         """Names of damaged spool files, kept for whoever wants to look at them."""
@@ -174,12 +178,13 @@ class Spooler:
 
     def describe(self) -> dict[str, Any]:
         """What `/readyz` says of the spool."""
+        depth = self.depth()
         return {
             "writable": not self.full,
-            "entries": self.known.entries,
-            "bytes": self.known.payload_bytes,
-            "age_seconds": round(self.known.age_seconds, 1),
-            "corrupt": self.known.corrupt,
+            "entries": depth.entries,
+            "bytes": depth.payload_bytes,
+            "age_seconds": round(depth.age_seconds, 1),
+            "corrupt": depth.corrupt,
             "set_aside": self.set_aside(),
         }
 

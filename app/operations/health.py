@@ -1,14 +1,17 @@
 """`/healthz`: the process answers. `/readyz`: events can be made durable, in Postgres or in the spool."""
 
+import asyncio
 import datetime as dt
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from fastapi import APIRouter, Response
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.store import partitions
+
+ANSWER_SECONDS: Final = 1.0
 
 
 def check_database(engine: Engine, head: str) -> str:
@@ -25,12 +28,30 @@ def check_database(engine: Engine, head: str) -> str:
     return "ok" if f"events_p{next_week:%Y%m%d}" in present else "partition_missing"
 
 
+class Probe:
+    """Asks for the state of the database, one question at a time, and waits a bounded time for the answer."""
+
+    def __init__(self, engine: Engine, head: str) -> None:
+        """Ask over `engine`; the schema should be at revision `head`."""
+        self.engine = engine
+        self.head = head
+        self.asking: asyncio.Task[str] | None = None
+
+    async def ask(self) -> str:
+        """The state of the database; one that does not answer is `unreachable`."""
+        if self.asking is None or self.asking.done():
+            self.asking = asyncio.create_task(asyncio.to_thread(check_database, self.engine, self.head))
+        done, _ = await asyncio.wait({self.asking}, timeout=ANSWER_SECONDS)
+        return self.asking.result() if done else "unreachable"
+
+
 def create_router(engine: Engine, head: str, describe_spool: Callable[[], dict[str, Any]]) -> APIRouter:
     """The health endpoints of a service on a database at Alembic revision `head`.
 
     `describe_spool` answers with `writable` and what waits.
     """
     router = APIRouter(tags=["operations"])
+    probe = Probe(engine, head)
 
     @router.get("/healthz", summary="The process answers")
     async def healthz() -> dict[str, str]:
@@ -43,8 +64,8 @@ def create_router(engine: Engine, head: str, describe_spool: Callable[[], dict[s
         "take every instance out of rotation. 503 only when neither works.",
         responses={503: {"description": "Neither Postgres nor the spool takes events"}},
     )
-    def readyz(response: Response) -> dict[str, Any]:
-        database, spool = check_database(engine, head), describe_spool()
+    async def readyz(response: Response) -> dict[str, Any]:
+        database, spool = await probe.ask(), describe_spool()
         reachable = database in ("ok", "partition_missing")
         healthy = (
             database == "ok" and not spool["entries"] and not spool["corrupt"] and not spool["set_aside"]

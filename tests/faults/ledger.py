@@ -1,0 +1,78 @@
+"""What the database says in the end, beside what was promised."""
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+from sqlalchemy import create_engine, text
+from sqlalchemy.pool import NullPool
+
+from app.privacy.pseudonyms import event_id
+from tests.conftest import Service
+from tests.faults.load import Account
+
+PATIENCE_SECONDS = 60
+
+
+def wait_until(condition: Callable[[], bool], what: str) -> None:
+    """Poll until something holds."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline, f"not in time: {what}"
+        time.sleep(0.05)
+
+
+def readiness(service: Service) -> dict[str, Any]:
+    """The body of `/readyz`."""
+    body: dict[str, Any] = httpx.get(f"{service.url}/readyz", timeout=30).json()
+    return body
+
+
+def is_drained(service: Service) -> bool:
+    """Whether Postgres is back and nothing waits in the spool."""
+    try:
+        body = readiness(service)
+    except httpx.TransportError:
+        return False
+    return bool(body["database"] == "ok" and body["spool"]["entries"] == 0)
+
+
+def ids(url: str, table: str) -> list[str]:
+    """The ids of the events of a table, rebuilt from its primary key."""
+    engine = create_engine(url, poolclass=NullPool)
+    with engine.connect() as connection:
+        rows = connection.execute(text(f"SELECT occurred_at, message_key FROM {table}"))
+        return [event_id(at, bytes(key)) for at, key in rows]
+
+
+def outcomes(url: str) -> Counter[str]:
+    """The outcome counts."""
+    engine = create_engine(url, poolclass=NullPool)
+    with engine.connect() as connection:
+        rows = connection.execute(text("SELECT outcome, sum(count)::bigint FROM outcomes GROUP BY 1"))
+        return Counter({outcome: int(number) for outcome, number in rows})
+
+
+def check_books(url: str, account: Account, *, process_killed: bool = False) -> None:
+    """Every promise is kept exactly once, nothing refused is stored, received is the sum of the outcomes.
+
+    Unless a process was killed, whose last answers nobody heard, the counts are those of the senders, too.
+    """
+    stored = ids(url, "events")
+    assert len(stored) == len(set(stored)), "an event is stored twice"
+    missing = account.promised - set(stored)
+    assert not missing, f"{len(missing)} events were answered 200 and are not stored"
+    assert not account.refused & set(stored), "a refused event is stored"
+    counted = outcomes(url)
+    received = counted.pop("received", 0)
+    assert received == sum(counted.values()), "received is not the sum of the outcomes"
+    told = account.outcomes
+    promised = told["accepted"] + told["queued"] + told["duplicate"]
+    if process_killed:
+        assert counted["accepted"] + counted["duplicate"] >= promised
+        assert counted["rejected"] >= told["rejected"]
+    else:
+        assert counted["accepted"] + counted["duplicate"] == promised
+        assert counted["rejected"] == told["rejected"]

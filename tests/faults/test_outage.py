@@ -1,0 +1,214 @@
+"""Postgres is away: everything is answered within the deadline, and arrives afterwards, once."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from sqlalchemy import create_engine, text
+
+from tests.conftest import Service, ServiceFactory
+from tests.faults.ledger import check_books, ids, is_drained, outcomes, readiness, wait_until
+from tests.faults.load import Account, start_senders, stop_senders
+from tests.faults.proxy import Proxy
+from tests.samples import basic, clean_event, spoil
+
+DEADLINE_SECONDS = 1.0
+SLACK_SECONDS = 0.5
+
+
+@pytest.fixture
+def proxy(database_url: str) -> Iterator[Proxy]:
+    proxy = Proxy(database_url)
+    yield proxy
+    proxy.close()
+
+
+@pytest.fixture
+def start(proxy: Proxy, make_service: ServiceFactory) -> Callable[..., Service]:
+    def start(**environment: str) -> Service:
+        return make_service({"TELEMETRY_DATABASE_URL": proxy.url, **environment})
+
+    return start
+
+
+def post(service: Service, number: int) -> httpx.Response:
+    event = clean_event(number_of_records=number) | {"messageId": f"m{number}"}
+    return httpx.post(f"{service.url}/v1/track", json=event, headers=basic(service.write_key), timeout=30)
+
+
+@pytest.mark.parametrize("mode", ["refuse", "swallow"])
+def test_an_outage_in_the_middle_of_load(
+    proxy: Proxy, start: Callable[..., Service], database_url: str, mode: str
+) -> None:
+    service = start()
+    account = Account()
+    senders = start_senders(service.url, service.write_key, account, 4, seed=1)
+    wait_until(lambda: account.outcomes["accepted"] > 50, "events before the outage")
+    proxy.set("refuse" if mode == "refuse" else "swallow")
+    wait_until(lambda: account.outcomes["queued"] > 50, "events during the outage")
+    body = readiness(service)
+    assert (body["status"], body["database"]) == ("degraded", "unreachable")
+    assert body["spool"]["entries"] > 0
+    proxy.set("pass")
+    if mode == "swallow":
+        proxy.cut()
+    before = account.outcomes["accepted"]
+    wait_until(lambda: account.outcomes["accepted"] > before + 50, "events after the outage")
+    stop_senders(senders)
+    wait_until(lambda: is_drained(service), "the spool is drained")
+    assert set(account.statuses) <= {200, 400, 422}
+    assert account.slowest < DEADLINE_SECONDS + SLACK_SECONDS
+    check_books(database_url, account)
+
+
+def test_a_locked_table_and_a_read_only_server(start: Callable[..., Service], database_url: str) -> None:
+    service = start()
+    engine = create_engine(database_url)
+    account = Account()
+    senders = start_senders(service.url, service.write_key, account, 3, seed=2)
+    wait_until(lambda: account.outcomes["accepted"] > 20, "events before")
+    with engine.begin() as connection:
+        connection.execute(text("LOCK TABLE events IN ACCESS EXCLUSIVE MODE"))
+        wait_until(lambda: account.outcomes["queued"] > 20, "events under the lock")
+    queued = account.outcomes["queued"]
+    name = engine.url.database
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text(f"ALTER DATABASE {name} SET default_transaction_read_only = on"))
+        connection.execute(
+            text(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :n AND pid <> pg_backend_pid()"
+            ),
+            {"n": name},
+        )
+        wait_until(lambda: account.outcomes["queued"] > queued + 20, "events while read-only")
+        connection.execute(text("SET default_transaction_read_only = off"))
+        connection.execute(text(f"ALTER DATABASE {name} RESET default_transaction_read_only"))
+        connection.execute(
+            text(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :n AND pid <> pg_backend_pid()"
+            ),
+            {"n": name},
+        )
+    engine.dispose()
+    stop_senders(senders)
+    wait_until(lambda: is_drained(service), "the spool is drained")
+    assert account.slowest < DEADLINE_SECONDS + SLACK_SECONDS
+    assert set(account.statuses) <= {200, 400, 422}
+    check_books(database_url, account)
+
+
+def test_a_start_without_postgres(proxy: Proxy, start: Callable[..., Service], database_url: str) -> None:
+    proxy.set("refuse")
+    service = start()
+    replies = [post(service, number) for number in range(3)]
+    assert [reply.json()["outcome"] for reply in replies] == ["queued"] * 3
+    assert (
+        httpx.post(f"{service.url}/v1/track", json=clean_event(), headers=basic("unknown")).status_code == 401
+    )
+    proxy.set("pass")
+    wait_until(lambda: is_drained(service), "the spool is drained")
+    assert sorted(ids(database_url, "events")) == sorted(reply.json()["id"] for reply in replies)
+    assert outcomes(database_url) == {"received": 3, "accepted": 3}
+    assert post(service, 1).json()["outcome"] == "duplicate"
+
+
+def test_a_dead_process_leaves_its_spool_to_the_next(
+    proxy: Proxy, start: Callable[..., Service], database_url: str
+) -> None:
+    service = start()
+    assert post(service, 0).json()["outcome"] == "accepted"
+    proxy.set("refuse")
+    told = [post(service, number) for number in range(1, 20)]
+    assert {reply.json()["outcome"] for reply in told} == {"queued"}
+    service.kill()
+    service.start()  # still without Postgres: it knows its write keys all the same
+    assert post(service, 20).json()["outcome"] == "queued"
+    proxy.set("pass")
+    wait_until(lambda: is_drained(service), "the spools are drained")
+    assert len(ids(database_url, "events")) == 21
+    spool = service.data_dir / "spool"
+    wait_until(lambda: len(list(spool.glob("*.sqlite"))) <= 1, "the adopted spool is deleted")
+
+
+def test_sigterm_drains(proxy: Proxy, start: Callable[..., Service], database_url: str) -> None:
+    service = start()
+    proxy.set("refuse")
+    for number in range(5):
+        assert post(service, number).json()["outcome"] == "queued"
+    proxy.set("pass")
+    assert service.stop() == 0
+    assert len(ids(database_url, "events")) == 5
+    assert list((service.data_dir / "spool").glob("*.sqlite")) == []
+
+
+def spoil_file(file: Path, offset: int, damage: bytes) -> None:
+    """Overwrite a few bytes."""
+    with file.open("r+b") as stream:
+        stream.seek(offset)
+        stream.write(damage)
+
+
+@pytest.mark.parametrize("where", ["entry", "header", "cut"])
+def test_a_damaged_spool_never_blocks_the_start(
+    proxy: Proxy, start: Callable[..., Service], database_url: str, where: str
+) -> None:
+    service = start()
+    proxy.set("refuse")
+    for number in range(40):
+        assert post(service, number).json()["outcome"] == "queued"
+    service.kill()
+    [file] = (service.data_dir / "spool").glob("*.sqlite")
+    fold_log(file)
+    if where == "entry":
+        spoil_file(file, file.read_bytes().find(b"source-faker"), b"SOURCE-FAKED")
+    elif where == "header":
+        spoil_file(file, 0, b"\0" * 64)
+    else:
+        file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+    proxy.set("pass")
+    service.start()
+    wait_until(lambda: is_drained(service), "the rest is drained")
+    body = readiness(service)
+    assert body["status"] == "degraded"
+    assert body["spool"]["corrupt"] >= 1
+    stored = len(ids(database_url, "events"))
+    assert stored == 39 if where == "entry" else stored < 40
+    if where != "entry":
+        assert body["spool"]["set_aside"] == [file.with_suffix(".corrupt").name]
+    assert post(service, 100).json()["outcome"] == "accepted"
+
+
+def fold_log(file: Path) -> None:
+    """Fold the write-ahead log into the file, so that damage to the file counts."""
+    import sqlite3  # noqa: PLC0415
+
+    connection = sqlite3.connect(file)
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    connection.close()
+
+
+def test_a_full_spool_is_503_and_everything_promised_arrives(
+    proxy: Proxy, start: Callable[..., Service], database_url: str
+) -> None:
+    service = start(TELEMETRY_SPOOL_MB="1")
+    proxy.set("refuse")
+    account = Account()
+    senders = start_senders(service.url, service.write_key, account, 4, seed=3)
+    wait_until(lambda: account.statuses[503] > 20, "the spool is full")
+    refused = httpx.post(
+        f"{service.url}/v1/batch",
+        json={"batch": [spoil("messageId", f"big-{n}") for n in range(300)]},
+        headers=basic(service.write_key),
+    )
+    assert refused.status_code == 503
+    assert 0 < int(refused.headers["Retry-After"]) <= 300
+    body = readiness(service)
+    assert (body["status"], body["spool"]["writable"]) == ("unavailable", False)
+    size = sum(file.stat().st_size for file in (service.data_dir / "spool").iterdir())
+    assert size < 6 * 2**20
+    proxy.set("pass")
+    stop_senders(senders)
+    wait_until(lambda: is_drained(service), "the spool is drained")
+    check_books(database_url, account)
+    assert readiness(service)["status"] == "ok"
