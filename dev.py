@@ -14,6 +14,7 @@ if sys.platform == "win32":
 import contextlib
 import fcntl
 import hashlib
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -112,9 +113,21 @@ def install(lock: Path) -> None:
         run([uv, "pip", "sync", "--require-hashes", "--python", PYTHON, lock])
         return
     say("uv cannot be had here; pip does the same, more slowly.")
-    if broken or not (VENV / "bin" / "pip").exists():
-        venv.create(VENV, clear=True, symlinks=True, with_pip=True)
-    run([PYTHON, "-m", "pip", "install", "--quiet", "--require-hashes", "-r", lock])
+    pip: list[str | Path] = (
+        [sys.executable, "-m", "pip", "--python", PYTHON] if has("pip") else [PYTHON, "-m", "pip"]
+    )
+    if not has("pip") and not has("ensurepip"):
+        sys.exit(
+            "dev.py: this Python has neither pip nor ensurepip. Install one (Debian: python3-pip), or uv."
+        )
+    if broken:
+        venv.create(VENV, clear=True, symlinks=True, with_pip=not has("pip"))
+    run([*pip, "install", "--quiet", "--no-compile", "--require-hashes", "-r", lock])
+
+
+def has(module: str) -> bool:
+    """Whether this Python comes with a module; distributions leave some out."""
+    return importlib.util.find_spec(module) is not None
 
 
 def find_uv() -> str | None:
