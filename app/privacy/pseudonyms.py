@@ -6,6 +6,7 @@ counting and *forget me* survive re-keying; a leaked table is worthless.
 
 import datetime as dt
 import hmac
+import re
 from base64 import b32encode
 from collections.abc import Callable
 from functools import lru_cache
@@ -15,6 +16,7 @@ PSEUDONYM_BYTES: Final = 16
 CACHED: Final = 16_384  # ids come in runs: a session sends several events
 
 CROCKFORD: Final = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+ULID: Final = re.compile("[0-7][0-9A-HJKMNP-TV-Z]{25}")
 FROM_CROCKFORD: Final = str.maketrans(CROCKFORD.decode(), "0123456789ABCDEFGHIJKLMNOPQRSTUV")
 TO_CROCKFORD: Final = bytes.maketrans(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", CROCKFORD)
 WEEK_MS: Final = 7 * 24 * 3600 * 1000
@@ -40,7 +42,12 @@ def event_id(occurred_at: dt.datetime, message_key: bytes) -> str:
 
     It follows from the row's primary key, so it is not stored, and a retry is answered with its original's id.
     """
-    binary = to_ms(occurred_at).to_bytes(6) + message_key[:10]
+    return as_ulid(to_ms(occurred_at), message_key)
+
+
+def as_ulid(milliseconds: int, digest: bytes) -> str:
+    """A time in milliseconds since 1970 and the first 80 bits of a digest as a ULID."""
+    binary = milliseconds.to_bytes(6) + digest[:10]
     return b32encode(b"\0\0\0\0" + binary).translate(TO_CROCKFORD)[6:].decode()
 
 
@@ -72,6 +79,17 @@ class Pseudonyms:
     def message(self, *parts: bytes) -> bytes:
         """The message key by which duplicates are recognised: under a key of its own, which is never rotated."""
         return hmac.digest(self._message_key, b"\0".join(parts), "sha256")[:PSEUDONYM_BYTES]
+
+    def receipt(self, milliseconds: int) -> str:
+        """The receipt of a request to be forgotten: its time, signed. It holds nothing of the id, so it cannot lead there."""
+        return as_ulid(milliseconds, self.message(b"receipt", milliseconds.to_bytes(6)))
+
+    def receipt_ms(self, receipt: str) -> int | None:
+        """The time in a receipt of ours, in milliseconds since 1970; None for anything else."""
+        if ULID.fullmatch(receipt) is None:
+            return None
+        milliseconds = ulid_ms(receipt)
+        return milliseconds if hmac.compare_digest(self.receipt(milliseconds), receipt) else None
 
     def write_key(self, write_key: str) -> bytes:
         """What the database holds of a write key."""

@@ -66,8 +66,9 @@ def fold_character(character: str) -> str:
     if category in ("Zs", "Zl", "Zp", "Pd", "Nd"):
         return {"P": "-", "Z": " "}.get(category[0]) or str(unicodedata.decimal(character))
     compatible = unicodedata.normalize("NFKC", character)
-    compatible = "".join(part for part in compatible if not unicodedata.combining(part))
-    return IMITATED.get(compatible, compatible if len(compatible) <= LONGEST_FOLD else character)
+    if compatible == character or len(compatible) > LONGEST_FOLD:
+        return IMITATED.get(character, character)
+    return "".join(map(fold_character, compatible))
 
 
 FOLD: Final = Fold()
