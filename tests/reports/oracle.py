@@ -57,7 +57,7 @@ def pairs_of(rows: Iterable[Stored]) -> Iterable[tuple[tuple[object, ...], list[
             if row["state"] == "started":
                 pairs[row["message_key"],].append(row)
             continue
-        names = (row["source_name"], row["destination_name"] if lane_of(row) == "write" else None)
+        names = (connector_of(row, "source"), connector_of(row, "destination"))
         pairs[row["anonymous_id"], row["session_key"], *names, lane_of(row)].append(row)
     return pairs.items()
 

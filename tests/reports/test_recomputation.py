@@ -12,7 +12,8 @@ from app.reports.parameters import parse
 from tests.reports import oracle
 from tests.reports.rows import NOW, Store, Stored, refuse, sync
 
-MINUTES = st.integers(-9 * 24 * 6, 3 * 6).map(lambda tens: NOW + dt.timedelta(minutes=10 * tens))
+# 7 days in all: no session key spans more.
+MINUTES = st.integers(-65 * 144 // 10, 3 * 6).map(lambda tens: NOW + dt.timedelta(minutes=10 * tens))
 ERRORS = st.sampled_from([None, "other", "AirbyteConnectorFailedError", "PyAirbyteInputError"])
 
 
@@ -51,7 +52,7 @@ ASKED = st.fixed_dictionaries(
 
 
 @settings(
-    max_examples=120,
+    max_examples=150,
     deadline=None,
     suppress_health_check=[
         HealthCheck.function_scoped_fixture,

@@ -273,11 +273,11 @@ def test_a_clock_that_is_off_counts_on_the_corrected_day(store: Store) -> None:
 
 
 def test_corrected_times_decide_the_order(store: Store) -> None:
-    """By their own clocks the second start came first: the failure would be another day's."""
+    """By their own clocks, and by their keys, the second start came first: the failure would be another day's."""
     store.write(
         [
-            sync("started", NOON),
-            sync("started", NOON - HOUR, corrected_at=NOON + 24 * HOUR),
+            sync("started", NOON, message_key=b"2" * 16),
+            sync("started", NOON - HOUR, corrected_at=NOON + 24 * HOUR, message_key=b"1" * 16),
             sync("failed", NOON + 25 * HOUR),
         ]
     )
@@ -285,6 +285,33 @@ def test_corrected_times_decide_the_order(store: Store) -> None:
     assert (first["failed"], first["abandoned"]) == (1, 0)
     second = store.report(until="2026-11-20", window="1d")["source-faker"]
     assert (second["failed"], second["abandoned"]) == (0, 1)
+
+
+def test_the_key_decides_the_order_of_what_came_at_once(store: Store) -> None:
+    """Two starts of one instant, in two versions, and one failure: of the start with the smaller key."""
+    for keys in ("12", "43"):
+        starts = [
+            sync("started", NOON, session=keys, version=version, message_key=key.encode() * 16)
+            for version, key in zip(("0.30.0", "0.71.3"), keys, strict=True)
+        ]
+        store.write([*starts, sync("failed", NOON + HOUR, session=keys)])
+    for version in ("0.30.0", "0.71.3"):
+        row = store.report(version=version)["source-faker"]
+        assert (row["failed"], row["abandoned"]) == (1, 1)
+
+
+def test_ends_are_taken_in_the_order_of_their_times(store: Store) -> None:
+    day = 24 * HOUR
+    store.write(
+        [
+            sync("started", NOON),
+            sync("started", NOON + day),
+            sync("failed", NOON + day + HOUR, message_key=b"1" * 16),
+            sync("succeeded", NOON + HOUR, message_key=b"2" * 16),
+        ]
+    )
+    assert store.report(until="2026-11-19", window="1d")["source-faker"]["succeeded"] == 1
+    assert store.report(until="2026-11-20", window="1d")["source-faker"]["failed"] == 1
 
 
 def test_pairs_across_the_edges_of_the_window_are_read_whole(store: Store) -> None:

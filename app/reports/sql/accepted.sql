@@ -15,7 +15,7 @@ SELECT
     anonymous_id AS unit,
     session_key,
     CASE WHEN lane = 'cache' THEN coalesce(source_name, 'unknown') ELSE source_name END AS source_name,
-    nullif(destination_name, 'unknown') AS destination_name,
+    CASE WHEN lane = 'write' THEN destination_name END AS destination_name,
     lane,
     state,
     coalesce(corrected_at, occurred_at) AS happened_at,

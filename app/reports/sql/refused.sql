@@ -20,7 +20,7 @@ SELECT
     unit,
     session_key,
     CASE WHEN lane = 'cache' OR source_refused THEN coalesce(source_name, 'unknown') ELSE source_name END AS source_name,
-    CASE WHEN destination_refused THEN 'unknown' ELSE nullif(destination_name, 'unknown') END AS destination_name,
+    CASE WHEN lane = 'write' THEN coalesce(destination_name, 'unknown') END AS destination_name,
     lane,
     state,
     happened_at,
