@@ -65,7 +65,12 @@ def check_exception_class(name: object) -> str:
 def parse_moment(text: object) -> dt.datetime:
     """ISO 8601 date and time, any offset, none meaning UTC; from 2023 to 2099. The result is in UTC."""
     # Python takes any character between date and time, `2026-11-23x01:59:40` too.
-    if isinstance(text, str) and text.isascii() and len(text) > 10 and (text[10] in "Tt " or text[8] in "Tt "):
+    if (
+        isinstance(text, str)
+        and text.isascii()
+        and len(text) > 10
+        and (text[10] in "Tt " or text[8] in "Tt ")
+    ):
         try:
             moment = dt.datetime.fromisoformat(text)
             moment = moment.replace(tzinfo=dt.UTC) if moment.tzinfo is None else moment.astimezone(dt.UTC)

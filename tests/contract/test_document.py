@@ -125,6 +125,20 @@ def test_depth_is_counted_in_containers(clean: bool) -> None:
 
 
 @pytest.mark.parametrize(
+    "digits", ["18446744073709551615", "18446744073709551616", "-9223372036854775809", "9" * 300]
+)
+def test_both_parsers_read_a_long_number_alike(digits: str) -> None:
+    clean, unclean = parse(f"[{digits}]".encode()), parse(f'[{digits}, "\\u003a"]'.encode())
+    assert (clean.clean, unclean.clean) == (True, False)
+    assert clean.value[0] == unclean.value[0]
+    assert type(clean.value[0]) is type(unclean.value[0])
+
+
+def test_a_number_beyond_all_bounds_is_json() -> None:
+    assert find_fault(parse(b'{"a": [' + b"9" * 30_000 + b"]}").value) is None
+
+
+@pytest.mark.parametrize(
     ("text", "rule"),
     [
         ('{"a": NaN}', "not_a_number"),

@@ -10,10 +10,10 @@ LOOKALIKES: Final = (
 
 # 13 to 19 digits, in one piece or in the groups that are printed on cards. Not the decimals of a number.
 CARD: Final = re.compile(
-    r"(?<![0-9])(?<![0-9]\.)(?=("
-    r"[2-6][0-9]{12,18}(?![0-9])"
-    r"|[2-6][0-9]{3}([ ._/-])[0-9]{4}\2[0-9]{4}\2[0-9]{4}(?:\2[0-9]{3})?(?![0-9])"
-    r"|3[0-9]{3}([ ._/-])[0-9]{6}\3[0-9]{4,5}(?![0-9])"
+    r"([2-6])(?<![0-9].)(?<![0-9]\..)(?=("
+    r"[0-9]{12,18}(?![0-9])"
+    r"|[0-9]{3}([ ._/-])[0-9]{4}\3[0-9]{4}\3[0-9]{4}(?:\3[0-9]{3})?(?![0-9])"
+    r"|[0-9]{3}([ ._/-])[0-9]{6}\4[0-9]{4,5}(?![0-9])"
     r"))"
 )
 ISSUED: Final = re.compile(
@@ -58,7 +58,7 @@ def holds_card(text: str) -> bool:
     for number, match in enumerate(CARD.finditer(text)):
         if number == LOOKALIKES:
             return True
-        digits = re.sub("[^0-9]", "", match[1])
+        digits = match[1] + re.sub("[^0-9]", "", match[2])
         if ISSUED.fullmatch(digits) and passes_luhn(digits) and not is_inside_hash(text, match.start()):
             return True
     return False

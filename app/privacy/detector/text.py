@@ -38,7 +38,9 @@ TO_STANDARD: Final = bytes.maketrans(b"-_", b"+/")
 WRAPPED: Final = re.compile(rb"[A-Za-z0-9+/_\s-]+=*\s*")  # as mail does: in lines
 PADDING: Final = (b"", b"", b"AA", b"A")  # `A` is six zero bits
 BETWEEN_WORDS: Final = b"AAAA"
-CONTROL: Final = bytes([*range(9), 11, 12, *range(14, 32), 127])
+MOST_UNICODE: Final = (
+    500  # of thousands of words that decode to no ASCII, none is looked at for UTF-8 beyond these
+)
 
 
 class Fold(dict[int, int | str]):
@@ -119,18 +121,22 @@ def decode_percent(text: str) -> str:
 
 
 def decode_base64(text: str) -> str:
-    """What the words of a text mean in base64, standard or URL-safe: those that decode to text, one a line."""
+    """What the words of a text mean in base64, standard or URL-safe: those that decode to text, one a line.
+
+    Control characters in it, most of which show that a word was no base64, fall away when it is folded.
+    """
     raw = text.encode("ascii", errors="replace")
     words = STANDARD.findall(raw)
     if b"-" in raw or b"_" in raw:
         words += [word.translate(TO_STANDARD) for word in URL_SAFE.findall(raw)]
     if b"\n" in raw and WRAPPED.fullmatch(raw):
         words.append(b"".join(raw.translate(TO_STANDARD).rstrip(b"=\r\n\t ").split()))
-    if not words:
-        return ""
     # All words in one call: a call a word would take longer than all the patterns.
-    decoded = a2b_base64(BETWEEN_WORDS.join(map(pad, words)))
-    return "\n".join(filter(None, map(decode_utf8, decoded.split(b"\0\0\0"))))
+    decoded = a2b_base64(BETWEEN_WORDS.join(map(pad, dict.fromkeys(words)))).split(b"\0\0\0")
+    lines = [line.decode() for line in decoded if line.isascii()]
+    others = [line for line in decoded if not line.isascii()]
+    lines += filter(None, map(decode_utf8, others[:MOST_UNICODE]))
+    return "\n".join(lines)
 
 
 def pad(word: bytes) -> bytes:
@@ -140,11 +146,8 @@ def pad(word: bytes) -> bytes:
 
 
 def decode_utf8(line: bytes) -> str:
-    """The text of bytes in UTF-8, less the zeros of the padding; nothing if they are no text."""
-    line = line.rstrip(b"\0")
-    if line != line.translate(None, CONTROL):
-        return ""
+    """The text of bytes in UTF-8, less the zeros of the padding; nothing if they are none."""
     try:
-        return line.decode()
+        return line.rstrip(b"\0").decode()
     except UnicodeDecodeError:
         return ""
