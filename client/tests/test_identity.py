@@ -1,6 +1,7 @@
 """The anonymous id: where it comes from, where it is kept, and what of it leaves the machine."""
 
 import os
+import sys
 import uuid
 from pathlib import Path
 from types import ModuleType
@@ -231,6 +232,17 @@ def test_the_modules_own_id_can_be_set(
     connected.log_install_state("source-faker", EventState.SUCCEEDED)
     assert connected.flush()
     assert recorder.events[0]["anonymousId"] == mine
+
+
+def test_the_id_can_be_set_in_the_host_module_that_imported_our_names(
+    telemetry: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host = ModuleType("airbyte._util.telemetry")
+    exec("from pyairbyte_telemetry import *", vars(host))  # noqa: S102
+    monkeypatch.setitem(sys.modules, host.__name__, host)
+    assert vars(host)["_ANALYTICS_ID"] is None
+    vars(host)["_ANALYTICS_ID"] = "test_id"
+    assert vars(host)["_get_analytics_id"]() == "test_id"
 
 
 def test_the_modules_id_is_looked_up_when_it_is_asked_for(connected: ModuleType, file: Path) -> None:

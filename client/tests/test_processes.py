@@ -165,6 +165,14 @@ assert telemetry.flush(30)
     assert Counter(numbers(recorder)) == {1: 2000, 2: 2000}
 
 
+def test_a_first_event_that_comes_too_late_does_no_harm(run: Run, recorder: Recorder, url: str) -> None:
+    """Since Python 3.12 no thread can be started once the interpreter is ending."""
+    ended = run(PROLOGUE + "atexit.register(send)" + EPILOGUE)
+    assert ended.returncode == 0
+    assert "Traceback" not in ended.stderr
+    assert float(ended.stdout) < EXIT_BOUND + SLACK
+
+
 def test_os_exit_is_not_held_up(run: Run, recorder: Recorder, url: str) -> None:
     ended = run(PROLOGUE + "send(); os._exit(5)")
     assert ended.returncode == 5
