@@ -230,6 +230,15 @@ def test_connections_are_kept(connected: ModuleType, recorder: Recorder) -> None
     assert len({request.client for request in recorder.requests}) == 1
 
 
+def test_cookies_are_not_kept(connected: ModuleType, recorder: Recorder) -> None:
+    recorder.script = [answer(200, Set_Cookie="id=42; Path=/")]
+    for _ in range(2):
+        send(connected)
+        assert connected.flush()
+    assert len(recorder.requests) == 2
+    assert "cookie" not in recorder.requests[1].headers
+
+
 def test_a_kept_connection_that_the_host_closed_costs_nothing(
     connected: ModuleType, recorder: Recorder
 ) -> None:

@@ -5,6 +5,7 @@ import http.client
 import io
 import threading
 import time
+from http.cookiejar import DefaultCookiePolicy
 from typing import Any, NamedTuple
 
 import requests
@@ -42,6 +43,9 @@ class Transport:
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._session = requests.Session()
+        self._session.cookies.set_policy(
+            DefaultCookiePolicy(allowed_domains=[])
+        )  # an id that nobody asked for
         for scheme in ("http://", "https://"):
             self._session.mount(scheme, _Adapter())
 
