@@ -189,6 +189,24 @@ def test_a_spoiled_event_name_makes_no_sync_of_a_validation(store: Store) -> Non
     assert store.report() == store.report(lane="direct") == {}
 
 
+def test_a_spoiled_event_name_in_a_lane_of_syncs_alone_is_a_sync(store: Store) -> None:
+    bare: Stored = {"source_executor_type": None, "source_version": None, "source_config_hash": None}
+    store.write([refuse(sync("failed", number_of_records=None, **bare), "event", event=None)])
+    assert store.report()["source-faker"]["failed"] == 1
+
+
+def test_a_source_whose_name_is_gone_is_told_from_what_is_left_of_it(store: Store) -> None:
+    """The path names the first fault only, which was another one; write(read_result) has no source at all."""
+    nothing: Stored = {"source_executor_type": None, "source_version": None, "source_config_hash": None}
+    written = [sync("failed", destination="destination-csv", source_name=None) for _ in range(4)]
+    left = [nothing | {name: written[0][name]} for name in nothing]
+    store.write(
+        [refuse(row, "properties.state", **kept) for row, kept in zip(written, [nothing, *left], strict=True)]
+    )
+    assert store.report()["unknown"]["failed"] == 3
+    assert store.report(role="destination")["destination-csv"]["failed"] == 4
+
+
 def test_an_event_that_postgres_would_not_take_is_no_attempt(store: Store) -> None:
     kept = ("occurred_at", "received_at", "bucket", "write_key", "message_key", "first_run")
     nothing = {name: None for name in sync("failed") if name not in kept}

@@ -243,13 +243,14 @@ def test_use_cases_and_records(store: Store) -> None:
     store.write(
         [
             *attempt("succeeded"),
+            *attempt("succeeded", session="evening"),
             *attempt("succeeded", application_hash=pseudonym("another")),
             *attempt("failed", unit="bob"),
             *attempt("succeeded", unit=None),
         ]
     )
     row = store.report()["source-faker"]
-    assert (row["use_cases"], row["records"]) == (3, 60)
+    assert (row["use_cases"], row["records"]) == (3, 80)
 
 
 def test_canceled_is_never_a_failure(store: Store) -> None:
@@ -259,8 +260,9 @@ def test_canceled_is_never_a_failure(store: Store) -> None:
 
 
 def test_a_clock_that_is_off_counts_on_the_corrected_day(store: Store) -> None:
-    """Years back and into the default partition, or some weeks: the corrected time decides."""
-    for wrong in (dt.datetime(2023, 1, 1, tzinfo=dt.UTC), NOON - dt.timedelta(days=50)):
+    """Years off and into the default partition, or some weeks, either way: the corrected time decides."""
+    weeks = dt.timedelta(days=20)
+    for wrong in (dt.datetime(2023, 1, 1, tzinfo=dt.UTC), NOON - weeks, NOON + weeks, NOON + 100 * weeks):
         store.write(
             [
                 sync("started", wrong, session=str(wrong), corrected_at=NOON),
@@ -268,8 +270,8 @@ def test_a_clock_that_is_off_counts_on_the_corrected_day(store: Store) -> None:
             ]
         )
     row = store.report(until="2026-11-19", window="1d")["source-faker"]
-    assert (row["attempts"], row["failed"]) == (2, 2)
-    assert store.report(until="2026-10-10", window="28d") == {}
+    assert (row["attempts"], row["failed"]) == (4, 4)
+    assert store.report(until="2026-11-10", window="28d") == {}
 
 
 def test_corrected_times_decide_the_order(store: Store) -> None:

@@ -50,9 +50,8 @@ FROM (
             cache_type,
             event,
             coalesce(state, CASE
-                WHEN exception_class IS NOT NULL OR exit_code IS NOT NULL OR connector_name IS NOT NULL
-                    OR path LIKE 'properties.exception%' THEN 'failed'
-                WHEN number_of_records IS NOT NULL OR path = 'properties.number_of_records' THEN 'succeeded'
+                WHEN exception_class IS NOT NULL OR exit_code IS NOT NULL OR connector_name IS NOT NULL THEN 'failed'
+                WHEN number_of_records IS NOT NULL THEN 'succeeded'
                 ELSE 'started'
             END) AS state,
             state IS NOT NULL AND state IN ('started', 'canceled') AS only_of_sync,
