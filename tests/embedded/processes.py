@@ -19,13 +19,19 @@ from pathlib import Path
 import psycopg
 from app.store import embedded
 
+def connect(server):
+    while True:  # a server whose keeper was killed still answers for a moment while it shuts down
+        server.ensure_running()
+        try:
+            return psycopg.connect(server.url.replace("+psycopg", ""))
+        except psycopg.OperationalError:
+            continue
+
 with embedded.open_server(Path(sys.argv[1])) as server:
     for line in itertools.chain(["again"], iter(sys.stdin.readline, "")):
-        server.ensure_running()
-        url = server.url.replace("+psycopg", "")
-        with psycopg.connect(url) as connection:
+        with connect(server) as connection:
             [started] = connection.execute("SELECT pg_postmaster_start_time()::text").fetchone()
-        print(f"{started}|{url}", flush=True)
+        print(f"{started}|{server.url.replace('+psycopg', '')}", flush=True)
 """
 
 
