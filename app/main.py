@@ -23,7 +23,7 @@ from app.contract.vocabulary import shipped_connectors
 from app.ingest.committer import Committer, UnavailableError
 from app.ingest.keyring import Keyring
 from app.ingest.routes import Ingest, endpoints
-from app.ingest.shortcut import Shortcut, add_reference
+from app.ingest.shortcut import TelemetryApp, add_reference
 from app.ingest.spooler import Spooler
 from app.ingest.writer import Writer
 from app.operations import health, logs, metrics, preparation, server
@@ -146,7 +146,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                 gc.freeze()
                 yield
 
-    app = FastAPI(
+    app = TelemetryApp(
         title="PyAirbyte telemetry",
         version=__version__,
         description=DESCRIPTION,
@@ -155,7 +155,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(health.create_router(service.engine, migrations.head(), service.spooler.describe))
     app.include_router(metrics.create_router(server.metrics_folder()))
     app.include_router(reports.create_router(service.engine, service.report_token))
-    app.add_middleware(Shortcut, endpoints=endpoints(service.ingest))
+    app.shortcuts = endpoints(service.ingest)
     add_reference(app)
     add_problems(app)
     return app

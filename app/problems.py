@@ -3,7 +3,7 @@
 A problem never carries any part of the input: its texts are constants, its path names the schema.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Final
 
@@ -20,7 +20,7 @@ class ConfigurationError(TelemetryError):
     """A setting is missing or wrong."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False)
 class Problem(Exception):  # noqa: N818 -- RFC 9457 calls it a problem
     """A refused request: `status` and `code` are the contract, `detail` is for people, `rule` and `path` for 422."""
 
@@ -30,6 +30,10 @@ class Problem(Exception):  # noqa: N818 -- RFC 9457 calls it a problem
     rule: str | None = None
     path: str | None = None
     retry_after: int | None = None
+
+    def fresh(self) -> "Problem":
+        """A problem like this one, to raise: an exception raised twice keeps the frames of both times, and so on for ever."""
+        return replace(self)
 
     def render(self) -> bytes:
         """The problem as RFC 9457 JSON; `code` and `message` are what Segment's SDKs read."""

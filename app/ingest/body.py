@@ -28,10 +28,10 @@ def check_headers(headers: Mapping[bytes, bytes], limit: int) -> bool:
     content_type = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
     encoding = headers.get(b"content-encoding", b"identity").strip().lower()
     if content_type != b"application/json" or encoding not in (b"identity", b"gzip", b""):
-        raise WRONG_TYPE
+        raise WRONG_TYPE.fresh()
     length = headers.get(b"content-length", b"0")
     if length.isdigit() and int(length) > limit:
-        raise TOO_LARGE
+        raise TOO_LARGE.fresh()
     return encoding == b"gzip"
 
 
@@ -42,7 +42,7 @@ async def read(receive: Receive, headers: Mapping[bytes, bytes], limit: int) -> 
     chunk: bytes = message.get("body", b"")
     if not gzipped and not message.get("more_body") and message["type"] == "http.request":
         if len(chunk) > limit:
-            raise TOO_LARGE
+            raise TOO_LARGE.fresh()
         return chunk
     sink = Inflated(limit) if gzipped else Plain(limit)
     while message["type"] == "http.request":
@@ -65,7 +65,7 @@ class Plain:
         """Take a chunk. Raises Problem 413."""
         self.collected += chunk
         if len(self.collected) > self.limit:
-            raise TOO_LARGE
+            raise TOO_LARGE.fresh()
 
     def finish(self) -> bytes:
         """The whole body."""
@@ -85,19 +85,19 @@ class Inflated(Plain):
         """Take a chunk. Raises Problem 400 for what is no gzip, 413 over the limit."""
         self.received += len(chunk)
         if self.received > self.limit:
-            raise TOO_LARGE
+            raise TOO_LARGE.fresh()
         while chunk:
             if self.stream.eof:  # a further member: gzip files may be concatenated
                 self.stream = zlib.decompressobj(GZIP)
             try:
                 inflated = self.stream.decompress(chunk, self.limit + 1 - len(self.collected))
             except zlib.error:
-                raise NOT_GZIP from None
+                raise NOT_GZIP.fresh() from None
             super().feed(inflated)
             chunk = self.stream.unused_data or self.stream.unconsumed_tail
 
     def finish(self) -> bytes:
         """The whole body. Raises Problem 400 if it is cut off."""
         if not self.stream.eof:
-            raise NOT_GZIP
+            raise NOT_GZIP.fresh()
         return super().finish()

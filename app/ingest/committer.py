@@ -19,6 +19,7 @@ from app.store.events import Batch, insert
 log = structlog.get_logger()
 
 LEFT_BEHIND_AT_MOST: Final = 3
+LEFT_BEHIND_SECONDS: Final = 20.0  # after that nobody is there; a server that hangs ends a statement after 2
 
 
 class UnavailableError(Exception):
@@ -57,6 +58,7 @@ class Committer:
         if not done:
             log.warning("postgres_too_slow", seconds=seconds)
             self.left_behind.add(task)
+            asyncio.get_running_loop().call_later(LEFT_BEHIND_SECONDS, task.cancel)
             task.add_done_callback(self.left_behind.discard)
             task.add_done_callback(look_at)
             raise UnavailableError

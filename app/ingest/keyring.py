@@ -102,13 +102,13 @@ class Keyring:
                 return known
         key = read_basic(header) if header is not None else body_key
         if not isinstance(key, str) or not key.isascii() or not key:
-            raise UNAUTHORIZED
+            raise UNAUTHORIZED.fresh()
         sender = self.find(key)
         if sender is None:
             await self.refresh_after_miss()
             sender = self.find(key)
         if sender is None:
-            raise UNAUTHORIZED
+            raise UNAUTHORIZED.fresh()
         if header is not None:
             self.by_header[header] = sender
         return sender
@@ -119,7 +119,7 @@ class Keyring:
             await self.refresh()
         except (SQLAlchemyError, TimeoutError):
             if not self.in_force:
-                raise UNAVAILABLE from None
+                raise UNAVAILABLE.fresh() from None
 
     def resolve(self, number: int) -> int:
         """The number of a key in the database, also where it was provisional. Raises KeyError before it is known."""

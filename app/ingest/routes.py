@@ -98,7 +98,7 @@ class Endpoint:
     ) -> None:
         """Answer with 200 or 204. Raises Problem for everything else."""
         if scope["method"] != "POST":
-            raise NOT_ALLOWED
+            raise NOT_ALLOWED.fresh()
         headers = dict(scope["headers"])
         if is_opt_out(headers):
             self.refused(received_at, NO_WRITE_KEY, "dnt")
@@ -162,7 +162,7 @@ def dropped_by_client(request: Request) -> Counter[Tally]:
 async def track(ingest: Ingest, request: Request) -> bytes:
     """One event: 200 once it is durable. Raises Problem 400 or 422 for a refused one, which is in the ledger then."""
     if not isinstance(request.document.value, dict):
-        raise NOT_AN_OBJECT
+        raise NOT_AN_OBJECT.fresh()
     arrival = Arrival(request.received_at, request.sender.write_key, request.sender.text)
     verdict = judge(request.document.value, arrival, ingest.installation, clean=request.document.clean)
     if verdict.malformed:
@@ -208,11 +208,11 @@ def judge_batch(ingest: Ingest, request: Request, *, historical: bool) -> list[V
     """The verdicts on the events of a batch, in order. Raises Problem 400 or 413 for the batch as a whole."""
     envelope = request.document.value
     if not isinstance(envelope, dict) or not isinstance(envelope.get("batch"), list):
-        raise NOT_A_BATCH
+        raise NOT_A_BATCH.fresh()
     if not BATCH_KEYS.issuperset(envelope):
-        raise NOT_A_BATCH
+        raise NOT_A_BATCH.fresh()
     if len(envelope["batch"]) > BATCH_EVENTS:
-        raise TOO_LARGE
+        raise TOO_LARGE.fresh()
     arrival = Arrival(
         request.received_at,
         request.sender.write_key,

@@ -1,6 +1,7 @@
 """Hands the ingest paths to their ASGI endpoints ahead of FastAPI's routing, and describes them in OpenAPI."""
 
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping
+from types import MappingProxyType
 from typing import Any, Final
 
 from fastapi import FastAPI
@@ -11,18 +12,18 @@ from app.contract.wire import EVENT
 AsgiApp = Callable[[Any, Any, Any], Awaitable[None]]
 
 
-class Shortcut:
-    """ASGI middleware: a path of `endpoints` goes there, everything else to the app."""
+class TelemetryApp(FastAPI):
+    """A FastAPI app that hands `shortcuts` (ASGI endpoints by path) their requests before anything of FastAPI's runs."""
 
-    def __init__(self, app: AsgiApp, endpoints: Mapping[str, AsgiApp]) -> None:
-        """`endpoints` may be filled later, when the service starts."""
-        self.app = app
-        self.endpoints = endpoints
+    shortcuts: Mapping[str, AsgiApp] = MappingProxyType({})
 
-    async def __call__(self, scope: MutableMapping[str, Any], receive: object, send: object) -> None:
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Dispatch by path."""
-        endpoint = self.endpoints.get(scope["path"]) if scope["type"] == "http" else None
-        await (endpoint or self.app)(scope, receive, send)
+        endpoint = self.shortcuts.get(scope["path"]) if scope["type"] == "http" else None
+        if endpoint is None:
+            await super().__call__(scope, receive, send)
+        else:
+            await endpoint(scope, receive, send)
 
 
 PROBLEM: Final = {

@@ -8,6 +8,7 @@ import asyncio
 from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Final
 
 import structlog
@@ -25,6 +26,7 @@ log = structlog.get_logger()
 BATCH_ROWS: Final = 2_500  # a statement of this size takes about 0.1 s; more only adds to everyone's wait
 IN_FLIGHT_ROWS: Final = 25_000  # about 40 MB of rows; beyond it the answer is 503 at once
 TALLY_SECONDS: Final = 1.0
+SWEEP_SECONDS: Final = 0.05
 QUEUED: Final = "queued"
 
 OVERLOADED: Final = Problem(
@@ -40,6 +42,7 @@ class Group:
     verdicts: Sequence[Verdict]
     tallies: Counter[Tally]
     done: asyncio.Future[list[str]]
+    due: float  # on the event loop's clock
 
 
 class Writer:
@@ -50,7 +53,8 @@ class Writer:
         self.committer = committer
         self.spooler = spooler
         self.deadline = deadline_ms / 1000
-        self.waiting: deque[Group] = deque()
+        self.waiting: deque[Group] = deque()  # in order of their deadlines
+        self.current: list[Group] = []  # whose batch is being written
         self.rows_in_flight = 0
         self.tallies: Counter[Tally] = Counter()
         self.tallies_due = False
@@ -63,16 +67,14 @@ class Writer:
         Raises Problem 503 when too much is waiting already, or when neither Postgres nor the spool takes it in time.
         """
         if self.rows_in_flight + len(verdicts) > IN_FLIGHT_ROWS or self.closing:
-            raise OVERLOADED
-        group = Group(verdicts, tallies, asyncio.get_running_loop().create_future())
+            raise OVERLOADED.fresh()
+        loop = asyncio.get_running_loop()
+        group = Group(verdicts, tallies, loop.create_future(), loop.time() + self.deadline)
         self.waiting.append(group)
         self.rows_in_flight += len(verdicts)
         self.wake.set()
         try:
-            async with asyncio.timeout(self.deadline):
-                return await group.done
-        except TimeoutError:
-            raise UNAVAILABLE from None
+            return await group.done
         finally:
             self.rows_in_flight -= len(verdicts)
 
@@ -82,7 +84,7 @@ class Writer:
 
     async def run(self) -> None:
         """Write until closed, and then what is still waiting."""
-        flusher = asyncio.create_task(self.flush_tallies())
+        helpers = [asyncio.create_task(self.flush_tallies()), asyncio.create_task(self.keep_deadlines())]
         try:
             while self.waiting or self.tallies or not self.closing:
                 formed = self.form_batch()
@@ -92,7 +94,8 @@ class Writer:
                 else:
                     await self.keep(*formed)
         finally:
-            flusher.cancel()
+            for helper in helpers:
+                helper.cancel()
 
     def close(self) -> None:
         """Take no more, and let `run` end after the last batch."""
@@ -101,12 +104,11 @@ class Writer:
 
     async def keep(self, batch: Batch, groups: list[Group]) -> None:
         """Make a batch durable and wake its callers."""
+        self.current = groups
         try:
             outcomes = iter(await self.commit_or_spool(batch))
         except SpoolFullError:
-            for group in groups:
-                if not group.done.done():
-                    group.done.set_exception(UNAVAILABLE)
+            give_up(groups)
             return
         for group in groups:
             own = [next(outcomes) for _ in group.verdicts]
@@ -146,6 +148,14 @@ class Writer:
                 rows += len(group.verdicts)
         return groups
 
+    async def keep_deadlines(self) -> None:
+        """Answer whoever has waited for the whole deadline: one sweep for all costs less than a timer for each."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(SWEEP_SECONDS)
+            give_up([group for group in self.current if group.due <= loop.time()])
+            give_up(list(takewhile(lambda group: group.due <= loop.time(), self.waiting)))
+
     def take_tallies(self) -> Counter[Tally]:
         """What was counted since the last time."""
         taken, self.tallies, self.tallies_due = self.tallies, Counter(), False
@@ -158,3 +168,10 @@ class Writer:
             if self.tallies:
                 self.tallies_due = True
                 self.wake.set()
+
+
+def give_up(groups: Sequence[Group]) -> None:
+    """Answer 503 to the callers that still wait. Their events may be stored all the same; a 503 is no outcome."""
+    for group in groups:
+        if not group.done.done():
+            group.done.set_exception(UNAVAILABLE.fresh())

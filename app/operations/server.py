@@ -7,6 +7,7 @@ import signal
 import socket
 import sys
 import threading
+import time
 from typing import Final
 
 import structlog
@@ -25,6 +26,7 @@ log = structlog.get_logger()
 
 BACKLOG: Final = 2048
 METRICS_VARIABLE: Final = "PROMETHEUS_MULTIPROC_DIR"
+DRAIN_SECONDS: Final = 5  # what a worker may take to drain its spool before it ends
 GRACE_SECONDS: Final = 5  # for requests in flight when the service is told to stop
 
 
@@ -41,18 +43,34 @@ def serve(settings: Settings) -> None:
         config = uvicorn.Config(
             "app.main:create_app",
             factory=True,
+            http="app.ingest.protocol:BoundedProtocol",
             workers=settings.workers,
             log_config=None,
             access_log=False,  # it would print the clients' addresses
             server_header=False,
             proxy_headers=False,
             timeout_graceful_shutdown=GRACE_SECONDS,
+            timeout_worker_healthcheck=30,
         )
         if settings.workers > 1:
             share_metrics(settings)
-            Multiprocess(config, sockets=[listener]).run()
+            Supervisor(config, sockets=[listener]).run()
         else:
             uvicorn.Server(config).run(sockets=[listener])
+
+
+class Supervisor(Multiprocess):
+    """uvicorn's supervisor, which does not wait for ever for a worker that was told to stop while it started."""
+
+    def join_all(self) -> None:
+        """Wait for the workers; kill those that do not end. What they had promised is in Postgres or in the spool."""
+        deadline = time.monotonic() + GRACE_SECONDS + DRAIN_SECONDS
+        for worker in self.processes:
+            worker.process.join(max(0.0, deadline - time.monotonic()))
+            if worker.process.is_alive():
+                log.warning("worker_killed", worker=worker.pid)
+                worker.process.kill()
+                worker.process.join()
 
 
 def leave_with_parent() -> None:

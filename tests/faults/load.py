@@ -5,6 +5,8 @@ import random
 import threading
 import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,15 +24,27 @@ class Account:
     outcomes: Counter[str] = field(default_factory=Counter)
     statuses: Counter[int] = field(default_factory=Counter)
     slowest: float = 0.0
+    down_since: float | None = None  # while the service is being killed or started: answers are not timed
+    up_since: float = 0.0
     lost_connections: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def note(self, response: httpx.Response, seconds: float) -> None:
-        """Write an answer down."""
+    @contextmanager
+    def downtime(self) -> Iterator[None]:
+        """Do not time answers to requests that meet a service on its way down or up."""
+        self.down_since = time.monotonic()
+        yield
+        self.up_since, self.down_since = time.monotonic(), None
+
+    def note(self, response: httpx.Response, started: float) -> None:
+        """Write an answer down that came just now to a request of `started`."""
+        seconds = time.monotonic() - started
         body: dict[str, Any] = response.json() if response.content else {}
         results = body.get("results", [body] if "outcome" in body else [])
         with self.lock:
-            self.slowest = max(self.slowest, seconds)
+            if self.down_since is None and started > self.up_since:
+                self.slowest = max(self.slowest, seconds)
+                if seconds > 1.4: print("SLOW", time.time(), seconds, response.status_code, response.text[:100])
             self.statuses[response.status_code] += 1
             if response.status_code == 422:
                 self.outcomes["rejected"] += 1
@@ -63,7 +77,7 @@ class Sender(threading.Thread):
                         self.account.lost_connections += 1
                     self.ending.wait(0.01)
                     continue
-                self.account.note(response, time.monotonic() - started)
+                self.account.note(response, started)
                 if response.status_code == 503:
                     self.ending.wait(0.01)
 

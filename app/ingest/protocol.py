@@ -1,0 +1,88 @@
+"""uvicorn's HTTP protocol with the bounds that uvicorn has no settings for: slow senders, long headers, connections."""
+
+import asyncio
+from typing import Any, Final
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+REQUEST_SECONDS: Final = 10.0  # from its first byte to its last; PyAirbyte's requests are one or two segments
+HEADER_BYTES: Final = 32 * 1024
+CONNECTIONS: Final = 4_000  # a process; each costs about 10 KB
+
+OVERLOADED: Final = (
+    b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+)
+TOO_SLOW: Final = b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+TOO_LONG: Final = (
+    b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+)
+
+
+class BoundedProtocol(HttpToolsProtocol):
+    """Closes a connection whose request takes too long to arrive or has too long headers, and any beyond the bound."""
+
+    def __init__(self, *arguments: Any, **keywords: Any) -> None:
+        """Start with no request."""
+        super().__init__(*arguments, **keywords)
+        self.in_headers = True
+        self.in_request = True  # a connection that sends nothing is a slow sender
+        self.header_bytes = 0
+        self.patience: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Take a connection, unless there are too many."""
+        super().connection_made(transport)
+        if len(self.connections) > CONNECTIONS:
+            self.refuse(OVERLOADED)
+        else:
+            self.start_timer()
+
+    def data_received(self, data: bytes) -> None:
+        """Take bytes; start the clock if a request is not complete with them."""
+        if self.in_headers:
+            self.header_bytes += len(data)
+        super().data_received(data)
+        if self.in_headers and self.header_bytes > HEADER_BYTES:
+            self.refuse(TOO_LONG)
+        elif self.in_request and self.patience is None:
+            self.start_timer()
+
+    def on_message_begin(self) -> None:
+        """A request begins."""
+        self.in_headers = self.in_request = True
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        """The body begins."""
+        self.in_headers = False
+        self.header_bytes = 0
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """The request is complete."""
+        self.in_request = False
+        self.in_headers = True
+        self.stop_timer()
+        super().on_message_complete()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The connection is gone."""
+        self.stop_timer()
+        super().connection_lost(exc)
+
+    def start_timer(self) -> None:
+        """Give the request so long."""
+        self.patience = self.loop.call_later(REQUEST_SECONDS, self.refuse, TOO_SLOW)
+
+    def stop_timer(self) -> None:
+        """Stop the clock."""
+        if self.patience is not None:
+            self.patience.cancel()
+            self.patience = None
+
+    def refuse(self, answer: bytes) -> None:
+        """Answer in one go and close."""
+        self.stop_timer()
+        if self.transport is not None and not self.transport.is_closing():
+            self.transport.write(answer)
+            self.transport.close()

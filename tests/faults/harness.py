@@ -1,0 +1,182 @@
+"""Kills and stops things under load on a seeded schedule, and checks the books afterwards.
+
+`python3 dev.py faults --minutes 10` runs it for long; a short run is part of the tests.
+"""
+
+import os
+import random
+import signal
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from app.store.embedded import open_server
+from tests.embedded.processes import find_server_processes, read_command
+from tests.faults.ledger import check_books, is_drained, wait_until
+from tests.faults.load import Account, start_senders, stop_senders
+from tests.service import Service
+
+DEADLINE_SECONDS = 1.0
+SLACK_SECONDS = 0.5
+SENDERS = 6
+WORKERS = 2
+WARM_SECONDS = 0.7
+
+
+@dataclass
+class Figures:
+    """What a run did and saw."""
+
+    seed: int
+    account: Account
+    faults: Counter[str] = field(default_factory=Counter)
+    most_descriptors: int = 0
+    most_memory_mb: int = 0
+
+    def line(self) -> str:
+        """One line."""
+        kills = sum(number for name, number in self.faults.items() if name.startswith("kill"))
+        told = self.account.outcomes
+        return (
+            f"seed {self.seed}: {kills} kills, {sum(self.faults.values())} faults ({dict(self.faults)}); "
+            f"answers {dict(self.account.statuses)}, outcomes {dict(told)}, "
+            f"{self.account.lost_connections} connections lost; promised {len(self.account.promised)}, lost 0; "
+            f"slowest answer {self.account.slowest:.2f} s; at most {self.most_descriptors} descriptors and "
+            f"{self.most_memory_mb} MB in one process"
+        )
+
+
+class Harness:
+    """A service with an embedded Postgres, and ways to hurt either."""
+
+    def __init__(self, folder: Path, seed: int) -> None:
+        """Everything random comes from `seed`."""
+        self.random = random.Random(seed)
+        settings = {"TELEMETRY_WORKERS": str(WORKERS), "TELEMETRY_SPOOL_MB": "1"}
+        self.service = Service(folder, None, settings)
+        self.figures = Figures(seed, Account())
+
+    def run(self, is_over: Callable[[Figures], bool]) -> Figures:
+        """Hurt the service until it is over; then check the books. Raises AssertionError."""
+        self.service.start()
+        account = self.figures.account
+        senders = start_senders(self.service.url, self.service.write_key, account, SENDERS, self.figures.seed)
+        try:
+            while not is_over(self.figures):
+                self.let_pass(WARM_SECONDS * (1 + self.random.random()))
+                fault = self.random.choice(
+                    [
+                        self.kill_service,
+                        self.kill_worker,
+                        self.kill_postgres,
+                        self.kill_postmaster,
+                        self.hang,
+                        self.restart,
+                    ]
+                )
+                print("FAULT", time.time(), fault.__name__)
+                fault()
+                self.figures.faults[fault.__name__] += 1
+                self.observe()
+        finally:
+            stop_senders(senders)
+        wait_until(lambda: is_drained(self.service), "everything is drained")
+        assert self.service.stop() == 0
+        with open_server(self.service.data_dir) as server:
+            check_books(server.url, account, process_killed=True)
+        assert account.slowest < DEADLINE_SECONDS + SLACK_SECONDS, f"an answer took {account.slowest:.2f} s"
+        assert set(account.statuses) <= {200, 400, 422, 503}
+        return self.figures
+
+    def let_pass(self, seconds: float) -> None:
+        """Let the load run, at least until something was answered."""
+        answered = sum(self.figures.account.statuses.values())
+        ending = time.monotonic() + seconds
+        wait_until(
+            lambda: time.monotonic() > ending and sum(self.figures.account.statuses.values()) > answered,
+            "answers",
+        )
+
+    def kill_service(self) -> None:
+        """kill -9 the service with its workers, and start it again."""
+        with self.figures.account.downtime():
+            self.service.kill()
+            self.service.start()
+
+    def kill_worker(self) -> None:
+        """kill -9 one worker; its supervisor starts another."""
+        workers = self.workers()
+        if workers:
+            with self.figures.account.downtime():  # the other one may be on its way up, too
+                kill(self.random.choice(workers), signal.SIGKILL)
+                wait_until(lambda: len(self.workers()) == WORKERS, "another worker")
+                self.let_pass(WARM_SECONDS)
+
+    def kill_postgres(self) -> None:
+        """kill -9 any process of Postgres: its keeper, the postmaster, a backend, which makes it restart all of them."""
+        servers = find_server_processes(self.service.data_dir)
+        if servers:
+            kill(self.random.choice(sorted(servers)), signal.SIGKILL)
+
+    def kill_postmaster(self) -> None:
+        """kill -9 the postmaster."""
+        for process in find_server_processes(self.service.data_dir):
+            if " -c cluster_name=" in read_command(process):
+                kill(process, signal.SIGKILL)
+
+    def hang(self) -> None:
+        """Stop every Postgres process for longer than the deadline."""
+        servers = find_server_processes(self.service.data_dir)
+        for process in servers:
+            kill(process, signal.SIGSTOP)
+        self.let_pass(DEADLINE_SECONDS * (1 + 3 * self.random.random()))
+        for process in servers:
+            kill(process, signal.SIGCONT)
+
+    def restart(self) -> None:
+        """Stop service and Postgres in order, and start both again."""
+        with self.figures.account.downtime():
+            assert self.service.stop() == 0
+            self.service.start()
+
+    def workers(self) -> list[int]:
+        """The worker processes."""
+        children = Path(
+            f"/proc/{self.service.process.pid}/task/{self.service.process.pid}/children"
+        ).read_text()
+        return [int(child) for child in children.split() if b"spawn_main" in read(f"/proc/{child}/cmdline")]
+
+    def observe(self) -> None:
+        """Look at the size of the workers."""
+        for worker in self.workers():
+            descriptors = Path(f"/proc/{worker}/fd")
+            status = read(f"/proc/{worker}/status").decode()
+            try:
+                self.figures.most_descriptors = max(
+                    self.figures.most_descriptors, len(list(descriptors.iterdir()))
+                )
+            except FileNotFoundError:
+                continue
+            for line in status.splitlines():
+                if line.startswith("VmRSS:"):
+                    self.figures.most_memory_mb = max(
+                        self.figures.most_memory_mb, int(line.split()[1]) // 1024
+                    )
+
+
+def read(file: str) -> bytes:
+    """A file of /proc, empty if the process is gone."""
+    try:
+        return Path(file).read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return b""
+
+
+def kill(process: int, number: signal.Signals) -> None:
+    """Send a signal to a process that may be gone."""
+    try:
+        os.kill(process, number)
+    except ProcessLookupError:
+        return
