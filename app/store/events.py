@@ -126,7 +126,7 @@ async def insert_whole(connection: AsyncConnection, batch: Batch) -> list[str]:
             "tallies": encode(tally(batch)),
         },
     )
-    return assign(batch.verdicts, result.tuples().all())
+    return assign(batch.verdicts, [tuple(row) for row in result])
 
 
 def assign(verdicts: Sequence[Verdict], rows: Sequence[tuple[Any, ...]]) -> list[str]:
