@@ -1,8 +1,6 @@
 """The command `report`."""
 
 import datetime as dt
-from collections.abc import Iterator
-from contextlib import contextmanager
 from enum import StrEnum
 from typing import Annotated, Final
 
@@ -14,9 +12,8 @@ from app.problems import Problem, TelemetryError
 from app.reports import registry, render
 from app.reports.parameters import PARAMETERS, parse
 from app.reports.run import Table, reading, run
-from app.settings import Settings, load_settings
-from app.store import database
-from app.store.embedded import open_server
+from app.settings import load_settings
+from app.store.database import hold, open_engine
 
 TEXT_LIMIT: Final = "25"  # rows of a text, unless told: a screenful
 PLAIN_WIDTH: Final = 140  # columns where the output is no terminal
@@ -85,8 +82,8 @@ def fetch(name: str, given: dict[str, str]) -> Table:
         parameters = parse(chosen, given.items(), now)
     except Problem as problem:
         raise TelemetryError(problem.detail) from None
-    with database_url(load_settings()) as url:
-        engine = database.open_engine(url)
+    with hold(load_settings()) as database:
+        engine = open_engine(database.url)
         try:
             with reading(engine) as connection:
                 return run(chosen, parameters, connection, now)
@@ -98,16 +95,6 @@ def fetch(name: str, given: dict[str, str]) -> Table:
             ) from None
         finally:
             engine.dispose()
-
-
-@contextmanager
-def database_url(settings: Settings) -> Iterator[str]:
-    """The URL of the database named in the settings, else of the embedded one, which must exist already."""
-    if settings.database_url is not None:
-        yield settings.database_url.get_secret_value()
-        return
-    with open_server(settings.data_dir, settings.pg_bin, create=False) as server:
-        yield server.url
 
 
 def write(table: Table, format_: Format) -> None:

@@ -16,6 +16,11 @@ from app.reports.parameters import PARAMETERS, allowed, parse
 from app.reports.run import Table, reading, run
 
 RETRY_AFTER: Final = 5  # seconds: a database that is restarting is back by then
+TOKEN: Final = "token"  # noqa: S105 -- the parameter's name: in the query instead of the header: the link that `serve` prints, for a browser
+PRIVATE: Final = {
+    "cache-control": "no-store",
+    "referrer-policy": "no-referrer",
+}  # of figures, and of that link
 
 bearer = HTTPBearer(
     auto_error=False, description="The report token: `TELEMETRY_REPORT_TOKEN`, or as `serve` prints it."
@@ -27,7 +32,7 @@ ReportName = Annotated[str, Path(description=f"One of: {', '.join(registry.REPOR
 def create_router(engine: Engine, report_token: str) -> APIRouter:
     """`GET /v1/reports/{name}` and `/v1/reports/{name}.csv`, for whoever brings `report_token`.
 
-    `engine` may be one that can only read. Every refusal is problem JSON and holds no part of the request.
+    The token comes as Bearer; or, for a browser, as the parameter `token`. `engine` may be one that can only read. Every refusal is problem JSON and holds no part of the request.
     """
     router = APIRouter(prefix="/v1/reports", tags=["reports"])
 
@@ -38,8 +43,9 @@ def create_router(engine: Engine, report_token: str) -> APIRouter:
         write: Callable[[Table], Response],
     ) -> Response:
         try:
-            check_token(credentials, report_token)
-            return write(answer(engine, name, request))
+            given = request.query_params.multi_items()
+            check_token(credentials.credentials if credentials else dict(given).get(TOKEN, ""), report_token)
+            return write(answer(engine, name, [(key, text) for key, text in given if key != TOKEN]))
         except Problem as problem:
             return refuse(problem)
 
@@ -57,18 +63,17 @@ def create_router(engine: Engine, report_token: str) -> APIRouter:
     return router
 
 
-def check_token(credentials: HTTPAuthorizationCredentials | None, report_token: str) -> None:
+def check_token(given: str, report_token: str) -> None:
     """Raise Problem 401 without the token."""
-    given = credentials.credentials if credentials else ""
     if not secrets.compare_digest(given.encode(), report_token.encode()):
         raise Problem(401, "unauthorized", "Reports need the report token: Authorization: Bearer <token>.")
 
 
-def answer(engine: Engine, name: str, request: Request) -> Table:
-    """The table that the URL asks for. Raises Problem 400, 404, or 503 while the database cannot answer."""
+def answer(engine: Engine, name: str, given: list[tuple[str, str]]) -> Table:
+    """The table that the URL asks for, by name and parameters. Raises Problem 400, 404, or 503 while the database cannot answer."""
     now = dt.datetime.now(dt.UTC)
     report = registry.find(name)
-    parameters = parse(report, request.query_params.multi_items(), now)
+    parameters = parse(report, given, now)
     try:
         with reading(engine) as connection:
             return run(report, parameters, connection, now)
@@ -80,14 +85,16 @@ def answer(engine: Engine, name: str, request: Request) -> Table:
 
 def write_json(table: Table) -> Response:
     """200 with the table as JSON."""
-    return Response(render.to_json(table), media_type=render.JSON_TYPE)
+    return Response(render.to_json(table), media_type=render.JSON_TYPE, headers=PRIVATE)
 
 
 def write_csv(table: Table) -> Response:
     """200 with the table as CSV, to be saved under the report's name."""
     disposition = f'attachment; filename="{table.report.name}-{table.parameters["until"]}.csv"'
     return Response(
-        render.to_csv(table), media_type=render.CSV_TYPE, headers={"content-disposition": disposition}
+        render.to_csv(table),
+        media_type=render.CSV_TYPE,
+        headers=PRIVATE | {"content-disposition": disposition},
     )
 
 
@@ -96,7 +103,7 @@ def refuse(problem: Problem) -> Response:
     headers = {name.decode(): value.decode() for name, value in problem.headers()}
     if problem.status == 401:
         headers["www-authenticate"] = 'Bearer realm="reports"'
-    return Response(problem.render(), problem.status, headers)
+    return Response(problem.render(), problem.status, PRIVATE | headers)
 
 
 def document(media_type: str) -> dict[str, Any]:

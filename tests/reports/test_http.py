@@ -89,6 +89,22 @@ def test_without_the_token(without_database: httpx.Client, path: str, headers: d
     assert response.json()["code"] == "unauthorized"
 
 
+def test_the_link_with_the_token_needs_no_header(client: httpx.Client) -> None:
+    del client.headers["Authorization"]
+    for path in ("connectors", "connectors.csv"):
+        response = client.get(f"/v1/reports/{path}", params={"token": TOKEN, "window": "7d"})
+        assert response.status_code == 200
+        assert response.headers["cache-control"] == "no-store"
+        assert TOKEN not in response.text
+    assert client.get("/v1/reports/connectors", params={"token": "wrong"}).status_code == 401
+    assert (
+        client.get(
+            "/v1/reports/connectors", params={"token": TOKEN}, headers={"Authorization": "Bearer wrong"}
+        ).status_code
+        == 401
+    )
+
+
 @pytest.mark.parametrize(
     ("path", "status", "code"),
     [

@@ -77,6 +77,20 @@ def test_ten_users_are_needed_for_an_interval(store: Store) -> None:
     assert enough["low_data"] is False
 
 
+def test_the_prior_is_fitted_to_the_fleet_whatever_the_limit(store: Store) -> None:
+    """A connector without a failure is not taken for perfect, the less so the worse its fleet is."""
+    store.write(fail("source-fine", 12))
+    (alone,) = store.table().rows
+    store.write([row for number in range(30) for row in fail(f"source-{number:02}", 20, 10)])
+    (among,) = store.table(sort="rate", limit="31").rows[-1:]
+    assert among["connector"] == "source-fine"
+    assert isinstance(alone["rate"], float)
+    assert isinstance(among["rate"], float)
+    assert alone["rate"] < 0.06
+    assert among["rate"] > 0.2
+    assert store.report(sort="units", limit="1")["source-00"]["rate"] == store.report()["source-00"]["rate"]
+
+
 ORDERS = {
     # failures, users: steady 5/50, small 4/4, large 8/200, fine 0/60, wrong configuration 30/30
     "burden": ["source-large", "source-steady", "source-small", "source-fine", "source-config"],
