@@ -31,7 +31,8 @@ def explain(name: str) -> str:
     """The help of a parameter, from the one list that also parses it."""
     parameter = PARAMETERS[name]
     takes = parameter.allowed or f"one of {', '.join(registry.CONNECTORS.sorts)}"
-    return f"{parameter.description} Takes {takes}; default {parameter.default}."
+    shorter = f", {TEXT_LIMIT} as a table" if name == "limit" else ""
+    return f"{parameter.description} Takes {takes}; default {parameter.default}{shorter}."
 
 
 def option(name: str) -> typer.models.OptionInfo:

@@ -31,6 +31,9 @@ DEFAULT_PRIOR: Final = Prior(alpha=0.78, beta=11.95)
 # deviation. A dozen connectors outweigh it; it only keeps fleets without failures, or of one connector, from
 # fitting a prior of zero or infinite weight.
 LEASH: Final = 2.0
+# A prior may not be surer than this that nothing (or everything) ever fails: below about 0.06 the mean of a posterior
+# without failures lies outside of its own interval.
+MIN_SHAPE: Final = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +71,7 @@ def _logit_mean(prior: Prior) -> float:
 def _prior_at(point: Floats) -> Prior:
     """The prior with (logit of the mean, log of alpha + beta)."""
     mean, weight = 1 / (1 + np.exp(-point[0])), np.exp(point[1])
-    return Prior(alpha=float(mean * weight), beta=float((1 - mean) * weight))
+    return Prior(alpha=max(MIN_SHAPE, float(mean * weight)), beta=max(MIN_SHAPE, float((1 - mean) * weight)))
 
 
 def estimate(prior: Prior, units: Floats, capped_rates: Floats) -> Estimates:

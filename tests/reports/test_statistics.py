@@ -56,12 +56,11 @@ def test_prior_of_a_known_fleet_is_found_again() -> None:
 )
 def test_prior_of_an_odd_fleet_is_a_proper_one(units: list[float], capped_rates: list[float]) -> None:
     prior = fit_prior(np.array(units), np.array(capped_rates))
-    found = estimate(prior, np.array([0.0, 10.0, 10.0]), np.array([0.0, 0.0, 1.0]))
+    found = estimate(prior, np.array([0.0, 10.0, 10.0, 2000.0, 2000.0]), np.array([0.0, 0.0, 1.0, 0.0, 1.0]))
     assert 0 < prior.alpha < np.inf
     assert 0 < prior.beta < np.inf
     for low, rate, high in zip(found.low, found.rate, found.high, strict=True):
-        assert 0 <= low <= high <= 1
-        assert 0 < rate < 1
+        assert 0 <= low <= rate <= high <= 1
 
 
 def test_an_empty_fleet_has_the_default_prior() -> None:
