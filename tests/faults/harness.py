@@ -76,7 +76,6 @@ class Harness:
                         self.restart,
                     ]
                 )
-                print("FAULT", time.time(), fault.__name__)
                 fault()
                 self.figures.faults[fault.__name__] += 1
                 self.observe()

@@ -44,7 +44,8 @@ class Account:
         with self.lock:
             if self.down_since is None and started > self.up_since:
                 self.slowest = max(self.slowest, seconds)
-                if seconds > 1.4: print("SLOW", time.time(), seconds, response.status_code, response.text[:100])
+                if seconds > 1.4:
+                    print("SLOW", time.time(), seconds, response.status_code, response.text[:100])
             self.statuses[response.status_code] += 1
             if response.status_code == 422:
                 self.outcomes["rejected"] += 1
