@@ -3,6 +3,7 @@
 import os
 import re
 import stat
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -108,13 +109,14 @@ def file_system(folder: Path, mounts: Path) -> str | None:
 
 
 def prepare_socket_folder(folder: Path, account: Account) -> None:
-    """Make the socket's folder, private to the account; the server trusts whoever can open the socket."""
-    try:
-        folder.mkdir(mode=0o700)
-    except FileExistsError:
-        pass
-    else:
-        account.own(folder)
+    """Make the socket's folder, private to the account; the server trusts whoever can open the socket.
+
+    Needs the server lock. Others who look on see it finished or not at all.
+    """
+    if not folder.exists():
+        scratch = Path(tempfile.mkdtemp(prefix=f"{folder.name}.new-", dir=folder.parent))  # mode 0700
+        account.own(scratch)
+        scratch.rename(folder)
     check_socket_folder(folder, account)
 
 

@@ -1,11 +1,12 @@
 """A user's view of the embedded server: hold it, find it or start it, let go of it."""
 
+import contextlib
 import json
 import os
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
@@ -24,7 +25,9 @@ from app.store.embedded.place import FOLDER, Place, check_socket_folder, prepare
 PATIENCE_SECONDS: Final = 180
 # How long a lock may be held by a server that does not answer: one on its way up or down answers "not yet".
 SILENCE_SECONDS: Final = 60
-PAUSE_SECONDS: Final = 0.01
+PAUSE_SECONDS: Final = 0.02
+STOPPING_SECONDS: Final = 20
+STATUS_LINE: Final = 7  # of postmaster.pid: starting, ready, stopping
 LOG_TAIL_BYTES: Final = 2000
 STARTS: Final = 2
 
@@ -76,9 +79,11 @@ class Server:
         """
         started = 0
         begun = spoke = time.monotonic()
+        hurry = self._hurry()
         while (answer := self._ping()) is not Ping.OK:
             if answer is Ping.NO_RESPONSE and self._start_if_down(started):
                 started += 1
+            hurry()
             now = time.monotonic()
             spoke = now if answer is Ping.REJECT else spoke
             if now - spoke > SILENCE_SECONDS or now - begun > PATIENCE_SECONDS:
@@ -96,10 +101,31 @@ class Server:
         os.close(self._hold)
         self._hold = None
         deadline = time.monotonic() + keeper.SHUTDOWN_SECONDS + SILENCE_SECONDS
+        hurry = self._hurry()
         while time.monotonic() < deadline:
+            hurry()
             if locks.is_free(self._place.server_lock) or locks.others_hold(self._place.hold_lock):
                 return
             time.sleep(PAUSE_SECONDS)
+
+    def _hurry(self) -> Callable[[], None]:
+        """What a loop calls that waits for the server: ends one that has been stopping for too long.
+
+        The keeper does that, too, but it may have been killed; then the server's fast shutdown came from the kernel, and
+        nobody watches it. Its crash recovery is the better way by then. A slow start is never hurried.
+        """
+        file = self._place.cluster / "postmaster.pid"
+        begun = time.monotonic()
+
+        def hurry() -> None:
+            if time.monotonic() - begun < STOPPING_SECONDS:
+                return
+            with contextlib.suppress(OSError, ValueError, IndexError):
+                lines = file.read_text().splitlines()
+                if lines[STATUS_LINE].strip() == "stopping":
+                    os.kill(int(lines[0]), keeper.IMMEDIATE_SHUTDOWN)
+
+        return hurry
 
     def _wait_for_hold(self, descriptor: int) -> None:
         deadline = time.monotonic() + PATIENCE_SECONDS
@@ -109,9 +135,10 @@ class Server:
             time.sleep(PAUSE_SECONDS)
 
     def _ping(self) -> Ping:
-        if not self._socket_folder.exists():
+        try:
+            check_socket_folder(self._socket_folder, self._account)
+        except FileNotFoundError:
             return Ping.NO_RESPONSE
-        check_socket_folder(self._socket_folder, self._account)
         where = str(self._socket_folder).replace("\\", "\\\\").replace("'", "\\'")
         conninfo = f"host='{where}' port=5432 user={ROLE} dbname={DATABASE} connect_timeout=10"
         return Ping(PGconn.ping(conninfo.encode()))
