@@ -164,6 +164,7 @@ def worst_events(random: Random) -> dict[str, bytes]:
         "object of arrays": spoil({f"{number:x}": [] for number in range(3_200)}),
         "huge numbers": spoil([10**4_000 - 1] * (ROOM // 4_001)),
         "nesting": b'{"a":' * 5_000 + b"1" + b"}" * 5_000,
+        "nesting in arrays": b'{"a":' + b"[{}," * 5_500 + b"1" + b"]" * 5_500 + b"}",
         "percent-encoded twice": fill("%2541"),
         "percent signs": fill("%"),
         "percent-encoded Unicode": fill("%E3%80%82"),

@@ -16,7 +16,9 @@ from app.problems import Problem
 
 ILLEGAL_CHARACTERS: Final = re.compile("[\x00\ud800-\udfff]")
 
-LONG_NUMBER: Final = re.compile(rb"[0-9]{19}")
+LONG_NUMBER: Final = re.compile("[0-9]{19}")
+BRACKETS: Final = re.compile(r'[\[{]+|[\]}]+|"[^"\\]*(?:\\.[^"\\]*)*"')
+DEEPEST: Final = 100
 
 
 class RepeatedKeys(dict[str, Any]):
@@ -65,14 +67,44 @@ def parse(raw: bytes) -> Document:
 def parse_slowly(raw: bytes) -> object:
     """Parse with the standard library, keeping what is wrong findable by `find_fault`."""
     try:
-        return json.loads(
-            raw.decode("utf-8"),
-            object_pairs_hook=collect,
-            parse_constant=lambda _name: NotANumber(),
-            parse_int=read_integer if LONG_NUMBER.search(raw) else None,
-        )
+        text = raw.decode("utf-8")
+        try:
+            return load(text)
+        except RecursionError:
+            return load(cut(text))
     except (ValueError, RecursionError):
         raise Problem(400, "malformed", "The body is not JSON in UTF-8.", rule="not_json") from None
+
+
+def load(text: str) -> object:
+    """Parse JSON, remembering repeated keys and what is no number. Raises ValueError or RecursionError."""
+    return json.loads(
+        text,
+        object_pairs_hook=collect,
+        parse_constant=lambda _name: NotANumber(),
+        parse_int=read_integer if LONG_NUMBER.search(text) else None,
+    )
+
+
+def cut(text: str) -> str:
+    """JSON without what lies deeper than any parser goes: one such event must not cost its neighbours in a batch.
+
+    Its brackets are matched and not read, but the event is refused for its depth whatever they hold.
+    """
+    kept = []
+    depth = end = 0
+    for token in BRACKETS.finditer(text):
+        start, stop = token.span()
+        if text[start] in "[{":
+            if depth < DEEPEST <= depth + stop - start:
+                kept.append(text[end : start + DEEPEST - depth - 1])
+            depth += stop - start
+        elif text[start] in "]}":
+            if depth - stop + start < DEEPEST <= depth:
+                kept.append("0")
+                end = start + depth - DEEPEST + 1
+            depth -= stop - start
+    return "".join([*kept, text[end:]])
 
 
 def read_integer(digits: str) -> int | float:

@@ -134,6 +134,25 @@ def test_both_parsers_read_a_long_number_alike(digits: str) -> None:
     assert type(clean.value[0]) is type(unclean.value[0])
 
 
+@pytest.mark.parametrize("depth", [200, 1_500, 100_000])
+@pytest.mark.parametrize(("opening", "closing"), [("[", "]"), ('{"a]": ', "}"), ('[{"\\"}": ', "}]")])
+def test_an_item_nested_without_end_leaves_its_neighbours_readable(
+    depth: int, opening: str, closing: str
+) -> None:
+    text = f'{{"batch": [{{"a": 1}}, {opening * depth}1{closing * depth}, "]", {{"b": [[2]]}}]}}'
+    first, deep, text_item, last = parse(text.encode()).value["batch"]
+    assert (first, text_item, last) == ({"a": 1}, "]", {"b": [[2]]})
+    assert find_fault(deep) == "too_deep"
+
+
+@pytest.mark.parametrize(
+    "text", ["[" * 5_000, "[" * 5_000 + "]" * 4_999, "[" * 5_000 + "]" * 5_001, '[["' * 5_000]
+)
+def test_what_is_nested_and_no_json(text: str) -> None:
+    with pytest.raises(Problem):
+        parse(text.encode())
+
+
 def test_a_number_beyond_all_bounds_is_json() -> None:
     assert find_fault(parse(b'{"a": [' + b"9" * 30_000 + b"]}").value) is None
 
