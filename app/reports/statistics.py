@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 from scipy.optimize import minimize
-from scipy.special import betainccinv, betaincinv, betaln, logit
+from scipy.special import betainccinv, betaincinv, betaln
 
 Floats = npt.NDArray[np.float64]
 
@@ -27,13 +27,16 @@ class Prior:
 
 # The prior of the published table (docs on ranking): what a fleet that says nothing is taken for.
 DEFAULT_PRIOR: Final = Prior(alpha=0.78, beta=11.95)
-# How far, in log units, a fleet may pull mean and weight of the prior from the default: a factor of e² is one standard
+# How far, in log units, a fleet may pull odds and weight of the prior from the default: a factor of e² is one standard
 # deviation. A dozen connectors outweigh it; it only keeps fleets without failures, or of one connector, from
 # fitting a prior of zero or infinite weight.
 LEASH: Final = 2.0
 # A prior may not be surer than this that nothing (or everything) ever fails: below about 0.06 the mean of a posterior
 # without failures lies outside of its own interval.
 MIN_SHAPE: Final = 0.1
+MAX_SHAPE: Final = 1e6
+LOG_ODDS: Final = float(np.log(DEFAULT_PRIOR.alpha / DEFAULT_PRIOR.beta))
+LOG_WEIGHT: Final = float(np.log(DEFAULT_PRIOR.alpha + DEFAULT_PRIOR.beta))
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,30 +51,23 @@ class Estimates:
 def fit_prior(units: Floats, capped_rates: Floats) -> Prior:
     """Fit the prior to a fleet by empirical Bayes: maximise the beta-binomial likelihood of all connectors.
 
-    `units` (users, ≥ 0) and `capped_rates` (in [0, 1]) have one entry a connector, of any number of users: the likelihood
-    weighs the small ones. An empty fleet gives DEFAULT_PRIOR.
+    `units` (users, >= 0) and `capped_rates` (in [0, 1]) have one entry a connector, of any number of users: the
+    likelihood weighs the small ones. An empty fleet gives DEFAULT_PRIOR.
     """
     failures = units * capped_rates
-    centre = np.array([_logit_mean(DEFAULT_PRIOR), np.log(DEFAULT_PRIOR.alpha + DEFAULT_PRIOR.beta)])
 
-    def cost(point: Floats) -> float:
-        prior = _prior_at(point)
-        likelihood = betaln(prior.alpha + failures, prior.beta + units - failures) - betaln(
-            prior.alpha, prior.beta
-        )
-        return float(-likelihood.sum() + ((point - centre) ** 2).sum() / (2 * LEASH**2))
+    def cost(shape_logs: Floats) -> float:
+        alpha, beta = np.exp(shape_logs)
+        likelihood = betaln(alpha + failures, beta + units - failures) - betaln(alpha, beta)
+        pull = (np.log(alpha / beta) - LOG_ODDS) ** 2 + (np.log(alpha + beta) - LOG_WEIGHT) ** 2
+        return float(pull / (2 * LEASH**2) - likelihood.sum())
 
-    return _prior_at(minimize(cost, centre, method="Nelder-Mead", options={"xatol": 1e-6, "fatol": 1e-9}).x)
-
-
-def _logit_mean(prior: Prior) -> float:
-    return float(logit(prior.alpha / (prior.alpha + prior.beta)))
-
-
-def _prior_at(point: Floats) -> Prior:
-    """The prior with (logit of the mean, log of alpha + beta)."""
-    mean, weight = 1 / (1 + np.exp(-point[0])), np.exp(point[1])
-    return Prior(alpha=max(MIN_SHAPE, float(mean * weight)), beta=max(MIN_SHAPE, float((1 - mean) * weight)))
+    pooled = (DEFAULT_PRIOR.alpha + failures.sum()) / (np.exp(LOG_WEIGHT) + units.sum())
+    start = LOG_WEIGHT + np.log([pooled, 1 - pooled])
+    bounds = [(np.log(MIN_SHAPE), np.log(MAX_SHAPE))] * 2
+    found = minimize(cost, np.clip(start, *bounds[0]), method="L-BFGS-B", bounds=bounds)
+    alpha, beta = np.exp(found.x)
+    return Prior(alpha=float(alpha), beta=float(beta))
 
 
 def estimate(prior: Prior, units: Floats, capped_rates: Floats) -> Estimates:

@@ -63,6 +63,14 @@ def test_prior_of_an_odd_fleet_is_a_proper_one(units: list[float], capped_rates:
         assert 0 <= low <= rate <= high <= 1
 
 
+@pytest.mark.parametrize(
+    ("capped_rate", "low", "high"), [(0.0, 0.0, 0.01), (0.1, 0.09, 0.11), (1.0, 0.99, 1.0)]
+)
+def test_a_uniform_fleet_expects_more_of_the_same(capped_rate: float, low: float, high: float) -> None:
+    prior = fit_prior(np.full(50, 500.0), np.full(50, capped_rate))
+    assert low <= prior.alpha / (prior.alpha + prior.beta) <= high
+
+
 def test_an_empty_fleet_has_the_default_prior() -> None:
     prior = fit_prior(np.array([]), np.array([]))
     assert (prior.alpha, prior.beta) == pytest.approx((DEFAULT_PRIOR.alpha, DEFAULT_PRIOR.beta), rel=1e-4)
