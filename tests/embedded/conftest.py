@@ -20,12 +20,12 @@ def data_dir(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.fixture
-def start_user(data_dir: Path) -> Iterator[Callable[[], User]]:
-    """Start processes that use the server of `data_dir`."""
+def start_user(data_dir: Path) -> Iterator[Callable[..., User]]:
+    """Start processes that use the server of `data_dir`, with a command in front of them if need be."""
     users: list[User] = []
 
-    def start() -> User:
-        users.append(User(data_dir))
+    def start(*prefix: str) -> User:
+        users.append(User(data_dir, prefix))
         return users[-1]
 
     yield start

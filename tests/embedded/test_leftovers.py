@@ -99,13 +99,13 @@ def can_make_containers() -> bool:
     )
 
 
+Start = Callable[..., User]
 CONTAINER = ("unshare", "--pid", "--fork", "--kill-child", "--mount-proc")
 
 
 @pytest.mark.skipif("not can_make_containers()", reason="needs the right to make pid namespaces")
-def test_two_containers_on_one_volume_never_run_two_servers(data_dir: Path) -> None:
-    start: Callable[[], User] = lambda: User(data_dir, prefix=CONTAINER)  # noqa: E731
-    users = [start(), start()]
+def test_two_containers_on_one_volume_never_run_two_servers(data_dir: Path, start_user: Start) -> None:
+    users = [start_user(*CONTAINER), start_user(*CONTAINER)]
     assert users[0].read() == users[1].read()
     assert find_postmaster(data_dir)
     for user in users:
@@ -114,9 +114,9 @@ def test_two_containers_on_one_volume_never_run_two_servers(data_dir: Path) -> N
 
 
 @pytest.mark.skipif("not can_make_containers()", reason="needs the right to make pid namespaces")
-def test_killed_container_starts_again_with_the_same_pids(data_dir: Path) -> None:
+def test_killed_container_starts_again_with_the_same_pids(data_dir: Path, start_user: Start) -> None:
     for _ in range(2):
-        user = User(data_dir, prefix=CONTAINER)
+        user = start_user(*CONTAINER)
         user.read()
         pid = (data_dir / "postgres" / "cluster" / "postmaster.pid").read_text().split()[0]
         assert int(pid) < 100
