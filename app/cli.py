@@ -9,6 +9,7 @@ from rich.table import Table
 
 from app.demo.cli import demo
 from app.operations import server
+from app.operations.cli import forget
 from app.privacy.pseudonyms import Pseudonyms
 from app.problems import Problem, TelemetryError
 from app.reports.cli import report
@@ -26,6 +27,7 @@ keys_app = typer.Typer(no_args_is_help=True, help="Write keys: who may send even
 app.add_typer(keys_app, name="keys")
 app.command()(report)
 app.command()(demo)
+app.command()(forget)
 
 
 @app.command()

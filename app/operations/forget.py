@@ -1,0 +1,93 @@
+"""Forget: a tombstone at once, deletion by a job. A tombstone holds the id's pseudonym, never the id.
+
+The write statement looks at the tombstones, so nothing new is stored under the id from the moment the tombstone is
+committed. What a statement that began earlier still wrote is met by the later sweeps.
+"""
+
+import datetime as dt
+import re
+import threading
+import zlib
+from typing import Final
+
+from sqlalchemy import Select, and_, or_, select, tuple_, update
+from sqlalchemy.dialects.postgresql import Insert, insert
+from sqlalchemy.engine import Connection
+
+from app.contract.wire import ULID, UUID
+from app.privacy.projection import BUCKETS
+from app.privacy.pseudonyms import Pseudonyms, to_ms
+from app.store import partitions
+from app.store.tables import SWEEPS, tombstones
+
+# Tables with a column `anonymous_id`; whatever is derived from events belongs here, too.
+FORGETTABLE: Final = ("events", "rejections")
+SWEEP_AGAIN: Final = (dt.timedelta(0), dt.timedelta(minutes=1), dt.timedelta(hours=1))
+IDS_A_SWEEP: Final = 1_000
+
+FORGETTABLE_ID: Final = re.compile(f"{ULID}|{UUID}")
+
+
+def is_forgettable(anonymous_id: object) -> bool:
+    """Whether it is an id of one person: a ULID or a lower-case UUID, not the literal that old versions shared."""
+    return isinstance(anonymous_id, str) and FORGETTABLE_ID.fullmatch(anonymous_id) is not None
+
+
+def tombstone(pseudonyms: Pseudonyms, anonymous_id: str, now: dt.datetime) -> Insert:
+    """The statement that forgets an id from `now` on; one that was forgotten before is swept anew."""
+    row = insert(tombstones).values(
+        bucket=zlib.crc32(anonymous_id.encode()) % BUCKETS,
+        anonymous_id=pseudonyms.of("anonymous id", anonymous_id),
+        requested_at=now,
+        sweeps=0,
+    )
+    return row.on_conflict_do_update(
+        index_elements=["bucket", "anonymous_id"],
+        set_={"requested_at": row.excluded.requested_at, "sweeps": 0},
+        where=tombstones.c.sweeps > 0,
+    )
+
+
+def request(connection: Connection, pseudonyms: Pseudonyms, anonymous_id: str, now: dt.datetime) -> str:
+    """Forget an id from now on, and commit; the receipt."""
+    connection.execute(tombstone(pseudonyms, anonymous_id, now))
+    connection.commit()
+    return pseudonyms.receipt(to_ms(now))
+
+
+def is_pending(requested_ms: int) -> Select[tuple[bool]]:
+    """Whether something that was asked for until then is not deleted yet. A receipt holds a time, so it is all of it."""
+    until = dt.datetime.fromtimestamp(requested_ms // 1000, dt.UTC) + dt.timedelta(
+        milliseconds=requested_ms % 1000 + 1
+    )
+    pending = select(tombstones).where(tombstones.c.sweeps == 0, tombstones.c.requested_at < until)
+    return select(pending.exists())
+
+
+def sweep(connection: Connection, stop: threading.Event, now: dt.datetime | None = None) -> int:
+    """Delete what is stored under ids whose sweep is due, in small transactions; how many rows that were."""
+    now = now or dt.datetime.now(dt.UTC)
+    ages = [
+        and_(tombstones.c.sweeps == number, tombstones.c.requested_at <= now - age)
+        for number, age in enumerate(SWEEP_AGAIN[:SWEEPS])
+    ]
+    columns = (tombstones.c.bucket, tombstones.c.anonymous_id, tombstones.c.requested_at, tombstones.c.sweeps)
+    due = connection.execute(select(*columns).where(or_(*ages)).limit(IDS_A_SWEEP)).all()
+    connection.commit()
+    if not due:
+        return 0
+    ids = [bytes(anonymous_id) for _, anonymous_id, _, _ in due]
+    deleted = 0
+    for table in FORGETTABLE:
+        for partition in partitions.leaves(connection, table):
+            deleted += partitions.delete(connection, partition, "anonymous_id = ANY(:ids)", {"ids": ids})
+            if stop.is_set():
+                return deleted
+    # One that was asked for again meanwhile is left as it is: its sweeps start anew.
+    connection.execute(
+        update(tombstones)
+        .where(tuple_(*columns).in_([tuple(row) for row in due]))
+        .values(sweeps=tombstones.c.sweeps + 1)
+    )
+    connection.commit()
+    return deleted

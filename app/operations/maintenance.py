@@ -1,0 +1,134 @@
+"""Upkeep inside `serve`: a thread that does what is due, in one process at a time.
+
+Every process has the thread; an advisory lock lets one of them work. Each job commits small transactions and waits 100 ms
+for a lock at the most, so that ingestion never waits for it.
+"""
+
+import contextlib
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+import structlog
+from sqlalchemy import text
+from sqlalchemy.engine import Connection
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+from app.store.database import open_admin_engine
+
+log = structlog.get_logger()
+
+MAINTENANCE_LOCK: Final = 0x7E1E_0002
+TICK_SECONDS: Final = 15.0
+BUSY_SECONDS: Final = 0.5  # how soon to look again when another process has the lock and something waits here
+AWAY_SECONDS: Final = 5.0  # how soon to look again when the database is away
+END_SECONDS: Final = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Something to do every `seconds`; `run` gets a connection and the event that asks it to stop."""
+
+    name: str
+    seconds: float
+    run: Callable[[Connection, threading.Event], object]
+
+
+@contextmanager
+def only_one(connection: Connection, *, wait: bool) -> Iterator[bool]:
+    """Hold the lock of all maintenance for the block; whether it was to be had. `wait` waits for it."""
+    function = "pg_advisory_lock" if wait else "pg_try_advisory_lock"
+    held = connection.execute(text(f"SELECT {function}(:key)"), {"key": MAINTENANCE_LOCK}).scalar()
+    connection.commit()
+    try:
+        yield wait or bool(held)
+    finally:
+        if not connection.invalidated:
+            connection.rollback()
+            connection.execute(text("SELECT pg_advisory_unlock_all()"))
+            connection.commit()
+
+
+class Maintenance:
+    """The thread of one process."""
+
+    def __init__(self, url: str, jobs: Sequence[Job]) -> None:
+        """Work on the database at `url`."""
+        self.engine = open_admin_engine(url)
+        self.jobs = jobs
+        # Spread, so that many processes that were started together do not come together.
+        self.due = {job.name: time.monotonic() + random.random() for job in jobs}  # noqa: S311
+        self.stopping = threading.Event()
+        self.woken = threading.Event()
+        self.driver: Any = None
+        self.thread = threading.Thread(target=self.run, name="maintenance", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self.thread.start()
+
+    def ask_to_stop(self) -> None:
+        """Start nothing new."""
+        self.stopping.set()
+        self.woken.set()
+
+    def stop(self) -> None:
+        """End soon: cancel the statement that is running. A server that does not answer keeps nobody waiting."""
+        self.ask_to_stop()
+        driver = self.driver
+        if driver is not None:
+            with contextlib.suppress(Exception):
+                driver.cancel_safe(timeout=1.0)
+        self.thread.join(END_SECONDS)
+
+    def wake(self, name: str) -> None:
+        """Let a job be due now."""
+        self.due[name] = time.monotonic()
+        self.woken.set()
+
+    def run(self) -> None:
+        """Do what is due until stopped."""
+        while not self.stopping.is_set():
+            pause = self.tick() if min(self.due.values()) <= time.monotonic() else 0.0
+            self.woken.wait(pause or min(TICK_SECONDS, max(0.0, min(self.due.values()) - time.monotonic())))
+            self.woken.clear()
+
+    def tick(self) -> float:
+        """Do what is due; the seconds after which to try again, 0 if all was done."""
+        try:
+            with self.engine.connect() as connection, only_one(connection, wait=False) as held:
+                self.driver = connection.connection.driver_connection
+                if held:
+                    connection.execute(text("SET lock_timeout = '100ms'"))
+                    connection.commit()
+                    self.do_due(connection)
+                return 0.0 if held else BUSY_SECONDS
+        except SQLAlchemyError as error:
+            self.failed("connect", error)
+            return AWAY_SECONDS
+        finally:
+            self.driver = None
+
+    def do_due(self, connection: Connection) -> None:
+        """Do the jobs that are due; one that fails is tried again at its next time."""
+        for job in self.jobs:
+            if self.due[job.name] > time.monotonic() or self.stopping.is_set():
+                continue
+            self.due[job.name] = time.monotonic() + job.seconds
+            try:
+                job.run(connection, self.stopping)
+            except SQLAlchemyError as error:
+                self.failed(job.name, error)
+                if connection.invalidated:
+                    return
+                connection.rollback()
+
+    def failed(self, name: str, error: SQLAlchemyError) -> None:
+        """Say that a job failed; never the message, which may quote a row."""
+        code = getattr(error.orig, "sqlstate", None) if isinstance(error, DBAPIError) else None
+        if not self.stopping.is_set():
+            log.warning("maintenance_failed", job=name, error=type(error).__name__, sqlstate=code)

@@ -1,0 +1,146 @@
+"""`/v1/forget` and `/v1/receipts/{id}`: whoever holds an anonymous id may have everything under it deleted."""
+
+import asyncio
+import datetime as dt
+from collections.abc import Callable
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Path, Request
+from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from app.contract.document import find_fault, parse
+from app.operations import forget
+from app.operations.throttle import Rate, Throttle
+from app.privacy.pseudonyms import Pseudonyms, to_ms
+from app.problems import PROBLEM_TYPE, Problem
+
+BODY_BYTES: Final = 1024
+COMMIT_SECONDS: Final = 2.0
+EACH: Final = Rate(burst=30, per_second=0.5)
+ALL_TOGETHER: Final = Rate(burst=500, per_second=5)
+
+UNAVAILABLE: Final = Problem(503, "unavailable", "The database cannot answer right now.", retry_after=5)
+TOO_LARGE: Final = Problem(413, "too_large", "The body is larger than 1 KiB.")
+WRONG_TYPE: Final = Problem(415, "unsupported_media_type", "The body must be application/json.")
+NOT_AN_OBJECT: Final = Problem(400, "malformed", "The body must be a JSON object.", rule="not_an_object")
+UNKNOWN_KEY: Final = Problem(
+    422, "not_forgettable", "The body takes `anonymousId` and nothing else.", rule="unknown_key", path="*"
+)
+NOT_AN_ID: Final = Problem(
+    422,
+    "not_forgettable",
+    "`anonymousId` must be the ULID or the lower-case UUID of one installation. `airbyte-lib-user`, which old versions "
+    "shared, is nobody's.",
+    rule="pattern",
+    path="anonymousId",
+)
+NO_RECEIPT: Final = Problem(404, "not_found", "There is no such receipt.")
+ReceiptId = Annotated[str, Path(max_length=64, description="The receipt's `id`.")]
+
+
+def create_router(
+    write_engine: AsyncEngine, engine: Engine, pseudonyms: Pseudonyms, wake: Callable[[], None]
+) -> APIRouter:
+    """The endpoints of *forget me*. They need no key: the id itself is the proof. `wake` starts the deletion."""
+    router = APIRouter(tags=["privacy"])
+    throttle = Throttle(EACH, ALL_TOGETHER)
+
+    @router.post(
+        "/v1/forget",
+        status_code=202,
+        summary="Delete everything under an anonymous id, and store nothing under it any more",
+        description="The answer is the same whether or not there is anything under the id.",
+        openapi_extra={"requestBody": BODY},
+        responses=describe({400, 413, 415, 422, 429, 503}),
+    )
+    async def post_forget(request: Request) -> dict[str, str]:
+        raw = await read_body(request)
+        wait = throttle.admit(request.client.host if request.client else "")
+        if wait is not None:
+            raise Problem(429, "rate_limited", "Too many requests to forget.", retry_after=min(wait, 300))
+        anonymous_id = read_id(raw)
+        now = dt.datetime.now(dt.UTC)
+        try:
+            async with asyncio.timeout(COMMIT_SECONDS), write_engine.connect() as connection:
+                await connection.execute(forget.tombstone(pseudonyms, anonymous_id, now))
+        except (SQLAlchemyError, TimeoutError):
+            raise UNAVAILABLE.fresh() from None
+        wake()
+        receipt = pseudonyms.receipt(to_ms(now))
+        return {"id": receipt, "status": "pending", "url": f"/v1/receipts/{receipt}"}
+
+    @router.get(
+        "/v1/receipts/{id}",
+        summary="Whether what was asked for is done",
+        description="`done` once all that was stored at the time of the request is deleted. What was on its way then is "
+        "deleted within the hour after it.",
+        responses=describe({404, 503}),
+    )
+    def get_receipt(id: ReceiptId) -> dict[str, str]:
+        requested_ms = pseudonyms.receipt_ms(id)
+        if requested_ms is None:
+            raise NO_RECEIPT.fresh()
+        try:
+            with engine.connect() as connection:
+                pending = connection.execute(forget.is_pending(requested_ms)).scalar_one()
+        except SQLAlchemyError:
+            raise UNAVAILABLE.fresh() from None
+        return {"id": id, "status": "pending" if pending else "done"}
+
+    return router
+
+
+async def read_body(request: Request) -> bytes:
+    """The body, at most 1 KiB of it. Raises Problem 413 or 415."""
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+        raise WRONG_TYPE.fresh()
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > BODY_BYTES:
+            raise TOO_LARGE.fresh()
+    return bytes(body)
+
+
+def read_id(raw: bytes) -> str:
+    """The anonymous id of a body. Raises Problem 400 or 422, which hold nothing of it."""
+    document = parse(raw)
+    fault = None if document.clean else find_fault(document.value)
+    if fault is not None:
+        raise Problem(400, "malformed", "The body is no proper JSON.", rule=fault)
+    if not isinstance(document.value, dict):
+        raise NOT_AN_OBJECT.fresh()
+    if not {"anonymousId"}.issuperset(document.value):
+        raise UNKNOWN_KEY.fresh()
+    anonymous_id = document.value.get("anonymousId")
+    if not isinstance(anonymous_id, str) or not forget.is_forgettable(anonymous_id):
+        raise NOT_AN_ID.fresh()
+    return anonymous_id
+
+
+BODY: Final = {
+    "required": True,
+    "content": {
+        "application/json": {
+            "schema": {
+                "type": "object",
+                "properties": {
+                    "anonymousId": {"type": "string", "description": "a ULID or a lower-case UUID"}
+                },
+                "required": ["anonymousId"],
+                "additionalProperties": False,
+            }
+        }
+    },
+}
+
+
+def describe(statuses: set[int]) -> dict[int | str, dict[str, Any]]:
+    """What OpenAPI says of the problems of an endpoint."""
+    schema = {"$ref": "#/components/schemas/Problem"}
+    return {
+        status: {"description": "A problem.", "content": {PROBLEM_TYPE: {"schema": schema}}}
+        for status in sorted(statuses)
+    }

@@ -1,0 +1,24 @@
+"""What `serve` keeps up by itself, and how often."""
+
+from functools import partial
+from typing import Final
+
+from app.operations import forget, retention
+from app.operations.maintenance import Job, Maintenance
+from app.settings import Settings
+from app.store import partitions
+
+FORGET: Final = "forget"
+
+
+def create(url: str, settings: Settings) -> Maintenance:
+    """The maintenance thread of one process, not started yet."""
+    return Maintenance(
+        url,
+        [
+            Job(FORGET, 15, forget.sweep),
+            Job("partitions", 60, lambda connection, _stop: partitions.make_due(connection)),
+            Job("retention", 3600, partial(retention.apply, days=settings.raw_retention_days)),
+            Job("compaction", 3600, retention.compact),
+        ],
+    )
