@@ -1,8 +1,10 @@
 """What the database says in the end, beside what was promised."""
 
+import sqlite3
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import closing, suppress
 from typing import Any
 
 import httpx
@@ -31,12 +33,24 @@ def readiness(service: Service) -> dict[str, Any]:
 
 
 def is_drained(service: Service) -> bool:
-    """Whether Postgres is back and nothing waits in the spool."""
+    """Whether Postgres is back and nothing waits in the spool of any worker."""
     try:
         body = readiness(service)
     except httpx.TransportError:
         return False
-    return bool(body["database"] == "ok" and body["spool"]["entries"] == 0)
+    return bool(body["database"] == "ok" and not spooled(service))
+
+
+def spooled(service: Service) -> int:
+    """How many batches wait on disk, in the spools of all workers, living or dead."""
+    waiting = 0
+    for file in (service.data_dir / "spool").glob("*.sqlite"):
+        with (
+            suppress(sqlite3.OperationalError),
+            closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as spool,
+        ):
+            waiting += spool.execute("SELECT count(*) FROM entries").fetchone()[0]
+    return waiting
 
 
 def ids(url: str, table: str) -> list[str]:
