@@ -21,6 +21,7 @@ D: Final = (
 )
 X: Final = "[0-9a-f]"
 LETTERED: Final = f"(?:[a-f]{X}{X}{X}|{X}[a-f]{X}{X}|{X}{X}[a-f]{X}|{X}{X}{X}[a-f])"
+WEAK: Final = "(?:pass|secret|token|pin|otp|auth|credentials?)"
 ASSIGN: Final = r"""["']?\s*(?:=>|:=|=|:)\s*["']?"""
 
 # By kind. Kinds are stable: they are rules that senders see, with `pii_` before them.
@@ -84,20 +85,26 @@ PATTERNS: Final[Mapping[str, tuple[str, ...]]] = {
         + r"(?:.*[\s;,])?(?:user|uid|user id|username|dbname|database|initial catalog)\s*=\s*[^\s;,]",
     ),
     "secret": (
-        r"(?i)(?:password|passwd|passphrase|passwort|secret|api[ _-]?key|access[ _-]?key|private[ _-]?key|account[ _-]?key"
-        r"|(?:auth|access|refresh|session|bearer|id)[ _-]?token|client[ _-]?secret|credentials?)(?:[ _-]?(?:id|value|key))?"
+        # Words that stand for nothing else: any assignment.
+        r"(?i)(?:password|passwd|passphrase|passwort|api[ _-]?key|access[ _-]?key|private[ _-]?key|account[ _-]?key"
+        r"|(?:auth|access|refresh|session|bearer|id)[ _-]?token|(?:client|shared|app)[ _-]?secret|secret[ _-]?key"
+        r"|(?:^|[^0-9a-z])(?:pwd|authorization|cookie|set-cookie))(?:[ _-]?(?:id|value))?"
         + ASSIGN
-        + r"""[^\s"'=:;,]{3}""",
-        r"(?i)(?:^|[^0-9a-z])(?:pwd|pass|token|pin|otp|auth|authorization|x-api-key|cookie|set-cookie)"
-        + ASSIGN
-        + r"""[^\s"'=:;,]{3}""",
+        + r"""[^\s"'=:;,]""",
+        # Words of prose and of image tags (`acme/source-token:1.2`): `=`, or as a key of JSON, or a long value.
+        r"(?i)" + BEFORE + WEAK + r"""["']?\s*(?:=>|:=|=)\s*["']?[^\s"'=:;,]{3}""",
+        r"(?i)" + BEFORE + WEAK + r"""["']\s*:\s*["']?[^\s"'=:;,]{3}""",
+        r"(?i)" + BEFORE + WEAK + r"\s*:\s+[0-9a-z_.+/-]{12}",
+        r"(?i)" + BEFORE + r"secret\s*:\s+[^\s=:;,]{3}",
+        r"(?i)" + BEFORE + r"basic\s+[0-9a-z+/]{6,}=",
     ),
     "email": (
         r"""(?i)[^\s@<>()\[\]{},;:"\\]["']?@(?:[0-9a-z_\x80-\xff][0-9a-z_\x80-\xff-]*\.)+(?:[a-z\x80-\xff]{2}|xn--)""",
+        r"(?i)[0-9a-z_.-]@localhost(?:$|[^0-9a-z.-])",
     ),
     "url": (r"(?i)[a-z][0-9a-z+.-]*://[^\s/]", r"(?i)" + BEFORE + r"www\.[0-9a-z-]+\.[a-z]{2}"),
     "path": (
-        r"(?i)[/\\](?:home[0-9]?|users|documents and settings|u|usr/people)[/\\]+[^/\\\s\"'<>|:*?,;()]",
+        r"(?i)[/\\](?:home[0-9]?|users|documents and settings)[/\\]+[^/\\\s\"'<>|:*?,;()]",
         r"(?:^|[^0-9A-Za-z_\\])\\\\+[0-9A-Za-z_.$\x80-\xff-]+\\+[0-9A-Za-z_$\x80-\xff]",
         r"(?:^|[^0-9A-Za-z:/])//[0-9A-Za-z][0-9A-Za-z_.-]*/[0-9A-Za-z_$]",
         r"(?:^|[^0-9A-Za-z/\\])~[A-Za-z_][0-9A-Za-z_.-]*[/\\]",
