@@ -26,7 +26,7 @@ from app.ingest.routes import Ingest, endpoints
 from app.ingest.shortcut import TelemetryApp, add_reference
 from app.ingest.spooler import Spooler
 from app.ingest.writer import Writer
-from app.operations import health, logs, metrics, preparation, server
+from app.operations import health, limits, logs, metrics, preparation, routes, server, upkeep
 from app.privacy.pseudonyms import Pseudonyms
 from app.privacy.verdict import Installation
 from app.problems import Problem, TelemetryError
@@ -70,7 +70,10 @@ class Service:
             self.settle_write_keys,
         )
         self.writer = Writer(self.committer, self.spooler, settings.deadline_ms)
-        self.ingest = Ingest(self.keyring, self.writer, Installation(shipped_connectors(), self.pseudonyms))
+        installation = Installation(shipped_connectors(), self.pseudonyms)
+        admissions = limits.limit_addresses(settings), limits.limit_keys(settings)
+        self.ingest = Ingest(self.keyring, self.writer, installation, *admissions)
+        self.upkeep = upkeep.create(self.database.url, settings)
 
     def load_keys(self) -> dict[bytes, int]:
         """The write keys in force."""
@@ -115,9 +118,11 @@ class Service:
         await self.prepare()
         writing = asyncio.create_task(self.writer.run())
         background = [asyncio.create_task(self.keep_prepared()), asyncio.create_task(self.spooler.run())]
+        self.upkeep.start()
         try:
             yield
         finally:
+            self.upkeep.ask_to_stop()
             self.writer.close()
             await writing
             for task in background:
@@ -126,6 +131,7 @@ class Service:
             await self.spooler.finish(DRAIN_AT_END_SECONDS)
             await self.committer.close()
             await self.write_engine.dispose()
+            await asyncio.to_thread(self.upkeep.stop)
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -154,6 +160,14 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.include_router(health.create_router(service.engine, migrations.head(), service.spooler.describe))
     app.include_router(metrics.create_router(server.metrics_folder()))
+    app.include_router(
+        routes.create_router(
+            service.write_engine,
+            service.engine,
+            service.pseudonyms,
+            lambda: service.upkeep.wake(upkeep.FORGET),
+        )
+    )
     app.include_router(reports.create_router(service.engine, service.report_token))
     app.shortcuts = endpoints(service.ingest)
     add_reference(app)

@@ -50,12 +50,25 @@ class Settings(BaseSettings):
         description="Bearer token of the reports; generated into the data dir.",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="How much is logged.")
+    raw_retention_days: Annotated[int, Field(ge=1, le=36_500)] = Field(
+        90, description="Days after their arrival for which single events are kept; whole weeks are dropped at once."
+    )
     deadline_ms: Annotated[int, Field(ge=50, le=60_000)] = Field(
         1000, description="Milliseconds within which a request must be durable."
     )
     spool_mb: Annotated[int, Field(ge=1)] = Field(
         1024,
         description="Quota of the spool of one process, in MiB: what waits on disk while Postgres is away.",
+    )
+    address_rate: Annotated[int, Field(ge=0)] = Field(
+        50, description="Requests a second that one address may send, ten times that at once; 0 switches it off."
+    )
+    key_rate: Annotated[int, Field(ge=0)] = Field(
+        0, description="Requests a second under one write key, ten times that at once; 0, the default, switches it off: "
+        "PyAirbyte's key is everybody's."
+    )
+    limit_loopback: bool = Field(
+        False, description="Whether the limits hold for loopback, too. Behind a proxy set the limits there instead."
     )
     pg_bin: Path | None = Field(None, description="Folder of the Postgres binaries of the embedded database.")
 

@@ -48,6 +48,10 @@ DETAILS: Final = {
 }
 
 
+# Takes a token of a bucket; None, or the seconds after which there is one again.
+Admit = Callable[[str], int | None]
+
+
 @dataclass(frozen=True, slots=True)
 class Ingest:
     """What the endpoints share."""
@@ -55,6 +59,8 @@ class Ingest:
     keyring: Keyring
     writer: Writer
     installation: Installation
+    admit_address: Admit
+    admit_key: Admit
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +90,7 @@ class Endpoint:
         try:
             await self.answer(scope, receive, send, received_at)
         except Problem as problem:
-            if problem.status in (400, 401, 413, 415):
+            if problem.status in (400, 401, 413, 415, 429):
                 self.refused(received_at, NO_WRITE_KEY, problem.code)
             await self.respond(send, problem.status, problem.headers(), problem.render())
         except Disconnected:
@@ -104,7 +110,10 @@ class Endpoint:
             self.refused(received_at, NO_WRITE_KEY, "dnt")
             await self.respond(send, 204, [], b"")
         else:
+            client = scope.get("client")
+            admit(self.ingest.admit_address, client[0] if client else "")
             request = await self.read(receive, headers, received_at)
+            admit(self.ingest.admit_key, str(request.sender.write_key))
             await self.respond(send, 200, JSON, await self.reply(self.ingest, request))
 
     async def read(
@@ -134,6 +143,15 @@ class Endpoint:
 
 
 Reply = Callable[[Ingest, Request], Awaitable[bytes]]
+
+
+def admit(take: Admit, name: str) -> None:
+    """Take a token. Raises Problem 429."""
+    wait = take(name)
+    if wait is not None:
+        raise Problem(
+            429, "too_many_requests", "Too many requests; try again later.", retry_after=min(wait, 300)
+        )
 
 
 def is_opt_out(headers: Mapping[bytes, bytes]) -> bool:

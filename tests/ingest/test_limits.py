@@ -1,0 +1,27 @@
+"""Who sends too much is told when to come back."""
+
+import httpx
+
+from tests.conftest import ServiceFactory
+from tests.samples import basic, clean_event
+
+
+def post(url: str, key: str, number: int) -> httpx.Response:
+    return httpx.post(f"{url}/v1/track", json=clean_event(number_of_records=number), headers=basic(key))
+
+
+def test_an_address_is_limited(make_service: ServiceFactory) -> None:
+    service = make_service({"TELEMETRY_ADDRESS_RATE": "1", "TELEMETRY_LIMIT_LOOPBACK": "true"})
+    replies = [post(service.url, service.write_key, number) for number in range(30)]
+    refused = [reply for reply in replies if reply.status_code == 429]
+    assert {reply.status_code for reply in replies} == {200, 429}
+    assert len(refused) >= 10
+    assert all(1 <= int(reply.headers["Retry-After"]) <= 300 for reply in refused)
+    assert refused[0].json()["code"] == "too_many_requests"
+
+
+def test_a_write_key_is_limited_and_loopback_is_not(make_service: ServiceFactory) -> None:
+    service = make_service({"TELEMETRY_ADDRESS_RATE": "1", "TELEMETRY_KEY_RATE": "2"})
+    codes = [post(service.url, service.write_key, number).status_code for number in range(40)]
+    assert codes[:20] == [200] * 20
+    assert 429 in codes
