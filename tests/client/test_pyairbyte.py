@@ -19,7 +19,10 @@ pytestmark = pytest.mark.e2e
 ROOT = Path(__file__).parents[2]
 PROGRAM = Path(__file__).parent / "programs" / "syncs.py"
 NEWEST, OLDER = "0.71.3", "0.30.0"
-NEEDS: dict[str, list[str]] = {NEWEST: [], OLDER: ["sqlalchemy==2.0.41"]}  # of its time; the release asks for less
+NEEDS: dict[str, list[str]] = {
+    NEWEST: [],
+    OLDER: ["sqlalchemy==2.0.41"],
+}  # of its time; the release asks for less
 INTERPRETERS = ("python3.11", "python3.12", "python3.10")
 """These releases want a Python before 3.13."""
 
