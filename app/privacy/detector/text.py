@@ -26,10 +26,8 @@ NUL: Final = b"\0"
 ESCAPED_CONTROL: Final = re.compile(rb"\\u00[01][0-9a-f]")
 
 PERCENT_ENCODED: Final = re.compile(rb"%([0-9A-Fa-f]{2})")
-BYTES: Final = {b"%02x" % byte: bytes([byte]) for byte in range(256)}
-BYTES.update({key.upper(): byte for key, byte in BYTES.items()})
-BYTES.update({key[:1].lower() + key[1:].upper(): byte for key, byte in BYTES.items()})
-BYTES.update({key[:1].upper() + key[1:].lower(): byte for key, byte in BYTES.items()})
+DIGITS: Final = "0123456789abcdefABCDEF"
+BYTES: Final = {f"{high}{low}".encode(): bytes.fromhex(high + low) for high in DIGITS for low in DIGITS}
 
 SHORTEST_WORD: Final = 8  # `j@x.io` in base64
 STANDARD: Final = re.compile(rb"[A-Za-z0-9+/]{%d,}" % SHORTEST_WORD)
