@@ -26,7 +26,7 @@ PATIENCE_SECONDS: Final = 180
 # How long a lock may be held by a server that does not answer: one on its way up or down answers "not yet".
 SILENCE_SECONDS: Final = 60
 PAUSE_SECONDS: Final = 0.02
-STOPPING_SECONDS: Final = 20
+STOPPING_SECONDS: Final = 15
 STATUS_LINE: Final = 7  # of postmaster.pid: starting, ready, stopping
 LOG_TAIL_BYTES: Final = 2000
 STARTS: Final = 2
@@ -129,7 +129,9 @@ class Server:
 
     def _wait_for_hold(self, descriptor: int) -> None:
         deadline = time.monotonic() + PATIENCE_SECONDS
+        hurry = self._hurry()
         while not locks.try_shared(descriptor):  # a keeper has it alone while its server stops
+            hurry()
             if time.monotonic() > deadline:
                 raise ServerStartError(f"The server in {self._place.home} has been stopping for minutes.")
             time.sleep(PAUSE_SECONDS)
