@@ -6,7 +6,8 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple
 
@@ -191,3 +192,18 @@ def answer_without_end(exchange: Exchange) -> None:
     until = time.monotonic() + 20
     while time.monotonic() < until:
         exchange.wfile.write(b"x" * 65536)  # fails once the client has had enough
+
+
+@contextmanager
+def black_hole() -> Iterator[str]:
+    """An address that takes no connection and refuses none: its backlog is full."""
+    with socket.socket() as full:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        fillers = [socket.socket() for _ in range(4)]
+        for filler in fillers:
+            filler.setblocking(False)
+            filler.connect_ex(full.getsockname())
+        yield f"http://127.0.0.1:{full.getsockname()[1]}"
+        for filler in fillers:
+            filler.close()

@@ -12,6 +12,7 @@ from client.tests.recorder import (
     accept,
     answer,
     answer_without_end,
+    black_hole,
     drip,
     reset_mid_body,
     stay_silent,
@@ -199,21 +200,12 @@ def test_a_host_that_does_not_exist(telemetry: ModuleType, monkeypatch: pytest.M
 
 
 def test_a_host_that_drops_packets(telemetry: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A full backlog: the kernel ignores further connections, as a firewall does."""
-    with socket.socket() as full:
-        full.bind(("127.0.0.1", 0))
-        full.listen(0)
-        fillers = [socket.socket() for _ in range(4)]
-        for filler in fillers:
-            filler.setblocking(False)
-            filler.connect_ex(full.getsockname())
-        telemetry.configure(limits=Limits(linger=0.01, connect_timeout=0.2, attempts=2, backoff_base=0.01))
-        monkeypatch.setenv("AIRBYTE_TELEMETRY_URL", f"http://127.0.0.1:{full.getsockname()[1]}")
+    telemetry.configure(limits=Limits(linger=0.01, connect_timeout=0.2, attempts=2, backoff_base=0.01))
+    with black_hole() as url:
+        monkeypatch.setenv("AIRBYTE_TELEMETRY_URL", url)
         send(telemetry, 5)
         assert telemetry.flush(30)
-        assert telemetry.statistics()["lost"] == 5
-        for filler in fillers:
-            filler.close()
+    assert telemetry.statistics()["lost"] == 5
 
 
 def test_an_answer_is_read_up_to_a_bound(connected: ModuleType, recorder: Recorder) -> None:

@@ -4,13 +4,20 @@ import json
 import socket
 import sys
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 
 from client.tests.conftest import Run
-from client.tests.recorder import Behaviour, Recorder, answer, drip, reset_mid_body, stay_silent, talk_garbage
+from client.tests.recorder import (
+    Behaviour,
+    Recorder,
+    answer,
+    black_hole,
+    drip,
+    reset_mid_body,
+    stay_silent,
+    talk_garbage,
+)
 
 EXIT_BOUND = 1.0
 SLACK = 1.0  # for a busy machine
@@ -36,21 +43,6 @@ EPILOGUE = "\nended = time.monotonic()\n"
 def url(recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setenv("AIRBYTE_TELEMETRY_URL", recorder.url)
     return recorder.url
-
-
-@contextmanager
-def black_hole() -> Iterator[str]:
-    """An address that takes no connection and refuses none: its backlog is full."""
-    with socket.socket() as full:
-        full.bind(("127.0.0.1", 0))
-        full.listen(0)
-        fillers = [socket.socket() for _ in range(4)]
-        for filler in fillers:
-            filler.setblocking(False)
-            filler.connect_ex(full.getsockname())
-        yield f"http://127.0.0.1:{full.getsockname()[1]}"
-        for filler in fillers:
-            filler.close()
 
 
 def numbers(recorder: Recorder) -> list[int]:
