@@ -140,8 +140,7 @@ class Spool:
                 (now, checksum(payload), payload),
             )
         except sqlite3.Error as error:
-            log.warning("spool_full", error=error.sqlite_errorname)
-            raise SpoolFullError from None
+            raise SpoolFullError(error.sqlite_errorname) from None
         self.entries += 1
         self.payload_bytes += len(payload)
         self.oldest_at = self.oldest_at or now

@@ -1,6 +1,7 @@
 """The spools of this process on its event loop: its own, and those adopted from dead processes; drained oldest first."""
 
 import asyncio
+import sqlite3
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -71,7 +72,9 @@ class Spooler:
                 self.own = Spool.create(self.folder, self.quota_bytes)
             self.own.append(payload)
             self.full = False
-        except (OSError, SpoolFullError) as error:
+        except (OSError, sqlite3.Error, SpoolFullError) as error:
+            if not self.full:  # once, not for every request that is refused for it
+                log.warning("spool_full", error=type(error).__name__)
             self.full = True
             raise SpoolFullError from error
 

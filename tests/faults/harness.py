@@ -76,6 +76,7 @@ class Harness:
                         self.restart,
                     ]
                 )
+                account.now = f"{account.now.rpartition(', ')[2]}, {fault.__name__}"
                 fault()
                 self.figures.faults[fault.__name__] += 1
                 self.observe()
@@ -85,7 +86,9 @@ class Harness:
         assert self.service.stop() == 0
         with open_server(self.service.data_dir) as server:
             check_books(server.url, account, process_killed=True)
-        assert account.slowest < DEADLINE_SECONDS + SLACK_SECONDS, f"an answer took {account.slowest:.2f} s"
+        assert account.slowest < DEADLINE_SECONDS + SLACK_SECONDS, (
+            f"an answer took {account.slowest:.2f} s: {account.slowest_was}"
+        )
         assert set(account.statuses) <= {200, 400, 422, 503}
         return self.figures
 

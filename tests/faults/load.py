@@ -24,6 +24,8 @@ class Account:
     outcomes: Counter[str] = field(default_factory=Counter)
     statuses: Counter[int] = field(default_factory=Counter)
     slowest: float = 0.0
+    slowest_was: str = ""  # its status, and what went on
+    now: str = ""  # what goes on
     down_since: float | None = None  # while the service is being killed or started: answers are not timed
     up_since: float = 0.0
     lost_connections: int = 0
@@ -43,7 +45,8 @@ class Account:
         results = body.get("results", [body] if "outcome" in body else [])
         with self.lock:
             if self.down_since is None and started > self.up_since:
-                self.slowest = max(self.slowest, seconds)
+                if seconds > self.slowest:
+                    self.slowest, self.slowest_was = seconds, f"{response.status_code} after {self.now}"
                 if seconds > 1.4:
                     print("SLOW", time.time(), seconds, response.status_code, response.text[:100])
             self.statuses[response.status_code] += 1

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
-from psycopg.pq import PGconn, Ping
+import psycopg
+from psycopg.pq import Ping
 
 from app.store.embedded import keeper, locks
 from app.store.embedded.account import choose_account
@@ -27,6 +28,7 @@ PATIENCE_SECONDS: Final = 180
 SILENCE_SECONDS: Final = 60
 PAUSE_SECONDS: Final = 0.02
 STOPPING_SECONDS: Final = 15
+PING_SECONDS: Final = 3
 STATUS_LINE: Final = 7  # of postmaster.pid: starting, ready, stopping
 LOG_TAIL_BYTES: Final = 2000
 STARTS: Final = 2
@@ -141,9 +143,20 @@ class Server:
             check_socket_folder(self._socket_folder, self._account)
         except FileNotFoundError:
             return Ping.NO_RESPONSE
-        where = str(self._socket_folder).replace("\\", "\\\\").replace("'", "\\'")
-        conninfo = f"host='{where}' port=5432 user={ROLE} dbname={DATABASE} connect_timeout=10"
-        return Ping(PGconn.ping(conninfo.encode()))
+        # Not PQping: psycopg calls it with the interpreter locked, so a server that hangs would stop every thread of ours.
+        try:
+            psycopg.connect(
+                host=str(self._socket_folder),
+                port=5432,
+                user=ROLE,
+                dbname=DATABASE,
+                connect_timeout=PING_SECONDS,
+            ).close()
+        except psycopg.OperationalError as error:
+            if " FATAL: " not in str(error):
+                return Ping.NO_RESPONSE
+            return Ping.REJECT if "the database system is" in str(error) else Ping.OK
+        return Ping.OK
 
     def _start_if_down(self, started: int) -> bool:
         """Start the server if nobody has its lock; False if somebody has."""
