@@ -9,8 +9,7 @@ from rich.table import Table
 
 from app.demo.cli import demo
 from app.operations import server
-from app.operations.cli import forget
-from app.privacy.pseudonyms import Pseudonyms
+from app.operations.cli import connectors_app, forget, rotate_hash
 from app.problems import Problem, TelemetryError
 from app.reports.cli import report
 from app.settings import load_settings
@@ -25,6 +24,8 @@ app = typer.Typer(
 )
 keys_app = typer.Typer(no_args_is_help=True, help="Write keys: who may send events.")
 app.add_typer(keys_app, name="keys")
+app.add_typer(connectors_app, name="connectors")
+keys_app.command("rotate-hash")(rotate_hash)
 app.command()(report)
 app.command()(demo)
 app.command()(forget)
@@ -60,7 +61,7 @@ def create_key(
     """
     settings = load_settings()
     with hold(settings) as database, open_admin_engine(database.url).begin() as connection:
-        pseudonyms = Pseudonyms(secrets.resolve(settings).hash_key)
+        pseudonyms = secrets.resolve(settings).pseudonyms()
         keys.check_hash_key(connection, pseudonyms)
         typer.echo(keys.create(connection, pseudonyms, name))
 

@@ -56,17 +56,30 @@ def pseudonymise(key: bytes, kind: str, raw: bytes) -> bytes:
     return hmac.digest(key, kind.encode() + b"\0" + raw, "sha256")[:PSEUDONYM_BYTES]
 
 
+def wrap(key: bytes, pseudonym: bytes) -> bytes:
+    """The pseudonym of a pseudonym: what a rotation makes of everything that is stored."""
+    return hmac.digest(key, pseudonym, "sha256")[:PSEUDONYM_BYTES]
+
+
 class Pseudonyms:
     """The pseudonyms of one installation. Its key is never printed: it has no useful `repr`."""
 
-    def __init__(self, hash_key: str) -> None:
-        """Derive all keys from the hash key, any string of at least 32 characters."""
+    def __init__(self, hash_key: str, *rotations: str) -> None:
+        """Derive all keys from the hash key, any string of at least 32 characters, and those that rotations added since.
+
+        A rotation wraps what is stored, so a pseudonym is wrapped by every key in turn. The message keys, by which
+        duplicates are recognised, follow from the first key for ever.
+        """
         self._key = hash_key.encode()
+        self._rotations = tuple(key.encode() for key in rotations)
         self._message_key = hmac.digest(self._key, b"message keys", "sha256")
         self.of: Callable[[str, str], bytes] = lru_cache(CACHED)(self._of)
 
     def _of(self, kind: str, raw: str) -> bytes:
-        return pseudonymise(self._key, kind, raw.encode())
+        pseudonym = pseudonymise(self._key, kind, raw.encode())
+        for key in self._rotations:
+            pseudonym = wrap(key, pseudonym)
+        return pseudonym
 
     def session(self, session_id: str, occurred_ms: int) -> bytes:
         """The session key: the session's ULID and the whole weeks since it was minted.

@@ -156,8 +156,7 @@ async def insert_apart(connection: AsyncConnection, batch: Batch) -> list[str]:
     if not batch.verdicts:
         return []
     if len(batch.verdicts) == 1:
-        refused = refuse(batch.verdicts[0])
-        await insert_whole(connection, Batch([refused], batch.tallies, uuid5(batch.batch_id, "refused")))
+        await insert_refused(connection, batch)
         return [REJECTED]
     middle = len(batch.verdicts) // 2
     halves = (
@@ -165,6 +164,21 @@ async def insert_apart(connection: AsyncConnection, batch: Batch) -> list[str]:
         Batch(batch.verdicts[middle:], Counter(), uuid5(batch.batch_id, "second")),
     )
     return [outcome for half in halves for outcome in await insert(connection, half)]
+
+
+async def insert_refused(connection: AsyncConnection, batch: Batch) -> None:
+    """Refuse the one event of a batch, and leave out the batch's tallies if it is they that Postgres will not take."""
+    refused = [refuse(batch.verdicts[0])]
+    for tallies in (batch.tallies, Counter[Tally]()):
+        try:
+            await insert_whole(connection, Batch(refused, tallies, uuid5(batch.batch_id, "refused")))
+        except (IntegrityError, DataError) as error:
+            if isinstance(error, IntegrityError) and is_fence(error):
+                return
+            if not tallies:
+                raise
+        else:
+            return
 
 
 def refuse(verdict: Verdict) -> Verdict:

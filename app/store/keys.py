@@ -89,5 +89,6 @@ def check_hash_key(connection: Connection, pseudonyms: Pseudonyms) -> None:
     stored = connection.execute(select(hash_key_check.c.key_check)).scalar_one()
     if bytes(stored) != check:
         raise ConfigurationError(
-            "TELEMETRY_HASH_KEY is not the key that this database was written with; set that one again."
+            "TELEMETRY_HASH_KEY (with TELEMETRY_HASH_KEY_ROTATIONS, if it was rotated) is not the key that this database "
+            "was written with. Set that one again; or, if you were about to rotate it, run `keys rotate-hash`."
         )

@@ -5,9 +5,13 @@ import secrets
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
+from app.privacy.pseudonyms import Pseudonyms
 from app.problems import ConfigurationError
 from app.settings import Settings
+
+ROTATIONS: Final = "hash-key-rotations"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -15,7 +19,12 @@ class Secrets:
     """The secrets in force. Without a `repr`, so that no log shows them."""
 
     hash_key: str
+    rotations: tuple[str, ...]
     report_token: str
+
+    def pseudonyms(self) -> Pseudonyms:
+        """The pseudonyms under these keys."""
+        return Pseudonyms(self.hash_key, *self.rotations)
 
 
 def read_or_generate(file: Path) -> tuple[str, bool]:
@@ -56,9 +65,34 @@ def resolve(settings: Settings) -> Secrets:
             "every instance, kept outside the database."
         )
     if settings.report_token is not None:
-        return Secrets(hash_key, settings.report_token.get_secret_value())
-    report_token, _ = read_or_generate(settings.data_dir / "report-token")
-    return Secrets(hash_key, report_token)
+        report_token = settings.report_token.get_secret_value()
+    else:
+        report_token, _ = read_or_generate(settings.data_dir / "report-token")
+    return Secrets(hash_key, rotations(settings), report_token)
+
+
+def rotations(settings: Settings) -> tuple[str, ...]:
+    """The hash keys that rotations added, oldest first: those that are set, else the generated ones of the data dir."""
+    if settings.hash_key is not None or settings.rotations:
+        return settings.rotations
+    file = settings.data_dir / ROTATIONS
+    return tuple(file.read_text("ascii").split()) if file.exists() else ()
+
+
+def add_rotation(settings: Settings) -> str:
+    """Generate a further hash key into the data dir, durably, before anything is wrapped with it; that key."""
+    key = secrets.token_urlsafe(32)
+    file = settings.data_dir / ROTATIONS
+    descriptor, temporary = tempfile.mkstemp(dir=settings.data_dir, prefix=f".{ROTATIONS}-")  # mode 0600
+    with os.fdopen(descriptor, "w") as stream:
+        stream.write("".join(f"{line}\n" for line in (*rotations(settings), key)))
+        stream.flush()
+        os.fsync(stream.fileno())
+    Path(temporary).replace(file)
+    folder = os.open(settings.data_dir, os.O_RDONLY)
+    os.fsync(folder)
+    os.close(folder)
+    return key
 
 
 def first_write_key(settings: Settings) -> tuple[str, bool]:

@@ -1,0 +1,119 @@
+"""Rotation of the hash key: every stored pseudonym is wrapped with a further key, so that nothing is lost.
+
+new = HMAC(new key, stored) = HMAC(new key, HMAC(old key, raw)). Equal stays equal, so users are counted as before, ids
+that were forgotten stay forgotten, and write keys stay in force. Whoever got hold of the old key can do nothing with what
+is stored from now on. The keys stay outside Postgres: the pseudonyms travel here, are wrapped here, and travel back.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy import Table, select, text
+from sqlalchemy.engine import Connection
+
+from app.privacy.pseudonyms import Pseudonyms, wrap
+from app.problems import ConfigurationError, TelemetryError
+from app.settings import Settings
+from app.store import secrets
+from app.store.tables import PSEUDONYM, hash_key_check, metadata
+
+FETCHED: Final = 50_000  # pseudonyms in memory at a time
+SERVICES: Final = "pyairbyte-telemetry %"  # application names of a service's connections
+
+
+def pseudonym_columns() -> dict[Table, list[str]]:
+    """Every column that holds a pseudonym under the hash key, by table."""
+    found = {
+        table: [column.name for column in table.columns if column.info.get(PSEUDONYM)]
+        for table in metadata.sorted_tables
+    }
+    return {table: names for table, names in found.items() if names}
+
+
+def rotate(connection: Connection, settings: Settings) -> int:
+    """Wrap everything with the newest key, in one transaction, and commit; how many pseudonyms that were.
+
+    The newest key is the last of `TELEMETRY_HASH_KEY_ROTATIONS`, or a generated one where the hash key is generated,
+    too. A rotation that was interrupted is repeated with the same key. Raises TelemetryError, and changes nothing then.
+    """
+    check_quiet(connection, settings.data_dir / "spool")
+    held = secrets.resolve(settings)
+    stored = connection.execute(select(hash_key_check.c.key_check)).scalar()
+    if stored is None:
+        raise TelemetryError("This database has no hash key yet: there is nothing to rotate.")
+    keys = held.rotations
+    if bytes(stored) == held.pseudonyms().check():
+        keys = (*keys, new_key(settings))
+    elif not keys or bytes(stored) != Pseudonyms(held.hash_key, *keys[:-1]).check():
+        raise ConfigurationError(
+            "TELEMETRY_HASH_KEY and all but the last of TELEMETRY_HASH_KEY_ROTATIONS are not what this database was "
+            "written with; set those again."
+        )
+    wrapped = wrap_everything(connection, keys[-1].encode())
+    connection.commit()
+    (settings.data_dir / "write-keys.json").unlink(
+        missing_ok=True
+    )  # what servers remember while Postgres is away
+    return wrapped
+
+
+def new_key(settings: Settings) -> str:
+    """A new key in the data dir, where the first one is. Raises TelemetryError where the operator sets the keys."""
+    if settings.hash_key is not None or settings.rotations:
+        raise TelemetryError(
+            "Nothing to rotate yet. Add a new random key of 32 or more characters to the end of "
+            "TELEMETRY_HASH_KEY_ROTATIONS (TELEMETRY_HASH_KEY stays as it is), on every instance, and run this again."
+        )
+    return secrets.add_rotation(settings)
+
+
+def check_quiet(connection: Connection, spool: Path) -> None:
+    """Raise TelemetryError while a service uses the database or events wait in the spool: they bear the old key."""
+    others = connection.execute(
+        text(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+            " AND application_name LIKE :services AND pid <> pg_backend_pid()"
+        ),
+        {"services": SERVICES},
+    ).scalar_one()
+    if others:
+        raise TelemetryError("A service is using this database: stop every instance first.")
+    if any(spool.glob("*.sqlite")):
+        raise TelemetryError(
+            f"Events wait in the spool {spool}: start the service, let it drain, stop it, and run this again."
+        )
+
+
+def wrap_everything(connection: Connection, key: bytes) -> int:
+    """Replace every stored pseudonym by its wrapped form; how many there were. Does not commit."""
+    columns = pseudonym_columns()
+    connection.execute(text(f"LOCK TABLE {', '.join(table.name for table in columns)} IN EXCLUSIVE MODE"))
+    connection.execute(text("CREATE TEMPORARY TABLE wrapped (old bytea, new bytea) ON COMMIT DROP"))
+    number = 0
+    driver: Any = connection.connection.driver_connection
+    for olds in stored_pseudonyms(driver, columns):
+        with driver.cursor().copy("COPY wrapped (old, new) FROM STDIN (FORMAT BINARY)") as copy:
+            copy.set_types(["bytea", "bytea"])
+            for old in olds:
+                copy.write_row((old, wrap(key, old)))
+        number += len(olds)
+    connection.execute(text("ALTER TABLE wrapped ADD PRIMARY KEY (old)"))
+    connection.execute(text("ANALYZE wrapped"))
+    for table, names in columns.items():
+        settled = ", ".join(f"{name} = (SELECT new FROM wrapped WHERE old = {name})" for name in names)
+        connection.execute(text(f"UPDATE {table.name} SET {settled}"))
+    return number
+
+
+def stored_pseudonyms(driver: Any, columns: dict[Table, list[str]]) -> Iterator[list[bytes]]:
+    """Every distinct stored pseudonym, some at a time."""
+    queries = [
+        f"SELECT {name} FROM {table.name} WHERE {name} IS NOT NULL"
+        for table, names in columns.items()
+        for name in names
+    ]
+    with driver.cursor(name="pseudonyms") as cursor:
+        cursor.execute(" UNION ".join(queries).encode())
+        while rows := cursor.fetchmany(FETCHED):
+            yield [row[0] for row in rows]

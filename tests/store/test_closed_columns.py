@@ -1,0 +1,192 @@
+"""The belt: Postgres itself refuses free text in every column, and takes every word that the wire accepts."""
+
+import asyncio
+import datetime as dt
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+import pytest
+from sqlalchemy import LargeBinary, Text
+
+from app.contract.vocabulary import EXCEPTION_CLASSES, SYSTEM_FAMILIES, SYSTEMS, shipped_connectors
+from app.contract.wire import OBJECTS
+from app.privacy.examination import RULES
+from app.privacy.projection import Arrival
+from app.privacy.pseudonyms import Pseudonyms
+from app.privacy.verdict import Installation, judge
+from app.store.database import open_write_engine
+from app.store.events import INTERNAL, Batch, Tally, insert
+from app.store.tables import events, metadata, rejections
+from tests.samples import captured_requests, clean_event
+
+NOW = dt.datetime(2026, 11, 23, 12, tzinfo=dt.UTC)
+FREE_TEXT = (
+    "jane@example.com",
+    "Jane Doe",
+    "/home/jane/x",
+    "10.0.3.17 ",
+    "Linux\n",
+    "source-faker\n",
+    "3.1.1; Jane",
+)
+ROW = {
+    "occurred_at": NOW,
+    "received_at": NOW,
+    "bucket": 7,
+    "write_key": 1,
+    "first_run": False,
+    "message_key": bytes(16),
+    "event": "sync",
+    "state": "started",
+}
+OPERATORS_OWN = {("write_keys", "name")}  # what an operator calls a key
+
+
+@pytest.fixture
+def connection(database_url: str) -> Iterator["psycopg.Connection[Any]"]:
+    with psycopg.connect(database_url.replace("+psycopg", ""), autocommit=True) as connection:
+        yield connection
+
+
+def put(connection: "psycopg.Connection[Any]", table: str, **values: object) -> None:
+    """Insert a row and take it away again."""
+    row = ROW | ({"reason": "missing", "path": "event"} if table == "rejections" else {}) | values
+    with connection.transaction(force_rollback=True):
+        names, holes = ", ".join(row), ", ".join(f"%({name})s" for name in row)
+        connection.execute(f"INSERT INTO {table} ({names}) VALUES ({holes})".encode(), row)
+
+
+def columns(kind: type) -> list[tuple[str, str]]:
+    return [
+        (table.name, column.name)
+        for table in (events, rejections)
+        for column in table.columns
+        if isinstance(column.type, kind)
+    ]
+
+
+@pytest.mark.parametrize(("table", "column"), columns(Text))
+def test_free_text_is_refused_by_every_column(
+    connection: "psycopg.Connection[Any]", table: str, column: str
+) -> None:
+    put(connection, table)
+    for text in FREE_TEXT:
+        with pytest.raises(psycopg.errors.CheckViolation):
+            put(connection, table, **{column: text})
+
+
+@pytest.mark.parametrize(("table", "column"), columns(LargeBinary))
+def test_a_pseudonym_has_sixteen_bytes(
+    connection: "psycopg.Connection[Any]", table: str, column: str
+) -> None:
+    put(connection, table, **{column: bytes(16)})
+    for wrong in (b"", bytes(15), bytes(17), b"jane@example.com and more"):
+        with pytest.raises(psycopg.errors.CheckViolation):
+            put(connection, table, **{column: wrong})
+
+
+def test_every_text_and_every_pseudonym_is_checked(connection: "psycopg.Connection[Any]") -> None:
+    checked = {
+        (row[0], row[1])
+        for row in connection.execute(
+            "SELECT c.conrelid::regclass::text, a.attname FROM pg_constraint c"
+            " JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = ANY (c.conkey) WHERE c.contype = 'c'"
+        )
+    }
+    keys = {
+        ("write_keys", "key_hash"),
+        ("hash_key_check", "key_check"),
+    }  # written by us alone, never from a request
+    for table in metadata.sorted_tables:
+        for column in table.columns:
+            if isinstance(column.type, Text | LargeBinary):
+                assert (table.name, column.name) in checked | keys | OPERATORS_OWN
+
+
+def test_every_word_of_the_vocabulary_is_taken(connection: "psycopg.Connection[Any]") -> None:
+    words = {
+        "source_name": [*shipped_connectors(), "unknown", "custom"],
+        "destination_name": ["destination-duckdb", "custom"],
+        "exception_class": [*EXCEPTION_CLASSES, "other"],
+        "os": [
+            *SYSTEMS,
+            *SYSTEM_FAMILIES,
+            "CYGWIN_NT-10.0-19045",
+            "Google Colab (release-colab_20251118-060054_RC00)",
+        ],
+        "version": [
+            "0.71.3",
+            "1.0.0rc37",
+            "0.71.2.dev141039313338033",
+            "0.54.1.post5.dev0+1b1637b4",
+            "0.0.0",
+        ],
+        "python_version": ["3.11.7 (CPython)", "3.13.0a6+ (CPython)", "3.10.1 (PyPy)"],
+        "source_version": ["7.2.1", "unknown", "latest", "1.0", "1.0.0-rc.1", "2.0.0.dev3"],
+    }
+    for column, values in words.items():
+        for value in values:
+            put(connection, "events", **{column: value})
+
+
+def test_every_rule_and_every_path_is_taken(connection: "psycopg.Connection[Any]") -> None:
+    rules = {*RULES.values(), INTERNAL, "too_large", "duplicate_key", "not_a_number", "character", "too_deep"}
+    for rule in (*rules, "not_an_object", "pii_email"):
+        put(connection, "rejections", reason=rule)
+    for parents, keys in OBJECTS.items():
+        for key in (*keys, "*"):
+            put(connection, "rejections", path=".".join((*parents, key)))
+
+
+def test_captured_events_are_taken(database_url: str) -> None:
+    installation = Installation(
+        shipped_connectors(), Pseudonyms("a hash key of thirty-two characters or more")
+    )
+    bodies = [request["body"] for request in captured_requests()]
+    sent = [event for body in bodies for event in body.get("batch", [body])]
+    verdicts = [judge(event, Arrival(NOW, 1, b"key"), installation) for event in sent]
+
+    async def run() -> list[str]:
+        engine = open_write_engine(database_url)
+        async with engine.connect() as connection:
+            outcomes = await insert(connection, Batch(verdicts))
+        await engine.dispose()
+        return outcomes
+
+    outcomes = asyncio.run(run())
+    assert [outcome == "rejected" for outcome in outcomes] == [verdict.rejected for verdict in verdicts]
+
+
+def test_a_row_that_postgres_refuses_never_blocks_its_batch(database_url: str) -> None:
+    """Should a bug let free text through, its event is refused, and nothing of the text is kept."""
+    installation = Installation(
+        shipped_connectors(), Pseudonyms("a hash key of thirty-two characters or more")
+    )
+    verdicts = [
+        judge(clean_event(number_of_records=n), Arrival(NOW, 1, b"key"), installation) for n in range(5)
+    ]
+    verdicts[2].row["source_name"] = "jane@example.com"
+    verdicts[4].row["anonymous_id"] = b"jane@example.com, too"
+    odd = Counter({Tally(NOW, 1, "withheld", "jane@example.com"): 1})
+
+    async def run(tallies: Counter[Tally]) -> list[str]:
+        engine = open_write_engine(database_url)
+        async with engine.connect() as connection:
+            batch = Batch(verdicts, tallies)
+            outcomes = await insert(connection, batch)
+            assert len(await insert(connection, batch)) == len(verdicts)  # sent again: the fences hold
+        await engine.dispose()
+        return outcomes
+
+    expected = ["accepted", "accepted", "rejected", "accepted", "rejected"]
+    assert asyncio.run(run(Counter())) == expected
+    with psycopg.connect(database_url.replace("+psycopg", "")) as connection:
+        assert connection.execute("SELECT reason, count(*) FROM rejections GROUP BY 1").fetchall() == [
+            ("internal", 2)
+        ]
+        counts = connection.execute("SELECT outcome, sum(count)::int FROM outcomes GROUP BY 1").fetchall()
+        assert dict(counts) == {"received": 5, "accepted": 3, "rejected": 2}
+    again = asyncio.run(run(odd))
+    assert len(again) == len(verdicts)
