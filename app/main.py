@@ -19,7 +19,6 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 
 from app import __version__
-from app.contract.vocabulary import shipped_connectors
 from app.ingest.committer import Committer, UnavailableError
 from app.ingest.keyring import Keyring
 from app.ingest.routes import Ingest, endpoints
@@ -27,12 +26,12 @@ from app.ingest.shortcut import TelemetryApp, add_reference
 from app.ingest.spooler import Spooler
 from app.ingest.writer import Writer
 from app.operations import health, limits, logs, metrics, preparation, routes, server, upkeep
-from app.privacy.pseudonyms import Pseudonyms
+from app.operations.registry import Vocabulary
 from app.privacy.verdict import Installation
 from app.problems import Problem, TelemetryError
 from app.reports import routes as reports
 from app.settings import Settings, load_settings
-from app.store import keys, migrations, secrets
+from app.store import connectors, keys, migrations, secrets
 from app.store.database import hold, open_engine, open_write_engine
 from app.store.events import Batch, Tally
 
@@ -53,7 +52,7 @@ class Service:
         self.settings = settings
         held = secrets.resolve(settings)
         self.report_token = held.report_token
-        self.pseudonyms = Pseudonyms(held.hash_key)
+        self.pseudonyms = held.pseudonyms()
         self.database = resources.enter_context(hold(settings))
         self.engine = open_engine(self.database.url)
         resources.callback(self.engine.dispose)
@@ -70,7 +69,8 @@ class Service:
             self.settle_write_keys,
         )
         self.writer = Writer(self.committer, self.spooler, settings.deadline_ms)
-        installation = Installation(shipped_connectors(), self.pseudonyms)
+        self.vocabulary = Vocabulary(self.load_connectors)
+        installation = Installation(self.vocabulary.names, self.pseudonyms)
         admissions = limits.limit_addresses(settings), limits.limit_keys(settings)
         self.ingest = Ingest(self.keyring, self.writer, installation, *admissions)
         self.upkeep = upkeep.create(self.database.url, settings)
@@ -79,6 +79,11 @@ class Service:
         """The write keys in force."""
         with self.engine.connect() as connection:
             return keys.load(connection)
+
+    def load_connectors(self) -> frozenset[str]:
+        """The connector names that were learned since the release."""
+        with self.engine.connect() as connection:
+            return connectors.load(connection)
 
     def settle_write_keys(self, batch: Batch) -> None:
         """Give the rows of a spooled batch the numbers that their write keys have in the database.
@@ -117,7 +122,8 @@ class Service:
         """Write while the block lasts, and then what is still waiting; drain the spool for a bounded time."""
         await self.prepare()
         writing = asyncio.create_task(self.writer.run())
-        background = [asyncio.create_task(self.keep_prepared()), asyncio.create_task(self.spooler.run())]
+        lasting = (self.keep_prepared(), self.spooler.run(), self.vocabulary.keep_fresh())
+        background = [asyncio.create_task(task) for task in lasting]
         self.upkeep.start()
         try:
             yield

@@ -42,6 +42,11 @@ class Settings(BaseSettings):
         description="Key of the HMAC under which ids are stored, 32 characters or more. Generated with the embedded "
         "database; required with an external one.",
     )
+    hash_key_rotations: SecretStr = Field(
+        SecretStr(""),
+        description="Keys that `keys rotate-hash` added to the hash key since, oldest first, separated by commas, 32 "
+        "characters or more each. The hash key itself stays as it was.",
+    )
     write_keys: SecretStr = Field(
         SecretStr(""), description="Further write keys to accept, separated by commas."
     )
@@ -51,7 +56,8 @@ class Settings(BaseSettings):
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="How much is logged.")
     raw_retention_days: Annotated[int, Field(ge=1, le=36_500)] = Field(
-        90, description="Days after their arrival for which single events are kept; whole weeks are dropped at once."
+        90,
+        description="Days after their arrival for which single events are kept; whole weeks are dropped at once.",
     )
     deadline_ms: Annotated[int, Field(ge=50, le=60_000)] = Field(
         1000, description="Milliseconds within which a request must be durable."
@@ -61,14 +67,17 @@ class Settings(BaseSettings):
         description="Quota of the spool of one process, in MiB: what waits on disk while Postgres is away.",
     )
     address_rate: Annotated[int, Field(ge=0)] = Field(
-        50, description="Requests a second that one address may send, ten times that at once; 0 switches it off."
+        50,
+        description="Requests a second that one address may send, ten times that at once; 0 switches it off.",
     )
     key_rate: Annotated[int, Field(ge=0)] = Field(
-        0, description="Requests a second under one write key, ten times that at once; 0, the default, switches it off: "
-        "PyAirbyte's key is everybody's."
+        0,
+        description="Requests a second under one write key, ten times that at once; 0, the default, switches it off: "
+        "PyAirbyte's key is everybody's.",
     )
     limit_loopback: bool = Field(
-        False, description="Whether the limits hold for loopback, too. Behind a proxy set the limits there instead."
+        False,
+        description="Whether the limits hold for loopback, too. Behind a proxy set the limits there instead.",
     )
     pg_bin: Path | None = Field(None, description="Folder of the Postgres binaries of the embedded database.")
 
@@ -80,7 +89,18 @@ class Settings(BaseSettings):
             raise ValueError("needs at least 32 characters")
         return key
 
-    @field_validator("write_keys", "report_token")
+    @field_validator("hash_key_rotations")
+    @classmethod
+    def check_rotations(cls, keys: SecretStr) -> SecretStr:
+        """Refuse keys that are short enough to be guessed, and one that stands twice."""
+        parts = keys.get_secret_value().split(",") if keys.get_secret_value() else []
+        if any(len(key) < 32 for key in parts):
+            raise ValueError("needs at least 32 characters each")
+        if len(set(parts)) < len(parts):
+            raise ValueError("has a key twice")
+        return keys
+
+    @field_validator("write_keys", "report_token", "hash_key_rotations")
     @classmethod
     def check_printable(cls, secret: SecretStr | None) -> SecretStr | None:
         """Refuse a secret that HTTP Basic or a comma-separated list could not carry."""
@@ -96,6 +116,11 @@ class Settings(BaseSettings):
         if token is not None and "," in token.get_secret_value():
             raise ValueError("takes one token, without commas")
         return token
+
+    @property
+    def rotations(self) -> tuple[str, ...]:
+        """The keys of `TELEMETRY_HASH_KEY_ROTATIONS`, oldest first."""
+        return tuple(filter(None, self.hash_key_rotations.get_secret_value().split(",")))
 
     @property
     def extra_write_keys(self) -> tuple[str, ...]:

@@ -38,7 +38,7 @@ def serve(settings: Settings) -> None:
     listener = listen(settings.host, settings.port)
     with listener, hold(settings, create=True) as database:
         held = secrets.resolve(settings)
-        first_key = prepare_or_spool(settings, database, Pseudonyms(held.hash_key))
+        first_key = prepare_or_spool(settings, database, held.pseudonyms())
         print_banner(settings, listener.getsockname()[1], held.report_token, first_key)
         config = uvicorn.Config(
             "app.main:create_app",
