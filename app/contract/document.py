@@ -17,7 +17,9 @@ from app.problems import Problem
 ILLEGAL_CHARACTERS: Final = re.compile("[\x00\ud800-\udfff]")
 
 LONG_NUMBER: Final = re.compile("[0-9]{19}")
-BRACKETS: Final = re.compile(r'[\[{]+|[\]}]+|"[^"\\]*(?:\\.[^"\\]*)*"')
+# A run of brackets behind whatever else there is. Possessive, and whatever begins also matches, be it cut off: linear.
+STRING: Final = r'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)'
+BRACKETS: Final = re.compile(rf'(?:[^\[\]{{}}"]++|{STRING})*+([\[{{]+|[\]}}]+|\Z)', re.DOTALL)
 DEEPEST: Final = 100
 
 
@@ -94,16 +96,16 @@ def cut(text: str) -> str:
     kept = []
     depth = end = 0
     for token in BRACKETS.finditer(text):
-        start, stop = token.span()
-        if text[start] in "[{":
-            if depth < DEEPEST <= depth + stop - start:
+        start, size = token.start(1), len(token[1])
+        if token[1].startswith(("[", "{")):
+            if depth < DEEPEST <= depth + size:
                 kept.append(text[end : start + DEEPEST - depth - 1])
-            depth += stop - start
-        elif text[start] in "]}":
-            if depth - stop + start < DEEPEST <= depth:
+            depth += size
+        elif token[1].startswith(("]", "}")):
+            if depth - size < DEEPEST <= depth:
                 kept.append("0")
                 end = start + depth - DEEPEST + 1
-            depth -= stop - start
+            depth -= size
     return "".join([*kept, text[end:]])
 
 
