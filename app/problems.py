@@ -30,6 +30,7 @@ class Problem(Exception):  # noqa: N818 -- RFC 9457 calls it a problem
     rule: str | None = None
     path: str | None = None
     retry_after: int | None = None
+    allow: str | None = None
 
     def fresh(self) -> "Problem":
         """A problem like this one, to raise: an exception raised twice keeps the frames of both times, and so on for ever."""
@@ -57,6 +58,8 @@ class Problem(Exception):  # noqa: N818 -- RFC 9457 calls it a problem
         headers = [(b"content-type", PROBLEM_TYPE.encode())]
         if self.retry_after is not None:
             headers.append((b"retry-after", str(self.retry_after).encode()))
+        if self.status == HTTPStatus.METHOD_NOT_ALLOWED and self.allow:
+            headers.append((b"allow", self.allow.encode()))
         if self.status == HTTPStatus.UNAUTHORIZED:
             headers.append((b"www-authenticate", b'Basic realm="write key"'))
         return headers

@@ -36,7 +36,7 @@ NOT_AN_OBJECT: Final = Problem(400, "malformed", "The body must be a JSON object
 NOT_A_BATCH: Final = Problem(
     400, "malformed", "The body must be an object with a list `batch`.", rule="not_a_batch"
 )
-NOT_ALLOWED: Final = Problem(405, "method_not_allowed", "Send a POST request.")
+NOT_ALLOWED: Final = Problem(405, "method_not_allowed", "Send a POST request.", allow="POST")
 FAILED: Final = Problem(500, "internal", "The service failed; the fault is ours and is logged.")
 DETAILS: Final = {
     "too_large": "The event is larger than 32 KiB.",

@@ -331,7 +331,9 @@ def test_what_the_client_dropped_is_tallied(service: Service, client: httpx.Clie
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "OPTIONS"])
 def test_other_methods(client: httpx.Client, method: str) -> None:
-    assert_problem(client.request(method, "/v1/track"), 405, "method_not_allowed")
+    reply = client.request(method, "/v1/track")
+    assert_problem(reply, 405, "method_not_allowed")
+    assert reply.headers["allow"] == "POST"
 
 
 def test_unknown_paths_are_problems_too(client: httpx.Client) -> None:
