@@ -17,9 +17,9 @@ from app.problems import Problem
 ILLEGAL_CHARACTERS: Final = re.compile("[\x00\ud800-\udfff]")
 
 LONG_NUMBER: Final = re.compile("[0-9]{19}")
-# A run of brackets behind whatever else there is. Possessive, and whatever begins also matches, be it cut off: linear.
-STRING: Final = r'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)'
-BRACKETS: Final = re.compile(rf'(?:[^\[\]{{}}"]++|{STRING})*+([\[{{]+|[\]}}]+|\Z)', re.DOTALL)
+# Runs of brackets, and strings, in which brackets mean nothing. A string that is cut off matches, too: else each of
+# thousands of quotation marks would be followed to the end of the text.
+BRACKETS: Final = re.compile(r'[\[{]+|[\]}]+|"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
 DEEPEST: Final = 100
 
 
@@ -96,12 +96,13 @@ def cut(text: str) -> str:
     kept = []
     depth = end = 0
     for token in BRACKETS.finditer(text):
-        start, size = token.start(1), len(token[1])
-        if token[1].startswith(("[", "{")):
+        start, stop = token.span()
+        size = stop - start
+        if text[start] in "[{":
             if depth < DEEPEST <= depth + size:
                 kept.append(text[end : start + DEEPEST - depth - 1])
             depth += size
-        elif token[1].startswith(("]", "}")):
+        elif text[start] in "]}":
             if depth - size < DEEPEST <= depth:
                 kept.append("0")
                 end = start + depth - DEEPEST + 1

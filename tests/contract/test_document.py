@@ -145,9 +145,14 @@ def test_an_item_nested_without_end_leaves_its_neighbours_readable(
     assert find_fault(deep) == "too_deep"
 
 
-@pytest.mark.parametrize(
-    "text", ["[" * 5_000, "[" * 5_000 + "]" * 4_999, "[" * 5_000 + "]" * 5_001, '[["' * 5_000]
-)
+NESTED = "[" * 5_000
+ENDLESS = [
+    *["", "]" * 4_999, "]" * 5_001],
+    *[unit * 100_000 for unit in ('"', '"x', '"\\', "\\", 'a"b\\', '[["')],
+]
+
+
+@pytest.mark.parametrize("text", [NESTED + rest for rest in ENDLESS], ids=range(len(ENDLESS)))
 def test_what_is_nested_and_no_json(text: str) -> None:
     with pytest.raises(Problem):
         parse(text.encode())
