@@ -40,14 +40,13 @@ PAGE: Final = """<!DOCTYPE html>
 <style>
 :root {{ color-scheme: light dark; --line: #d0d4dc; --quiet: #f4f5f8; --link: #0b57d0; }}
 @media (prefers-color-scheme: dark) {{ :root {{ --line: #3c414b; --quiet: #22252b; --link: #8ab4f8; }} }}
-body {{ font: 17px/1.6 system-ui, sans-serif; max-width: 46rem; margin: 0 auto; padding: 1rem 1.1rem 4rem;
+body {{ font: 17px/1.6 system-ui, sans-serif; max-width: 58rem; margin: 0 auto; padding: 1rem 1.1rem 4rem;
   overflow-wrap: break-word; }}
 h1, h2, h3 {{ line-height: 1.25; margin: 2.2rem 0 .6rem; }}
 h1 {{ font-size: 1.7rem; margin-top: 1rem; }}
 h2 {{ font-size: 1.3rem; }}
 a {{ color: var(--link); }}
-code {{ font: .88em ui-monospace, monospace; background: var(--quiet); padding: .1em .3em; border-radius: 4px;
-  overflow-wrap: anywhere; }}
+code {{ font: .88em ui-monospace, monospace; background: var(--quiet); padding: .1em .3em; border-radius: 4px; }}
 pre {{ background: var(--quiet); padding: .8rem 1rem; border-radius: 6px; overflow-x: auto; }}
 pre code {{ padding: 0; overflow-wrap: normal; }}
 table {{ border-collapse: collapse; width: 100%; margin: 1rem 0; font-size: .92rem; line-height: 1.45; }}
@@ -57,6 +56,8 @@ th, td {{ text-align: left; vertical-align: top; padding: .45rem .6rem .45rem 0;
   table, tbody, tr, td {{ display: block; width: auto; }}
   tr {{ padding: .6rem 0; border-bottom: 1px solid var(--line); }}
   td {{ border: 0; padding: .1rem 0; }}
+  td:first-child {{ font-weight: 600; }}
+  code {{ overflow-wrap: anywhere; }}
   td:empty {{ display: none; }}
 }}
 </style>
