@@ -1,4 +1,4 @@
-"""The command line: `pyairbyte-telemetry serve | migrate | keys | report | demo`."""
+"""The command line `pyairbyte-telemetry`: every verb is a function, here or in the module of its area."""
 
 import sys
 from typing import Annotated
@@ -9,7 +9,7 @@ from rich.table import Table
 
 from app.demo.cli import demo
 from app.operations import server
-from app.operations.cli import connectors_app, forget, import_, rotate_hash
+from app.operations.cli import connectors_app, doctor, forget, import_, rotate_hash
 from app.problems import Problem, TelemetryError
 from app.reports.cli import report
 from app.settings import load_settings
@@ -29,6 +29,7 @@ keys_app.command("rotate-hash")(rotate_hash)
 app.command()(report)
 app.command()(demo)
 app.command()(forget)
+app.command()(doctor)
 app.command("import")(import_)
 
 

@@ -1,4 +1,4 @@
-"""The commands that keep a service in order: `forget`, `keys rotate-hash`, `connectors refresh`."""
+"""The commands that keep a service in order: forget, import, doctor, `keys rotate-hash`, `connectors refresh`."""
 
 import datetime as dt
 import threading
@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import Progress
 from rich.table import Table
 from sqlalchemy.engine import Connection
@@ -17,6 +18,7 @@ from sqlalchemy.engine import Connection
 from app.contract.vocabulary import shipped_connectors
 from app.operations import forget as forgetting
 from app.operations import history, preparation, registry, rotation
+from app.operations.doctor import examine
 from app.operations.maintenance import only_one
 from app.privacy.projection import Arrival
 from app.privacy.pseudonyms import Pseudonyms
@@ -181,3 +183,19 @@ def refresh_connectors(
         f"Connectors in the registry: {len(found.names)}. New: {len(found.names - known)}. "
         f"Left out: {found.private} private, {found.unusable} without a proper name."
     )
+
+
+def doctor() -> None:
+    """Look at settings, data dir, database and clock, and say what is wrong. Exit status 1 if anything is.
+
+    Example: pyairbyte-telemetry doctor
+    """
+    table = Table("", "", "")
+    findings = list(examine(load_settings()))
+    for finding in findings:
+        table.add_row(
+            finding.what, "[green]ok[/green]" if finding.well else "[red]fault[/red]", escape(finding.said)
+        )
+    Console().print(table)
+    if not all(finding.well for finding in findings):
+        raise typer.Exit(1)

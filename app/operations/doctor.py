@@ -1,0 +1,149 @@
+"""`doctor`: looks at everything that a service needs, and says what is wrong and how to mend it."""
+
+import datetime as dt
+import os
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import select, text
+from sqlalchemy.engine import Connection
+from sqlalchemy.exc import DBAPIError
+
+from app.privacy.pseudonyms import Pseudonyms
+from app.problems import TelemetryError
+from app.settings import Settings
+from app.store import keys, migrations, partitions, secrets
+from app.store.database import hold, open_admin_engine
+from app.store.tables import hash_key_check
+
+SECRETS: Final = ("hash-key", secrets.ROTATIONS, "report-token", "write-key")
+CLOCK: Final = dt.timedelta(seconds=5)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """The result of one check: what was looked at, whether it is well, and what there is to say."""
+
+    what: str
+    well: bool
+    said: str
+
+
+def examine(settings: Settings) -> Iterator[Finding]:
+    """Every check in order; those on the database end with the first that makes the others pointless."""
+    yield Finding("settings", True, f"{settings.workers} workers on {settings.host}:{settings.port}")
+    yield check_data_dir(settings.data_dir)
+    if stored := check_secrets(settings.data_dir):
+        yield stored
+    try:
+        with connect(settings) as connection:
+            yield from check_database(connection, secrets.resolve(settings).pseudonyms())
+    except TelemetryError as error:
+        yield Finding("database", False, str(error))
+    except DBAPIError as error:
+        code = getattr(error.orig, "sqlstate", None) or "no connection"
+        yield Finding(
+            "database",
+            False,
+            f"Cannot be reached ({code}). Is TELEMETRY_DATABASE_URL right, and does it run?",
+        )
+
+
+@contextmanager
+def connect(settings: Settings) -> Iterator[Connection]:
+    """A connection to the configured database."""
+    with hold(settings) as database, open_admin_engine(database.url).connect() as connection:
+        yield connection
+
+
+def check_data_dir(folder: Path) -> Finding:
+    """The data dir can be written, or made."""
+    there = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        return Finding("data dir", False, f"{there} cannot be written by this user.")
+    if there != folder:
+        return Finding("data dir", True, f"{folder}, not made yet")
+    waiting = len(list((folder / "spool").glob("*.sqlite")))
+    return Finding("data dir", True, f"{folder}, {waiting} spools")
+
+
+def check_secrets(folder: Path) -> Finding | None:
+    """Nobody else may read the generated secrets."""
+    found = [folder / name for name in SECRETS if (folder / name).exists()]
+    open_ones = [file.name for file in found if stat.S_IMODE(file.stat().st_mode) & 0o077]
+    if open_ones:
+        return Finding("secrets", False, f"Others may read {', '.join(open_ones)}: chmod 600.")
+    return Finding("secrets", True, f"{len(found)} files of mode 0600") if found else None
+
+
+def check_database(connection: Connection, pseudonyms: Pseudonyms) -> Iterator[Finding]:
+    """Version, revision, hash key, partitions and clock."""
+    version: str = connection.execute(text("SELECT current_setting('server_version')")).scalar_one()
+    yield Finding(
+        "database",
+        int(version.split(".", maxsplit=1)[0].split(maxsplit=1)[0]) >= 15,
+        f"Postgres {version}; 15 or later is needed",
+    )
+    revision = MigrationContext.configure(connection).get_current_revision()
+    if revision != migrations.head():
+        yield Finding("schema", False, f"Revision {revision}, not {migrations.head()}: run `migrate`.")
+        return
+    yield Finding("schema", True, f"revision {revision}")
+    checks: tuple[Callable[[], Finding], ...] = (
+        lambda: check_hash_key(connection, pseudonyms),
+        lambda: check_write_keys(connection),
+        lambda: check_partitions(connection),
+        lambda: check_clock(connection),
+    )
+    for check in checks:
+        yield check()
+
+
+def check_hash_key(connection: Connection, pseudonyms: Pseudonyms) -> Finding:
+    """The hash key is the one that the database was written with."""
+    stored = connection.execute(select(hash_key_check.c.key_check)).scalar()
+    if stored is None:
+        return Finding("hash key", True, "none used yet")
+    if bytes(stored) != pseudonyms.check():
+        return Finding(
+            "hash key", False, "Not the one that this database was written with: nothing can be stored."
+        )
+    return Finding("hash key", True, "the one that this database was written with")
+
+
+def check_write_keys(connection: Connection) -> Finding:
+    """Somebody may send."""
+    number = len(keys.load(connection))
+    return Finding(
+        "write keys", number > 0, f"{number} in force" if number else "None in force: `keys create NAME`."
+    )
+
+
+def check_partitions(connection: Connection) -> Finding:
+    """The coming weeks have partitions, and the default one is small."""
+    now = dt.datetime.now(dt.UTC)
+    present = set(partitions.weeks(connection))
+    missing = [week for week in partitions.due(now)[partitions.WEEKS_BACK :] if week not in present]
+    strays: int = connection.execute(
+        text("SELECT count(*) FROM (SELECT FROM events_default LIMIT 100001) AS strays")
+    ).scalar_one()
+    if missing:
+        return Finding("partitions", False, f"None for {missing[0]}: run `migrate`; `serve` makes them, too.")
+    return Finding(
+        "partitions",
+        strays <= 100_000,
+        f"{len(present)} weeks; {strays} events outside of them (clocks that are off)",
+    )
+
+
+def check_clock(connection: Connection) -> Finding:
+    """This machine and the database agree on the time."""
+    there: dt.datetime = connection.execute(text("SELECT clock_timestamp()")).scalar_one()
+    off = abs(dt.datetime.now(dt.UTC) - there)
+    said = f"{off.total_seconds():.1f} s from the database's"
+    return Finding("clock", off <= CLOCK, said if off <= CLOCK else f"{said}: set it by NTP.")
