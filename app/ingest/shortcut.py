@@ -46,7 +46,7 @@ RESULT: Final = {
     "type": "object",
     "properties": {
         "id": {"type": "string", "description": "ULID of the event; a retry gets the same"},
-        "outcome": {"enum": ["accepted", "duplicate", "rejected"]},
+        "outcome": {"enum": ["accepted", "duplicate", "queued", "expired", "forgotten", "rejected"]},
         "reason": {"type": "string"},
         "path": {"type": "string"},
         "withheld": {"type": "array", "items": {"type": "string"}},

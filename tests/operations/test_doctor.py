@@ -35,7 +35,7 @@ def test_faults_are_named(make_service: ServiceFactory, database_url: str, bare:
     assert "another-key" not in done.stdout
     bare.run("UPDATE alembic_version SET version_num = '0001'")
     assert "run `migrate`" in service.run("doctor").stdout
-    service.environment["TELEMETRY_DATABASE_URL"] = "postgresql://nobody:secret@127.0.0.1:1/none"
+    service.environment["TELEMETRY_DATABASE_URL"] = "postgresql://nobody:hunter2@127.0.0.1:1/none"
     away = service.run("doctor")
     assert away.returncode == 1
-    assert "secret" not in away.stdout + away.stderr
+    assert "hunter2" not in away.stdout + away.stderr
