@@ -33,7 +33,11 @@ def describe_commands() -> str:
     command = typer.main.get_command(cli)
     context = typer.Context(command)
     text = get_docs_for_click(obj=command, ctx=context, name="pyairbyte-telemetry")
-    return "\n".join(line.rstrip() for line in text.partition("\n")[2].splitlines()).strip().replace("\n## ", "\n### ")
+    return (
+        "\n".join(line.rstrip() for line in text.partition("\n")[2].splitlines())
+        .strip()
+        .replace("\n## ", "\n### ")
+    )
 
 
 def pages() -> dict[Path, str]:
