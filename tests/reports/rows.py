@@ -3,6 +3,7 @@
 import datetime as dt
 import hashlib
 import itertools
+import re
 import zlib
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -112,3 +113,8 @@ class Store:
     def report(self, *, now: dt.datetime = NOW, **given: str) -> dict[str, registry.Row]:
         """The rows of the report by connector."""
         return {str(row["connector"]): row for row in self.ask(given, now).rows}
+
+
+def source_of(*words: object) -> str:
+    """A connector named after something, spelled as the names of connectors are: the columns take no others."""
+    return "source-" + re.sub("[^a-z0-9]+", "-", "-".join(map(str, words)).lower())

@@ -7,7 +7,7 @@ from sqlalchemy import text
 from app.reports.parameters import parse
 from app.reports.registry import CONNECTORS
 from app.reports.run import bind, reading, statement
-from tests.reports.rows import NOW, Store, Stored, refuse, sync
+from tests.reports.rows import NOW, Store, Stored, refuse, source_of, sync
 
 PROMISED = [
     "connector",
@@ -148,10 +148,10 @@ RELEASES = ("0.71.3", "0.54.1.post5", "10.20.30", None)
 
 def test_prerelease(store: Store) -> None:
     for version in (*PRERELEASES, *RELEASES):
-        accepted, refused = (sync("failed", source=f"source-{version}", version=version) for _ in range(2))
+        accepted, refused = (sync("failed", source=source_of(version), version=version) for _ in range(2))
         store.write([accepted, refuse(refused)])
-    assert store.report().keys() == {f"source-{version}" for version in RELEASES}
-    assert store.report(prerelease="only").keys() == {f"source-{version}" for version in PRERELEASES}
+    assert store.report().keys() == {source_of(version) for version in RELEASES}
+    assert store.report(prerelease="only").keys() == {source_of(version) for version in PRERELEASES}
     assert {row["attempts"] for row in store.report(prerelease="include").values()} == {2}
     assert len(store.report(prerelease="include")) == len(PRERELEASES) + len(RELEASES)
 

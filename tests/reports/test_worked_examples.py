@@ -4,7 +4,7 @@ import datetime as dt
 
 import pytest
 
-from tests.reports.rows import HOUR, NOON, NOW, Store, Stored, pseudonym, refuse, sync
+from tests.reports.rows import HOUR, NOON, NOW, Store, Stored, pseudonym, refuse, source_of, sync
 
 CONFIG_CLASSES = (
     "PyAirbyteInputError",
@@ -124,14 +124,10 @@ LANES: tuple[tuple[str, str | None, str | None], ...] = (
 
 def test_lane(store: Store) -> None:
     for lane, destination, cache in LANES:
-        row = sync(
-            "failed", source=f"source-{lane}-{destination}-{cache}", destination=destination, cache=cache
-        )
+        row = sync("failed", source=source_of(lane, destination, cache), destination=destination, cache=cache)
         store.write([row, refuse(row | {"message_key": pseudonym(f"{lane} {destination} {cache}")})])
     for lane in ("write", "cache", "direct"):
-        expected = {
-            f"source-{name}-{destination}-{cache}" for name, destination, cache in LANES if name == lane
-        }
+        expected = {source_of(name, destination, cache) for name, destination, cache in LANES if name == lane}
         found = store.report(lane=lane)
         assert found.keys() == expected
         assert {row["failed"] for row in found.values()} == {2}
@@ -198,14 +194,14 @@ OTHER_CLASSES = (
 
 def test_config_failures_are_not_ranked(store: Store) -> None:
     for error in (*CONFIG_CLASSES, *OTHER_CLASSES):
-        store.write([sync("failed", source=f"source-{error}", exception_class=error)])
+        store.write([sync("failed", source=source_of(error), exception_class=error)])
     rows = store.report()
     assert {row["failed"] for row in rows.values()} == {1}
     assert {name for name, row in rows.items() if row["failed_config"]} == {
-        f"source-{name}" for name in CONFIG_CLASSES
+        source_of(name) for name in CONFIG_CLASSES
     }
     assert {name for name, row in rows.items() if row["affected_units"]} == {
-        f"source-{name}" for name in OTHER_CLASSES
+        source_of(name) for name in OTHER_CLASSES
     }
 
 
