@@ -10,31 +10,6 @@ OTHER: Final = "other"  # somebody's own exception class
 
 SHARED_ANONYMOUS_ID: Final = "airbyte-lib-user"  # sent by everyone up to PyAirbyte 0.7.4: no user
 
-EVENTS: Final = ("install", "sync", "validate", "check")
-STATES: Final = ("started", "failed", "succeeded", "canceled")
-NOTEBOOKS: Final = ("GOOGLE_COLAB", "JUPYTER", "VS_CODE")
-EXECUTORS: Final = (
-    "VenvExecutor",
-    "PathExecutor",
-    "DockerExecutor",
-    "DeclarativeExecutor",
-    "NoOpExecutor",
-    "Executor",
-    UNKNOWN,
-)
-LEGACY_EXECUTORS: Final = ("venv", "local_install")  # `source.type` up to PyAirbyte 0.7.1
-CACHES: Final = (
-    "DuckDBCache",
-    "MotherDuckCache",
-    "PostgresCache",
-    "SnowflakeCache",
-    "BigQueryCache",
-    "streaming",
-    "duckdb",
-    "postgres",
-    "snowflake",
-    "bigquery",
-)
 SYSTEMS: Final = (
     "",
     "Linux",

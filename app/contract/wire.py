@@ -111,6 +111,18 @@ Executor = Literal[
     "Executor",
     "unknown",
 ]
+CacheType = Literal[
+    "DuckDBCache",
+    "MotherDuckCache",
+    "PostgresCache",
+    "SnowflakeCache",
+    "BigQueryCache",
+    "streaming",
+    "duckdb",  # this and the next three up to PyAirbyte 0.7.1
+    "postgres",
+    "snowflake",
+    "bigquery",
+]
 ConnectorVersion = Annotated[
     str,
     full(
@@ -175,21 +187,7 @@ class Source(TypedDict, total=False):
 class Cache(TypedDict, total=False):
     """`properties.cache`: where records are kept in between."""
 
-    type: (
-        Literal[
-            "DuckDBCache",
-            "MotherDuckCache",
-            "PostgresCache",
-            "SnowflakeCache",
-            "BigQueryCache",
-            "streaming",
-            "duckdb",
-            "postgres",
-            "snowflake",
-            "bigquery",
-        ]
-        | None
-    )
+    type: CacheType | None
     config_hash: Hash | None
 
 

@@ -27,7 +27,6 @@ from sqlalchemy import (
 
 metadata = MetaData()
 
-OUTCOMES: Final = ("received", "accepted", "duplicate", "rejected", "expired", "forgotten")
 PARTITIONED: Final = ("events", "rejections")
 PSEUDONYM: Final = "pseudonym"
 SWEEPS: Final = 3  # a forgotten id is deleted this many times: what was in flight is met by the later ones
