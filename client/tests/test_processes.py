@@ -219,6 +219,77 @@ assert os.waitpid(child, 0)[1] == 0
     assert numbers(recorder) == [1, 2]
 
 
+@pytest.mark.parametrize("waits", [30, 0], ids=["waited for", "cut in half"])
+def test_a_fork_at_any_moment_of_the_imports_leaves_a_child_that_imports_and_sends(
+    run: Run, recorder: Recorder, url: str, waits: int
+) -> None:
+    """Each host in turn forks while its sender is importing one more of these modules, and says nothing of it."""
+    moments = [
+        "stringprep",
+        "email.feedparser",
+        "socket",
+        "importlib.metadata._meta",
+        "yaml.reader",
+        "_ssl",
+        "http.client",
+        "idna.core",
+        "urllib3.util.retry",
+        "urllib3.connectionpool",
+        "requests.models",
+        "requests.adapters",
+        "pyairbyte_telemetry.transport",
+    ]
+    program = (
+        PATIENT
+        + f"""
+import threading
+from pyairbyte_telemetry import heavy
+warnings.simplefilter("ignore", DeprecationWarning)
+heavy.FORK_WAITS = {waits}
+class Watch:
+    def __init__(self, moment):
+        self.moment, self.come, self.forked = moment, threading.Event(), threading.Event()
+        sys.addaudithook(self.see)
+    def see(self, event, arguments):
+        if event == "import" and arguments[0] == self.moment and not self.come.is_set():
+            self.come.set()
+            heavy.FORK_WAITS or self.forked.wait()
+def be_child():
+    import requests, urllib3.util, yaml, email.message
+    assert urllib3.util.Retry and email.message.Message
+    send(EventState.STARTED, 2)
+    assert telemetry.flush(30)
+def be_host(moment):
+    watch = Watch(moment)
+    send(number_of_records=1)
+    assert watch.come.wait(30)
+    child = os.fork()
+    if child:
+        watch.forked.set()
+        assert os.waitpid(child, 0)[1] == 0
+        assert telemetry.flush(30)
+    else:
+        be_child()
+for moment in {moments}:
+    host = os.fork()
+    if host == 0:
+        status = 1
+        try:
+            be_host(moment)
+            status = 0
+        finally:
+            if status: sys.excepthook(*sys.exc_info())
+            os._exit(status)
+    assert os.waitpid(host, 0)[1] == 0, moment
+"""
+        + EPILOGUE
+    )
+    ended = run(program)
+    assert ended.returncode == 0, ended.stderr
+    assert "Exception ignored" not in ended.stderr
+    assert Counter(numbers(recorder)) == {1: len(moments), 2: len(moments)}
+
+
 @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
 def test_multiprocessing_delivers(run: Run, recorder: Recorder, url: str, method: str) -> None:
     program = (

@@ -1,9 +1,17 @@
 """What ties client and service, which never import each other: the same limits, words and counts."""
 
 import itertools
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import httpx
 import pyairbyte_telemetry
 import pytest
 from pyairbyte_telemetry import (
@@ -14,6 +22,7 @@ from pyairbyte_telemetry import (
     WriterRuntimeInfo,
     one_way_hash,
 )
+from pyairbyte_telemetry.ids import new_ulid
 from sqlalchemy import create_engine, text
 
 from app.contract import limits
@@ -182,3 +191,61 @@ def test_a_service_killed_under_load_loses_nothing_that_is_not_counted(
     ((stored, distinct),) = rows(service, "SELECT count(*), count(DISTINCT number_of_records) FROM events")
     assert stored == distinct == counts["accepted"] + counts["duplicate"]
     assert counts["lost"] == counts["dropped"] == 0
+
+
+def wait_for(done: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not done():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def run_client(service: Service, *arguments: str, **variables: str) -> "subprocess.CompletedProcess[str]":
+    """Run a command of the client as its user does."""
+    inherited = {name: value for name, value in os.environ.items() if name == "PATH"}
+    ours = {
+        "AIRBYTE_TELEMETRY_URL": service.url,
+        "AIRBYTE_TRACKING_KEY": service.write_key,
+        "HOME": str(service.folder),
+        "PYTHONPATH": str(Path(pyairbyte_telemetry.__file__).parents[1]),
+    }
+    return subprocess.run(
+        [sys.executable, "-m", "pyairbyte_telemetry", *arguments],
+        env=inherited | ours | variables,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("chosen", [new_ulid(), "jane@example.com"], ids=["ulid", "of the user's own"])
+def test_forget_erases_what_came_and_keeps_out_what_comes(
+    service: Service, telemetry: ModuleType, monkeypatch: pytest.MonkeyPatch, chosen: str
+) -> None:
+    monkeypatch.setenv("AIRBYTE_ANALYTICS_ID", new_ulid())
+    send(telemetry)
+    assert telemetry.flush(30)
+    monkeypatch.setenv("AIRBYTE_ANALYTICS_ID", chosen)
+    for _ in range(3):
+        send(telemetry)
+    assert telemetry.flush(30)
+    assert rows(service, "SELECT count(*) FROM events") == [(4,)]
+
+    ended = run_client(service, "forget", AIRBYTE_ANALYTICS_ID=chosen)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    said, _, told = ended.stdout.partition("\n")
+    assert said.startswith("The service erases everything under this id")
+    receipt = json.loads(told)
+    wait_for(lambda: rows(service, "SELECT count(*) FROM events") == [(1,)])
+    wait_for(lambda: httpx.get(f"{service.url}{receipt['url']}").json()["status"] == "done")
+
+    send(telemetry)
+    assert telemetry.flush(30)
+    for _ in range(2):
+        send(telemetry)
+    assert telemetry.flush(30)
+    counts = telemetry.statistics()
+    assert (counts["accepted"], counts["forgotten"]) == (4, 3)
+    assert outcomes(service) == {"received": 7, "accepted": 4, "forgotten": 3}
+    assert rows(service, "SELECT count(*) FROM events") == [(1,)]
