@@ -14,7 +14,7 @@ from tests.faults.proxy import Proxy
 from tests.samples import basic, clean_event, spoil
 
 DEADLINE_SECONDS = 1.0
-SLACK_SECONDS = 0.5
+SLACK_SECONDS = 4.0  # for a busy machine: far from for ever. `dev.py faults` holds answers to half a second.
 
 
 @pytest.fixture
