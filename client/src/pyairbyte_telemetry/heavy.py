@@ -9,8 +9,10 @@ imported here too.
 
 import importlib
 
-# Light, and imported with the package on purpose: it registers functions that lock before a fork and unlock after it.
-# Were it imported on the sender's thread while a fork waits, only the latter would run: "cannot release un-acquired lock".
+# Light, and imported before the gate is registered on purpose. Its own lock is taken before a fork and released after it,
+# and `urllib3` takes it while it is imported. What is registered first is run last before a fork: were that the gate, the
+# fork would wait with the lock for a sender that waits for the lock. Were it imported while a fork waits, it would only be
+# released: "cannot release un-acquired lock".
 import logging  # noqa: F401
 import os
 import sys
