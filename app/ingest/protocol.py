@@ -1,6 +1,7 @@
 """uvicorn's HTTP protocol with the bounds that uvicorn has no settings for: slow senders, long headers, connections."""
 
 import asyncio
+import resource
 from typing import Any, Final
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -8,6 +9,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 REQUEST_SECONDS: Final = 10.0  # from its first byte to its last; PyAirbyte's requests are one or two segments
 HEADER_BYTES: Final = 32 * 1024
 CONNECTIONS: Final = 4_000  # a process; each costs about 10 KB
+OTHER_FILES: Final = 200  # descriptors that a process needs for everything else
 
 OVERLOADED: Final = (
     b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
@@ -16,6 +18,15 @@ TOO_SLOW: Final = b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnect
 TOO_LONG: Final = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 )
+
+
+def bound_connections() -> int:
+    """How many connections this process may have: no more than it has descriptors for, or accepting fails without a word."""
+    descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return min(CONNECTIONS, max(1, descriptors - OTHER_FILES))
+
+
+BOUND: Final = bound_connections()
 
 
 class BoundedProtocol(HttpToolsProtocol):
@@ -32,7 +43,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take a connection, unless there are too many."""
         super().connection_made(transport)
-        if len(self.connections) > CONNECTIONS:
+        if len(self.connections) > BOUND:
             self.refuse(OVERLOADED)
         else:
             self.start_timer()

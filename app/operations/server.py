@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import resource
 import shutil
 import signal
 import socket
@@ -24,6 +25,7 @@ from app.store.database import Database, hold
 
 log = structlog.get_logger()
 
+DESCRIPTORS: Final = 8_192
 BACKLOG: Final = 2048
 METRICS_VARIABLE: Final = "PROMETHEUS_MULTIPROC_DIR"
 DRAIN_SECONDS: Final = 5  # what a worker may take to drain its spool before it ends
@@ -33,6 +35,7 @@ GRACE_SECONDS: Final = 5  # for requests in flight when the service is told to s
 def serve(settings: Settings) -> None:
     """Run the service until SIGINT or SIGTERM. Raises TelemetryError if it cannot start."""
     logs.configure(settings.log_level)
+    allow_connections()
     # uvicorn raises the signal again when it is done; as an exit, that still lets go of the database in order.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     listener = listen(settings.host, settings.port)
@@ -57,6 +60,14 @@ def serve(settings: Settings) -> None:
             Supervisor(config, sockets=[listener]).run()
         else:
             uvicorn.Server(config).run(sockets=[listener])
+
+
+def allow_connections() -> None:
+    """Take as many descriptors as we may: the usual soft limit of 1,024 is made for programs that use `select`."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = DESCRIPTORS if hard == resource.RLIM_INFINITY else min(DESCRIPTORS, hard)
+    if soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 class Supervisor(Multiprocess):

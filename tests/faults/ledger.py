@@ -4,7 +4,7 @@ import sqlite3
 import time
 from collections import Counter
 from collections.abc import Callable
-from contextlib import closing, suppress
+from contextlib import closing
 from typing import Any
 
 import httpx
@@ -45,11 +45,11 @@ def spooled(service: Service) -> int:
     """How many batches wait on disk, in the spools of all workers, living or dead."""
     waiting = 0
     for file in (service.data_dir / "spool").glob("*.sqlite"):
-        with (
-            suppress(sqlite3.OperationalError),
-            closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as spool,
-        ):
-            waiting += spool.execute("SELECT count(*) FROM entries").fetchone()[0]
+        try:
+            with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as spool:
+                waiting += spool.execute("SELECT count(*) FROM entries").fetchone()[0]
+        except sqlite3.OperationalError:  # busy at the moment, or drained and deleted by now
+            waiting += file.exists()
     return waiting
 
 
@@ -72,7 +72,7 @@ def outcomes(url: str) -> Counter[str]:
 def check_books(url: str, account: Account, *, process_killed: bool = False) -> None:
     """Every promise is kept exactly once, nothing refused is stored, received is the sum of the outcomes.
 
-    Unless a process was killed, whose last answers nobody heard, the counts are those of the senders, too.
+    Unless a process was killed or a connection lost, whose last answers nobody heard, the counts are those of the senders.
     """
     stored = ids(url, "events")
     assert len(stored) == len(set(stored)), "an event is stored twice"
@@ -84,9 +84,10 @@ def check_books(url: str, account: Account, *, process_killed: bool = False) -> 
     assert received == sum(counted.values()), "received is not the sum of the outcomes"
     told = account.outcomes
     promised = told["accepted"] + told["queued"] + told["duplicate"]
-    if process_killed:
+    if process_killed or account.lost_connections:
         assert counted["accepted"] + counted["duplicate"] >= promised
         assert counted["rejected"] >= told["rejected"]
     else:
-        assert counted["accepted"] + counted["duplicate"] == promised
+        stored_or_known = counted["accepted"] + counted["duplicate"]
+        assert stored_or_known == promised, f"{stored_or_known} counted, {promised} promised"
         assert counted["rejected"] == told["rejected"]
