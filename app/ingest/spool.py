@@ -31,6 +31,7 @@ CREATE TABLE IF NOT EXISTS entries (
 );
 """
 PAGE_BYTES: Final = 4096
+DAMAGE: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_IOERR_SHORT_READ)
 WAL_PAGES: Final = (
     512  # the log is folded into the file every 2 MiB, so that the two stay near the quota together
 )
@@ -87,7 +88,9 @@ class Spool:
         try:
             self.connection = self.connect()
             self.count()
-        except sqlite3.DatabaseError:
+        except sqlite3.DatabaseError as error:
+            if not is_damage(error):
+                raise
             self.connection = self.start_over()
 
     @classmethod
@@ -152,7 +155,9 @@ class Spool:
                 row = self.connection.execute(
                     "SELECT id, checksum, payload, queued_at FROM entries ORDER BY id LIMIT 1"
                 ).fetchone()
-            except sqlite3.DatabaseError:
+            except sqlite3.DatabaseError as error:
+                if not is_damage(error):
+                    raise
                 self.connection = self.start_over()
                 continue
             if row is None:
@@ -213,6 +218,11 @@ class Spool:
                 Path(f"{self.file}{suffix}").unlink(missing_ok=True)
             lock_file(self.file).unlink(missing_ok=True)
         os.close(self.lock)
+
+
+def is_damage(error: sqlite3.Error) -> bool:
+    """Whether an error says that the file is not what SQLite wrote; a full disk or a lock says nothing of that."""
+    return getattr(error, "sqlite_errorcode", None) in DAMAGE
 
 
 def lock_file(file: Path) -> Path:

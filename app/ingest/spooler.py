@@ -82,10 +82,14 @@ class Spooler:
         """Adopt and drain for ever."""
         next_look = 0.0
         while True:
-            if time.monotonic() >= next_look:
-                next_look = time.monotonic() + ADOPT_SECONDS
-                await self.on_thread(self.adopt)
-            progressed = await self.drain_one()
+            try:
+                if time.monotonic() >= next_look:
+                    next_look = time.monotonic() + ADOPT_SECONDS
+                    await self.on_thread(self.adopt)
+                progressed = await self.drain_one()
+            except (OSError, sqlite3.Error) as error:  # the disk may have room again, or let go of a lock
+                log.warning("spool_not_read", error=type(error).__name__)
+                progressed = False
             self.report()
             if progressed is None:
                 self.work.clear()
@@ -133,7 +137,7 @@ class Spooler:
             async with asyncio.timeout(seconds):
                 while await self.drain_one():
                     pass
-        except TimeoutError:
+        except (TimeoutError, OSError, sqlite3.Error):
             log.warning("spool_not_drained", entries=self.depth().entries)
         await self.on_thread(self.close)
         self.thread.shutdown()

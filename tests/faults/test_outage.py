@@ -1,6 +1,8 @@
 """Postgres is away: everything is answered within the deadline, and arrives afterwards, once."""
 
+import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import httpx
@@ -181,11 +183,26 @@ def test_a_damaged_spool_never_blocks_the_start(
 
 def fold_log(file: Path) -> None:
     """Fold the write-ahead log into the file, so that damage to the file counts."""
-    import sqlite3  # noqa: PLC0415
-
     connection = sqlite3.connect(file)
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
     connection.close()
+
+
+def test_a_spool_that_cannot_be_written_for_a_while_is_drained_all_the_same(
+    proxy: Proxy, start: Callable[..., Service], database_url: str
+) -> None:
+    service = start()
+    proxy.set("refuse")
+    for number in range(5):
+        assert post(service, number).json()["outcome"] == "queued"
+    [file] = (service.data_dir / "spool").glob("*.sqlite")
+    with closing(sqlite3.connect(file, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")  # what is committed cannot be removed from the spool now
+        proxy.set("pass")
+        wait_until(lambda: "spool_not_read" in service.output(), "the spool is found locked")
+    wait_until(lambda: is_drained(service), "the spool is drained")
+    assert len(ids(database_url, "events")) == 5
+    assert outcomes(database_url) == {"received": 5, "accepted": 5}
 
 
 def test_a_full_spool_is_503_and_everything_promised_arrives(
