@@ -112,7 +112,11 @@ class Spool:
             if lock is None:
                 continue
             if file.exists():
-                adopted.append(cls(file, lock, quota_bytes))
+                try:
+                    adopted.append(cls(file, lock, quota_bytes))
+                except (OSError, sqlite3.Error) as error:  # not now; somebody looks again in a few seconds
+                    log.warning("spool_not_adopted", spool=file.name, error=type(error).__name__)
+                    os.close(lock)
             else:  # its owner deleted it, empty, between our look and our lock
                 lock_file(file).unlink(missing_ok=True)
                 os.close(lock)
