@@ -90,7 +90,7 @@ def test_captured_requests_end_to_end(
     }
 
     # Stored: 247 syncs, 86 validations, 57 checks, 18 installs. No two captured requests are the same event.
-    stored = query(service, "SELECT event, count(*) FROM events GROUP BY 1 ORDER BY 1")
+    stored = query(service, "SELECT event::text, count(*) FROM events GROUP BY 1 ORDER BY 1")
     assert stored == [("check", 57), ("install", 18), ("sync", 247), ("validate", 86)]
     law = query(service, "SELECT outcome, sum(count)::int FROM outcomes GROUP BY 1 ORDER BY 1")
     assert law == [("accepted", 408), ("received", 423), ("rejected", 15)]

@@ -102,6 +102,9 @@ ExceptionClass = Annotated[
     PlainValidator(check_exception_class),
     WithJsonSchema({"type": "string", "description": "an exception class that a public package defines"}),
 ]
+EventName = Literal["install", "sync", "validate", "check"]
+State = Literal["started", "failed", "succeeded", "canceled"]
+NotebookRuntime = Literal["GOOGLE_COLAB", "JUPYTER", "VS_CODE"]
 Executor = Literal[
     "VenvExecutor",
     "PathExecutor",
@@ -111,6 +114,7 @@ Executor = Literal[
     "Executor",
     "unknown",
 ]
+OldExecutor = Literal["venv", "local_install"]  # up to PyAirbyte 0.7.1
 CacheType = Literal[
     "DuckDBCache",
     "MotherDuckCache",
@@ -159,7 +163,7 @@ class Flags(TypedDict, total=False):
     CI: bool | None
     LANGCHAIN: bool | None
     MCP: bool | None
-    NOTEBOOK_RUNTIME: Literal["GOOGLE_COLAB", "JUPYTER", "VS_CODE"] | None
+    NOTEBOOK_RUNTIME: NotebookRuntime | None
 
 
 @closed
@@ -180,7 +184,7 @@ class Source(TypedDict, total=False):
     executor_type: Executor | None
     version: ConnectorVersion | None
     config_hash: Hash | None
-    type: Literal["venv", "local_install"] | None
+    type: OldExecutor | None
 
 
 @closed
@@ -211,7 +215,7 @@ class Properties(TypedDict, total=False):
     """`properties`: what happened, with which connectors, in which environment."""
 
     session_id: Annotated[str, full(ULID)] | None
-    state: Literal["started", "failed", "succeeded", "canceled"]
+    state: State
     version: LibraryVersion | None
     python_version: PythonVersion | None
     os: OperatingSystem | None
@@ -249,7 +253,7 @@ class NoIntegrations(TypedDict):
 class Event(TypedDict):
     """One track event."""
 
-    event: Literal["install", "sync", "validate", "check"]
+    event: EventName
     properties: Properties
     timestamp: Moment
     anonymousId: Annotated[str, full(f"{ULID}|{UUID}|{SHARED_ANONYMOUS_ID}")]

@@ -6,14 +6,14 @@ from typing import Any, Final
 from uuid import UUID
 
 import orjson
-from sqlalchemy import DateTime, LargeBinary
+from sqlalchemy import DateTime, Uuid
 
 from app.privacy.verdict import Verdict
 from app.store.events import Batch, Tally
 from app.store.tables import events
 
 MOMENTS: Final = frozenset(column.name for column in events.columns if isinstance(column.type, DateTime))
-BINARIES: Final = frozenset(column.name for column in events.columns if isinstance(column.type, LargeBinary))
+DIGESTS: Final = frozenset(column.name for column in events.columns if isinstance(column.type, Uuid))
 
 
 def dump(batch: Batch) -> bytes:
@@ -54,7 +54,7 @@ def load_row(row: dict[str, Any]) -> dict[str, Any]:
         name: dt.datetime.fromisoformat(value)
         if name in MOMENTS and value is not None
         else bytes.fromhex(value)
-        if name in BINARIES and value is not None
+        if name in DIGESTS and value is not None
         else value
         for name, value in row.items()
     }

@@ -9,12 +9,13 @@ import re
 import threading
 import zlib
 from typing import Final
+from uuid import UUID
 
 from sqlalchemy import Select, and_, or_, select, tuple_, update
 from sqlalchemy.dialects.postgresql import Insert, insert
 from sqlalchemy.engine import Connection
 
-from app.contract.wire import ULID, UUID
+from app.contract import wire
 from app.privacy.projection import BUCKETS
 from app.privacy.pseudonyms import Pseudonyms, to_ms
 from app.store import partitions
@@ -25,7 +26,7 @@ FORGETTABLE: Final = ("events", "rejections")
 SWEEP_AGAIN: Final = (dt.timedelta(0), dt.timedelta(minutes=1), dt.timedelta(hours=1))
 IDS_A_SWEEP: Final = 1_000
 
-FORGETTABLE_ID: Final = re.compile(f"{ULID}|{UUID}")
+FORGETTABLE_ID: Final = re.compile(f"{wire.ULID}|{wire.UUID}")
 
 
 def is_forgettable(anonymous_id: object) -> bool:
@@ -37,7 +38,7 @@ def tombstone(pseudonyms: Pseudonyms, anonymous_id: str, now: dt.datetime) -> In
     """The statement that forgets an id from `now` on; one that was forgotten before is swept anew."""
     row = insert(tombstones).values(
         bucket=zlib.crc32(anonymous_id.encode()) % BUCKETS,
-        anonymous_id=pseudonyms.of("anonymous id", anonymous_id),
+        anonymous_id=UUID(bytes=pseudonyms.of("anonymous id", anonymous_id)),
         requested_at=now,
         sweeps=0,
     )
@@ -76,7 +77,7 @@ def sweep(connection: Connection, stop: threading.Event, now: dt.datetime | None
     connection.commit()
     if not due:
         return 0
-    ids = [bytes(anonymous_id) for _, anonymous_id, _, _ in due]
+    ids = [anonymous_id for _, anonymous_id, _, _ in due]
     deleted = 0
     for table in FORGETTABLE:
         for partition in partitions.leaves(connection, table):

@@ -6,10 +6,13 @@ is stored from now on. The keys stay outside Postgres: the pseudonyms travel her
 """
 
 from collections.abc import Iterator
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, Final
+from uuid import UUID
 
-from sqlalchemy import Table, select, text
+from sqlalchemy import Column, Uuid, select, text
 from sqlalchemy.engine import Connection
 
 from app.privacy.pseudonyms import Pseudonyms, wrap
@@ -19,16 +22,15 @@ from app.store import secrets
 from app.store.tables import PSEUDONYM, hash_key_check, metadata
 
 FETCHED: Final = 50_000  # pseudonyms in memory at a time
+NIL: Final = UUID(int=0)  # stands for none in the key of a table, and goes on standing for it
 SERVICES: Final = "pyairbyte-telemetry %"  # application names of a service's connections
 
 
-def pseudonym_columns() -> dict[Table, list[str]]:
-    """Every column that holds a pseudonym under the hash key, by table."""
-    found = {
-        table: [column.name for column in table.columns if column.info.get(PSEUDONYM)]
-        for table in metadata.sorted_tables
-    }
-    return {table: names for table, names in found.items() if names}
+def pseudonym_columns() -> list[Column[Any]]:
+    """Every column that holds a pseudonym under the hash key, those of a table together."""
+    return [
+        column for table in metadata.sorted_tables for column in table.columns if column.info.get(PSEUDONYM)
+    ]
 
 
 def rotate(connection: Connection, settings: Settings) -> int:
@@ -88,7 +90,9 @@ def check_quiet(connection: Connection, spool: Path) -> None:
 def wrap_everything(connection: Connection, key: bytes) -> int:
     """Replace every stored pseudonym by its wrapped form; how many there were. Does not commit."""
     columns = pseudonym_columns()
-    connection.execute(text(f"LOCK TABLE {', '.join(table.name for table in columns)} IN EXCLUSIVE MODE"))
+    connection.execute(
+        text(f"LOCK TABLE {', '.join(sorted({each.table.name for each in columns}))} IN EXCLUSIVE MODE")
+    )
     connection.execute(text("CREATE TEMPORARY TABLE wrapped (old bytea, new bytea) ON COMMIT DROP"))
     number = 0
     driver: Any = connection.connection.driver_connection
@@ -96,24 +100,35 @@ def wrap_everything(connection: Connection, key: bytes) -> int:
         with driver.cursor().copy("COPY wrapped (old, new) FROM STDIN (FORMAT BINARY)") as copy:
             copy.set_types(["bytea", "bytea"])
             for old in olds:
-                copy.write_row((old, wrap(key, old)))
+                copy.write_row((old, old if old == NIL.bytes else wrap(key, old)))
         number += len(olds)
     connection.execute(text("ALTER TABLE wrapped ADD PRIMARY KEY (old)"))
     connection.execute(text("ANALYZE wrapped"))
-    for table, names in columns.items():
-        settled = ", ".join(f"{name} = (SELECT new FROM wrapped WHERE old = {name})" for name in names)
-        connection.execute(text(f"UPDATE {table.name} SET {settled}"))
+    for table, of_table in groupby(columns, attrgetter("table.name")):
+        settled = ", ".join(
+            f"{each.name} = (SELECT {from_bytes(each)} FROM wrapped WHERE old = {to_bytes(each)})"
+            for each in of_table
+        )
+        connection.execute(text(f"UPDATE {table} SET {settled}"))
     return number
 
 
-def stored_pseudonyms(driver: Any, columns: dict[Table, list[str]]) -> Iterator[list[bytes]]:
+def stored_pseudonyms(driver: Any, columns: list[Column[Any]]) -> Iterator[list[bytes]]:
     """Every distinct stored pseudonym, some at a time."""
     queries = [
-        f"SELECT {name} FROM {table.name} WHERE {name} IS NOT NULL"
-        for table, names in columns.items()
-        for name in names
+        f"SELECT {to_bytes(each)} FROM {each.table.name} WHERE {each.name} IS NOT NULL" for each in columns
     ]
     with driver.cursor(name="pseudonyms") as cursor:
         cursor.execute(" UNION ".join(queries).encode())
         while rows := cursor.fetchmany(FETCHED):
             yield [row[0] for row in rows]
+
+
+def to_bytes(column: Column[Any]) -> str:
+    """The SQL of a pseudonym's bytes; those of what requests bring are uuids, those of the installation's own bytea."""
+    return f"uuid_send({column.name})" if isinstance(column.type, Uuid) else column.name
+
+
+def from_bytes(column: Column[Any]) -> str:
+    """The SQL of the wrapped pseudonym as the column takes it."""
+    return "CAST(encode(new, 'hex') AS uuid)" if isinstance(column.type, Uuid) else "new"

@@ -66,8 +66,8 @@ def sort_key(row: Mapping[str, Any]) -> tuple[Any, ...]:
 
 
 def encode(rows: list[Any]) -> str:
-    """Rows as JSON; bytes in Postgres' hexadecimal form."""
-    return orjson.dumps(rows, default=lambda binary: "\\x" + binary.hex()).decode()
+    """Rows as JSON; pseudonyms as 32 hexadecimal digits, which Postgres takes for a uuid."""
+    return orjson.dumps(rows, default=bytes.hex).decode()
 
 
 def tally(batch: Batch) -> list[dict[str, Any]]:

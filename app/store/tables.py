@@ -3,7 +3,7 @@
 Grain, key and meaning of every table stand here; a column carries the leaf name that the field has on the wire.
 """
 
-from typing import Final
+from typing import Any, Final, get_args
 
 from sqlalchemy import (
     BigInteger,
@@ -24,6 +24,10 @@ from sqlalchemy import (
     Uuid,
     text,
 )
+from sqlalchemy.dialects.postgresql import ENUM
+
+from app.contract.vocabulary import CUSTOM
+from app.contract.wire import CacheType, EventName, Executor, NotebookRuntime, OldExecutor, State
 
 metadata = MetaData()
 
@@ -38,14 +42,29 @@ def moment(name: str, *, nullable: bool = False) -> Column[object]:
 
 
 def pseudonym(name: str, *, nullable: bool = True) -> Column[object]:
-    """A 16-byte HMAC under the hash key. The mark is what `keys rotate-hash` goes by: a message key does not bear it."""
-    return Column(name, LargeBinary, nullable=nullable, info={PSEUDONYM: True})
+    """An HMAC of 128 bits under the hash key, as a uuid: no length, no padding. The nil uuid stands for none in a key.
+
+    The mark is what `keys rotate-hash` goes by: a message key does not bear it.
+    """
+    return Column(name, Uuid, nullable=nullable, info={PSEUDONYM: True})
+
+
+def enumeration(name: str, *words: Any) -> ENUM:
+    """A type that holds the words of the wire and no others, in four bytes."""
+    return ENUM(*(word for each in words for word in get_args(each) or (each,)), name=name, create_type=False)
+
+
+EVENT_NAME: Final = enumeration("event_name", EventName)
+EVENT_STATE: Final = enumeration("event_state", State)
+NOTEBOOK_RUNTIME: Final = enumeration("notebook_runtime", NotebookRuntime)
+EXECUTOR_TYPE: Final = enumeration("executor_type", Executor, OldExecutor)
+CACHE_TYPE: Final = enumeration("cache_type", CacheType, CUSTOM)
 
 
 def projection(*, complete: bool) -> list[Column[object]]:
     """The columns that an event and a ledger row share; `complete` rows have every required field.
 
-    Ids and hashes are 16-byte HMACs, never raw. Fixed-width columns come first: no padding between them.
+    Ids and hashes are HMACs, never raw. Fixed-width columns come first, widest first: no padding between them.
     """
     return [
         moment("occurred_at"),
@@ -53,32 +72,32 @@ def projection(*, complete: bool) -> list[Column[object]]:
         moment("corrected_at", nullable=True),
         Column("number_of_records", BigInteger),
         Column("exit_code", Integer),
+        Column("event", EVENT_NAME, nullable=not complete),
+        Column("state", EVENT_STATE, nullable=not complete),
+        Column("notebook_runtime", NOTEBOOK_RUNTIME),
+        Column("source_executor_type", EXECUTOR_TYPE),
+        Column("destination_executor_type", EXECUTOR_TYPE),
+        Column("cache_type", CACHE_TYPE),
         Column("bucket", SmallInteger, nullable=False),
         Column("write_key", SmallInteger, nullable=False),
         Column("ci", Boolean),
         Column("langchain", Boolean),
         Column("mcp", Boolean),
         Column("first_run", Boolean, nullable=False),
-        Column("message_key", LargeBinary, nullable=False),
+        Column("message_key", Uuid, nullable=False),
         pseudonym("anonymous_id"),
         pseudonym("session_key"),
         pseudonym("application_hash"),
         pseudonym("source_config_hash"),
         pseudonym("destination_config_hash"),
         pseudonym("cache_config_hash"),
-        Column("event", Text, nullable=not complete),
-        Column("state", Text, nullable=not complete),
         Column("version", Text),
         Column("python_version", Text),
         Column("os", Text),
-        Column("notebook_runtime", Text),
         Column("source_name", Text),
-        Column("source_executor_type", Text),
         Column("source_version", Text),
         Column("destination_name", Text),
-        Column("destination_executor_type", Text),
         Column("destination_version", Text),
-        Column("cache_type", Text),
         Column("exception_class", Text),
         Column("connector_name", Text),
     ]
@@ -146,7 +165,6 @@ tombstones = Table(
     pseudonym("anonymous_id", nullable=False),
     PrimaryKeyConstraint("bucket", "anonymous_id"),
     Index("tombstones_pending_idx", "requested_at", postgresql_where=text("sweeps < 3")),
-    CheckConstraint("octet_length(anonymous_id) = 16", name="tombstones_anonymous_id_check"),
 )
 
 # Weeks whose raw events are gone: an event of one, or of the 7 days around it, can no longer be told from a duplicate.
@@ -181,7 +199,7 @@ write_keys = Table(
     moment("created_at"),
     moment("revoked_at", nullable=True),
     Column("name", Text, nullable=False),
-    pseudonym("key_hash", nullable=False),
+    Column("key_hash", LargeBinary, nullable=False, info={PSEUDONYM: True}),
     PrimaryKeyConstraint("id"),
     UniqueConstraint("name", name="write_keys_name_key"),
     UniqueConstraint("key_hash", name="write_keys_key_hash_key"),
@@ -192,7 +210,7 @@ hash_key_check = Table(
     "hash_key_check",
     metadata,
     Column("single", Boolean, nullable=False, server_default=text("true")),
-    pseudonym("key_check", nullable=False),
+    Column("key_check", LargeBinary, nullable=False, info={PSEUDONYM: True}),
     PrimaryKeyConstraint("single"),
     CheckConstraint("single", name="hash_key_check_single_check"),
 )

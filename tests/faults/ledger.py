@@ -58,7 +58,7 @@ def ids(url: str, table: str) -> list[str]:
     engine = create_engine(url, poolclass=NullPool)
     with engine.connect() as connection:
         rows = connection.execute(text(f"SELECT occurred_at, message_key FROM {table}"))
-        return [event_id(at, bytes(key)) for at, key in rows]
+        return [event_id(at, key.bytes) for at, key in rows]
 
 
 def outcomes(url: str) -> Counter[str]:

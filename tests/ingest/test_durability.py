@@ -39,7 +39,7 @@ def stored_ids(service: Service) -> list[str]:
     engine = create_engine(service.database_url)
     with engine.connect() as connection:
         found = [
-            event_id(at, bytes(key))
+            event_id(at, key.bytes)
             for at, key in connection.execute(text("SELECT occurred_at, message_key FROM events"))
         ]
         law = connection.execute(

@@ -2,14 +2,18 @@
 
 import subprocess
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
+from sqlalchemy import create_engine, select
 
-from app.operations.rotation import pseudonym_columns
+from app.operations.rotation import pseudonym_columns, wrap_everything
 from app.privacy.pseudonyms import Pseudonyms, wrap
+from app.store.tables import events
 from tests.conftest import Service, ServiceFactory
 from tests.operations.conftest import Look
+from tests.reports.rows import sync
 from tests.samples import USER, basic, clean_event, spoil
 
 NEW = "a-new-key-of-thirty-two-or-more-characters"
@@ -74,6 +78,20 @@ def test_nothing_is_lost(make_service: ServiceFactory, database_url: str) -> Non
     assert look.value("SELECT count(*) FROM rejections") == 0
     look.check_law()
     look.engine.dispose()
+
+
+def test_the_nil_uuid_stays_none(database_url: str) -> None:
+    """In a key it stands for no user or no session: wrapped, it would be somebody."""
+    stored = dict.fromkeys(("anonymous_id", "session_key"), UUID(int=0)) | {"application_hash": UUID(int=5)}
+    row = {name: value for name, value in sync("started").items() if value is not None} | stored
+    engine = create_engine(database_url)
+    with engine.begin() as connection:
+        connection.execute(events.insert(), row)
+        assert wrap_everything(connection, NEW.encode()) >= 3
+        found = connection.execute(select(*(events.c[name] for name in stored))).one()
+    engine.dispose()
+    wrapped = UUID(bytes=wrap(NEW.encode(), UUID(int=5).bytes))
+    assert tuple(found) == (UUID(int=0), UUID(int=0), wrapped)
 
 
 def test_a_generated_key_is_rotated_in_the_data_dir(make_service: ServiceFactory) -> None:
@@ -144,7 +162,7 @@ def test_wrapping_is_what_the_next_keys_give() -> None:
 
 
 def test_every_column_of_sixteen_bytes_but_the_message_key_is_rotated() -> None:
-    columns = {(table.name, name) for table, names in pseudonym_columns().items() for name in names}
+    columns = {(column.table.name, column.name) for column in pseudonym_columns()}
     assert {
         ("events", "anonymous_id"),
         ("rejections", "session_key"),

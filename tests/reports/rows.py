@@ -7,6 +7,7 @@ import re
 import zlib
 from collections.abc import Mapping, Sequence
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import Engine, delete
 
@@ -24,9 +25,9 @@ HOUR = dt.timedelta(hours=1)
 numbers = itertools.count()
 
 
-def pseudonym(text: str | None) -> bytes | None:
-    """16 bytes for a name, as the HMAC would be."""
-    return None if text is None else hashlib.blake2s(text.encode(), digest_size=16).digest()
+def pseudonym(text: str | None) -> UUID | None:
+    """128 bits for a name, as the HMAC would be."""
+    return None if text is None else UUID(bytes=hashlib.blake2s(text.encode(), digest_size=16).digest())
 
 
 def sync(

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from app.reports import registry
-from tests.reports.rows import HOUR, NOON, NOW, Store, Stored, pseudonym, refuse, sync
+from tests.reports.rows import HOUR, NOON, NOW, Store, Stored, refuse, sync
 
 Spoil = Callable[[Stored], Stored]
 
@@ -259,7 +259,3 @@ def test_a_refused_sync_in_flight_settles_like_any_other(store: Store) -> None:
 def test_a_ledger_row_with_drift_counts_on_the_corrected_day(store: Store) -> None:
     store.write([refuse(sync("failed", dt.datetime(2030, 1, 1, tzinfo=dt.UTC), corrected_at=NOON))])
     assert store.report(until="2026-11-19", window="1d")["source-faker"]["failed"] == 1
-
-
-def test_pseudonyms_of_the_tests_are_as_long_as_the_real_ones() -> None:
-    assert len(pseudonym("x") or b"") == 16

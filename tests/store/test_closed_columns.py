@@ -4,13 +4,15 @@ import asyncio
 import datetime as dt
 from collections import Counter
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, get_args
+from uuid import UUID
 
 import psycopg
 import pytest
-from sqlalchemy import LargeBinary, Text
+from sqlalchemy import Enum, LargeBinary, Text, Uuid
 
-from app.contract.vocabulary import EXCEPTION_CLASSES, SYSTEM_FAMILIES, SYSTEMS, shipped_connectors
+from app.contract import wire
+from app.contract.vocabulary import CUSTOM, EXCEPTION_CLASSES, SYSTEM_FAMILIES, SYSTEMS, shipped_connectors
 from app.contract.wire import OBJECTS
 from app.privacy.examination import RULES
 from app.privacy.projection import Arrival
@@ -37,7 +39,7 @@ ROW = {
     "bucket": 7,
     "write_key": 1,
     "first_run": False,
-    "message_key": bytes(16),
+    "message_key": UUID(int=0),
     "event": "sync",
     "state": "started",
 }
@@ -67,27 +69,54 @@ def columns(kind: type) -> list[tuple[str, str]]:
     ]
 
 
-@pytest.mark.parametrize(("table", "column"), columns(Text))
+@pytest.mark.parametrize(("table", "column"), [*columns(Text), *columns(Enum)])
 def test_free_text_is_refused_by_every_column(
     connection: "psycopg.Connection[Any]", table: str, column: str
 ) -> None:
     put(connection, table)
     for text in FREE_TEXT:
-        with pytest.raises(psycopg.errors.CheckViolation):
+        with pytest.raises((psycopg.errors.CheckViolation, psycopg.errors.InvalidTextRepresentation)):
             put(connection, table, **{column: text})
 
 
-@pytest.mark.parametrize(("table", "column"), columns(LargeBinary))
+@pytest.mark.parametrize(("table", "column"), columns(Uuid))
 def test_a_pseudonym_has_sixteen_bytes(
     connection: "psycopg.Connection[Any]", table: str, column: str
 ) -> None:
-    put(connection, table, **{column: bytes(16)})
-    for wrong in (b"", bytes(15), bytes(17), b"jane@example.com and more"):
-        with pytest.raises(psycopg.errors.CheckViolation):
+    put(connection, table, **{column: bytes(16).hex()})
+    for wrong in ("", bytes(15).hex(), bytes(17).hex(), "jane@example.com and more"):
+        with pytest.raises(psycopg.errors.InvalidTextRepresentation):
             put(connection, table, **{column: wrong})
 
 
-def test_every_text_and_every_pseudonym_is_checked(connection: "psycopg.Connection[Any]") -> None:
+def test_no_other_type_could_hold_text(connection: "psycopg.Connection[Any]") -> None:
+    """Text, bytes and enumerations are proven one by one; of what else there is, nothing holds a name or an address."""
+    kinds = {
+        row[0]
+        for row in connection.execute(
+            "SELECT DISTINCT a.atttypid::regtype::text FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid"
+            " WHERE c.relname IN ('events', 'rejections') AND a.attnum > 0"
+            " AND NOT EXISTS (SELECT FROM pg_enum e WHERE e.enumtypid = a.atttypid)"
+        )
+    }
+    narrow = {"timestamp with time zone", "bigint", "integer", "smallint", "boolean"}
+    assert kinds == {*narrow, "uuid", "text"}
+
+
+def test_the_enumerations_hold_the_words_of_the_wire(connection: "psycopg.Connection[Any]") -> None:
+    stored: dict[str, set[str]] = {}
+    for name, word in connection.execute("SELECT enumtypid::regtype::text, enumlabel FROM pg_enum"):
+        stored.setdefault(name, set()).add(word)
+    assert stored == {
+        "event_name": set(get_args(wire.EventName)),
+        "event_state": set(get_args(wire.State)),
+        "notebook_runtime": set(get_args(wire.NotebookRuntime)),
+        "executor_type": {*get_args(wire.Executor), *get_args(wire.OldExecutor)},
+        "cache_type": {*get_args(wire.CacheType), CUSTOM},
+    }
+
+
+def test_every_text_and_every_binary_is_checked(connection: "psycopg.Connection[Any]") -> None:
     checked = {
         (row[0], row[1])
         for row in connection.execute(

@@ -17,7 +17,7 @@ SELECT
     CASE WHEN lane = 'cache' THEN coalesce(source_name, 'unknown') ELSE source_name END AS source_name,
     CASE WHEN lane = 'write' THEN destination_name END AS destination_name,
     lane,
-    state,
+    CAST(state AS text) AS state,
     coalesce(corrected_at, occurred_at) AS happened_at,
     coalesce(ci, false) AS ci,
     version,

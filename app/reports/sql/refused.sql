@@ -49,7 +49,7 @@ FROM (
             destination_name,
             cache_type,
             event,
-            coalesce(state, CASE
+            coalesce(CAST(state AS text), CASE
                 WHEN exception_class IS NOT NULL OR exit_code IS NOT NULL OR connector_name IS NOT NULL THEN 'failed'
                 WHEN number_of_records IS NOT NULL THEN 'succeeded'
                 ELSE 'started'

@@ -7,7 +7,8 @@
 -- lies in a dropped range or within 7 days of one, so its original may be gone). A clean batch pays one look at each of
 -- two small tables for it, and one comparison and one hash look-up a row.
 -- The rows of outcome 'received' fence the batch: a second commit under the same batch id violates their key.
--- Returns the message keys of the events that were new; and key, time and fate of those that have one.
+-- Returns the message keys of the events that were new; and key, time and fate of those that have one. Keys come as
+-- bytes, as they are in the verdicts: the driver would make an object of every uuid.
 WITH incoming AS MATERIALIZED (
     SELECT
         {columns}, reason, path,
@@ -65,6 +66,6 @@ tallied AS (
     FROM json_to_recordset(%(tallies)s::json)
         AS t (hour timestamptz, write_key smallint, kind text, reason text, count bigint)
 )
-SELECT message_key, NULL::timestamptz AS occurred_at, NULL AS fate FROM fresh
+SELECT uuid_send(message_key) AS message_key, NULL::timestamptz AS occurred_at, NULL AS fate FROM fresh
 UNION ALL
-SELECT message_key, occurred_at, fate FROM incoming WHERE fate IS NOT NULL
+SELECT uuid_send(message_key), occurred_at, fate FROM incoming WHERE fate IS NOT NULL

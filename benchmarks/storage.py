@@ -1,0 +1,113 @@
+"""Bytes an event takes on disk, indexes included, against the JSON bodies of the same events as PyAirbyte posts them."""
+
+import asyncio
+import datetime as dt
+import json
+import shlex
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import psycopg
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from app.contract.vocabulary import shipped_connectors
+from app.demo.fleet import FleetEvent, generate_events
+from app.privacy.projection import Arrival
+from app.privacy.pseudonyms import Pseudonyms
+from app.privacy.verdict import Installation, judge
+from app.store import migrations
+from app.store.database import open_write_engine
+from app.store.embedded import open_server
+from app.store.events import Batch, insert
+from benchmarks.load import UNTIL
+
+GOAL: Final = 0.5
+HASH_KEY: Final = "the hash key of a benchmark, not of anybody"
+EXAMPLE: Final = "Example: python3 dev.py bench storage --users 1500 --days 28"
+SIZES: Final = """
+    WITH leaves AS (
+        SELECT inhrelid AS leaf FROM pg_inherits
+        WHERE inhparent = 'events'::regclass AND pg_relation_size(inhrelid) > 0
+    ), indexes AS (
+        SELECT indisprimary, pg_relation_size(indexrelid) AS size FROM leaves JOIN pg_index ON indrelid = leaf
+    )
+    SELECT
+        (SELECT sum(pg_table_size(leaf)) FROM leaves)::bigint,
+        (SELECT sum(size) FROM indexes WHERE indisprimary)::bigint,
+        (SELECT sum(size) FROM indexes WHERE NOT indisprimary)::bigint
+"""
+
+
+def demo_events(users: int, days: int) -> Iterator[FleetEvent]:
+    """The demo's events, in the order in which they were sent."""
+    return generate_events(shipped_connectors(), users=users, days=days, seed=7, until=UNTIL)
+
+
+async def store(url: str, events: Iterable[FleetEvent], batch: int) -> tuple[int, int]:
+    """Judge and insert, `batch` events a transaction; how many were stored, and the bytes of their bodies."""
+    installation = Installation(shipped_connectors(), Pseudonyms(HASH_KEY))
+    engine = open_write_engine(url)
+    stored = body_bytes = 0
+    remaining = iter(events)
+    async with engine.connect() as connection:
+        while chosen := list(islice(remaining, batch)):
+            arrivals = [Arrival(dt.datetime.fromtimestamp(each.at, dt.UTC), 1, b"key") for each in chosen]
+            verdicts = [judge(each.body, at, installation) for each, at in zip(chosen, arrivals, strict=True)]
+            outcomes = await insert(connection, Batch(verdicts))
+            sizes = [
+                len(json.dumps(each.body))
+                for each, outcome in zip(chosen, outcomes, strict=True)
+                if outcome == "accepted"
+            ]
+            stored += len(sizes)
+            body_bytes += sum(sizes)
+    await engine.dispose()
+    return stored, body_bytes
+
+
+def sizes_on_disk(connection: "psycopg.Connection[Any]") -> tuple[int, int, int]:
+    """Bytes of the partitions of `events` that hold any: tables, primary keys, other indexes."""
+    connection.execute("VACUUM ANALYZE events")
+    table, primary, other = connection.execute(SIZES).fetchone() or (0, 0, 0)
+    return table, primary, other
+
+
+def main(
+    users: Annotated[int, typer.Option(help="Users of the demo's fleet.", min=1)] = 1_500,
+    days: Annotated[int, typer.Option(help="Days that they send.", min=1)] = 28,
+    batch: Annotated[int, typer.Option(help="Events a transaction.", min=1)] = 50,
+) -> None:
+    """Measure what the demo's events take on disk."""
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder, open_server(Path(folder)) as database:
+        migrations.migrate(database.url)
+        stored, body_bytes = asyncio.run(store(database.url, demo_events(users, days), batch))
+        with psycopg.connect(database.url.replace("+psycopg", ""), autocommit=True) as connection:
+            table_bytes, primary_bytes, other_bytes = sizes_on_disk(connection)
+    total = table_bytes + primary_bytes + other_bytes
+    table = Table(title=f"{stored:,} events, {batch} a transaction, after VACUUM")
+    table.add_column("what")
+    table.add_column("bytes an event", justify="right")
+    for name, size in (
+        ("table", table_bytes),
+        ("primary key", primary_bytes),
+        ("index on session_key", other_bytes),
+        ("all of it", total),
+        ("JSON body as sent", body_bytes),
+    ):
+        table.add_row(name, f"{size / stored:.1f}")
+    table.add_row("disk to body", f"{total / body_bytes:.3f} (goal {GOAL})")
+    console = Console(width=120)
+    console.print(table)
+    console.print(f"command: python -m benchmarks.storage {shlex.join(sys.argv[1:])}", highlight=False)
+
+
+if __name__ == "__main__":
+    app = typer.Typer(add_completion=False)
+    app.command(epilog=EXAMPLE)(main)
+    app()
