@@ -6,30 +6,31 @@ import json
 import shlex
 import sys
 import tempfile
+import threading
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
-import psycopg
 import typer
 from rich.console import Console
 from rich.table import Table
 
 from app.contract.vocabulary import shipped_connectors
 from app.demo.fleet import FleetEvent, generate_events
+from app.operations.packing import pack
 from app.privacy.projection import Arrival
 from app.privacy.pseudonyms import Pseudonyms
 from app.privacy.verdict import Installation, judge
 from app.store import migrations
-from app.store.database import open_write_engine
+from app.store.database import open_admin_engine, open_write_engine
 from app.store.embedded import open_server
 from app.store.events import Batch, insert
 from benchmarks.load import UNTIL
 
 GOAL: Final = 0.5
 HASH_KEY: Final = "the hash key of a benchmark, not of anybody"
-EXAMPLE: Final = "Example: python3 dev.py bench storage --users 1500 --days 28"
+EXAMPLE: Final = "Example: python3 dev.py bench storage --users 3000 --days 60"
 SIZES: Final = """
     WITH leaves AS (
         SELECT inhrelid AS leaf FROM pg_inherits
@@ -71,38 +72,38 @@ async def store(url: str, events: Iterable[FleetEvent], batch: int) -> tuple[int
     return stored, body_bytes
 
 
-def sizes_on_disk(connection: "psycopg.Connection[Any]") -> tuple[int, int, int]:
+def sizes_on_disk(url: str, *, packed: bool) -> tuple[int, int, int]:
     """Bytes of the partitions of `events` that hold any: tables, primary keys, other indexes."""
-    connection.execute("VACUUM ANALYZE events")
-    table, primary, other = connection.execute(SIZES).fetchone() or (0, 0, 0)
+    engine = open_admin_engine(url)
+    with engine.connect() as connection:
+        if packed:
+            pack(connection, threading.Event(), dt.datetime.fromtimestamp(UNTIL, dt.UTC))
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as vacuum:
+            vacuum.exec_driver_sql("VACUUM ANALYZE events")
+        table, primary, other = connection.exec_driver_sql(SIZES).one()
     return table, primary, other
 
 
 def main(
-    users: Annotated[int, typer.Option(help="Users of the demo's fleet.", min=1)] = 1_500,
-    days: Annotated[int, typer.Option(help="Days that they send.", min=1)] = 28,
+    users: Annotated[int, typer.Option(help="Users of the demo's fleet.", min=1)] = 10_000,
+    days: Annotated[int, typer.Option(help="Days that they send.", min=1)] = 60,
     batch: Annotated[int, typer.Option(help="Events a transaction.", min=1)] = 50,
 ) -> None:
-    """Measure what the demo's events take on disk."""
+    """Measure what the demo's events take on disk, as they came and once the weeks that are over were packed."""
     with tempfile.TemporaryDirectory(prefix="bench-") as folder, open_server(Path(folder)) as database:
         migrations.migrate(database.url)
         stored, body_bytes = asyncio.run(store(database.url, demo_events(users, days), batch))
-        with psycopg.connect(database.url.replace("+psycopg", ""), autocommit=True) as connection:
-            table_bytes, primary_bytes, other_bytes = sizes_on_disk(connection)
-    total = table_bytes + primary_bytes + other_bytes
-    table = Table(title=f"{stored:,} events, {batch} a transaction, after VACUUM")
-    table.add_column("what")
-    table.add_column("bytes an event", justify="right")
-    for name, size in (
-        ("table", table_bytes),
-        ("primary key", primary_bytes),
-        ("index on session_key", other_bytes),
-        ("all of it", total),
-        ("JSON body as sent", body_bytes),
-    ):
-        table.add_row(name, f"{size / stored:.1f}")
-    table.add_row("disk to body", f"{total / body_bytes:.3f} (goal {GOAL})")
+        loose = sizes_on_disk(database.url, packed=False)
+        packed = sizes_on_disk(database.url, packed=True)
     console = Console(width=120)
+    console.print(f"{stored:,} events, {batch} a transaction, after VACUUM; bytes an event:", highlight=False)
+    table = Table("what", "as they came", "weeks that are over packed")
+    for number, name in enumerate(("table", "primary key", "index on session_key")):
+        table.add_row(name, f"{loose[number] / stored:.1f}", f"{packed[number] / stored:.1f}")
+    table.add_row("all of it", f"{sum(loose) / stored:.1f}", f"{sum(packed) / stored:.1f}")
+    table.add_row("JSON body as sent", *[f"{body_bytes / stored:.1f}"] * 2)
+    ratios = (f"{sum(sizes) / body_bytes:.3f}" for sizes in (loose, packed))
+    table.add_row(f"disk to body (goal {GOAL})", *ratios)
     console.print(table)
     console.print(f"command: python -m benchmarks.storage {shlex.join(sys.argv[1:])}", highlight=False)
 

@@ -1,0 +1,75 @@
+"""Indexes of a week that is over are packed once, while others write; an interrupted packing leaves nothing behind."""
+
+import datetime as dt
+import threading
+
+import psycopg
+import pytest
+
+from app.operations import packing
+from app.store import partitions
+from tests.operations.conftest import Look
+
+NOW = dt.datetime(2026, 11, 25, tzinfo=dt.UTC)
+PAST, CURRENT = "events_p20261109", "events_p20261123"
+FILL = """
+    INSERT INTO {} (occurred_at, received_at, bucket, write_key, first_run, message_key, session_key, event, state)
+    SELECT CAST(:day AS date) + mod(n * 7919, 80000) * interval '1 second', now(), 7, 1, false, gen_random_uuid(),
+           gen_random_uuid(), 'sync', 'started'
+    FROM generate_series(1, 40000) AS n
+"""
+SIZE = "SELECT pg_indexes_size(CAST(:name AS regclass))"
+
+
+@pytest.fixture
+def filled(bare: Look) -> Look:
+    """A past and the current week, each filled in no order."""
+    with bare.engine.connect() as connection:
+        partitions.make_due(connection, NOW)
+    for name, day in ((PAST, "2026-11-10"), (CURRENT, "2026-11-24")):
+        bare.run(FILL.format(name), day=dt.date.fromisoformat(day))
+        bare.run(f"ANALYZE {name}")
+    return bare
+
+
+def pack(look: Look) -> int:
+    with look.engine.connect() as connection:
+        connection.exec_driver_sql("SET lock_timeout = '100ms'")
+        connection.commit()
+        packed = packing.pack(connection, threading.Event(), NOW)
+        assert connection.exec_driver_sql("SHOW lock_timeout").scalar() == "100ms"
+        assert not connection.connection.driver_connection.autocommit  # type: ignore[union-attr]
+        return packed
+
+
+def test_a_week_that_is_over_is_packed_once(filled: Look) -> None:
+    before = {name: filled.value(SIZE, name=name) for name in (PAST, CURRENT)}
+    with (
+        filled.engine.connect() as writer
+    ):  # one that writes does not wait, and is not waited for once it has ended
+        writer.exec_driver_sql(f"SELECT count(*) FROM {PAST}")
+        writer.rollback()
+        assert pack(filled) > 0
+    assert filled.value(SIZE, name=PAST) < 0.85 * before[PAST]
+    assert filled.value(SIZE, name=CURRENT) == before[CURRENT]
+    assert filled.value(f"SELECT count(*) FROM {PAST}") == 40_000
+    assert pack(filled) == 0
+    assert filled.value(SIZE, name=PAST) < 0.85 * before[PAST]
+
+
+def test_what_an_interrupted_packing_left_is_cleared_away(filled: Look) -> None:
+    with filled.engine.connect() as reader:
+        reader.exec_driver_sql(f"INSERT INTO {PAST} SELECT * FROM {PAST} LIMIT 0")  # an open transaction
+        with psycopg.connect(
+            filled.engine.url.set(drivername="postgresql").render_as_string(hide_password=False),
+            autocommit=True,
+        ) as interrupted:
+            interrupted.execute("SET lock_timeout = '100ms'")
+            with pytest.raises(psycopg.errors.LockNotAvailable):
+                interrupted.execute(f"REINDEX TABLE CONCURRENTLY {PAST}".encode())
+        reader.rollback()
+    half_built = f"SELECT count(*) FROM pg_index WHERE indrelid = '{PAST}'::regclass AND NOT indisvalid"
+    assert filled.value(half_built) > 0
+    assert pack(filled) > 0
+    assert filled.value(half_built) == 0
+    assert filled.value(f"SELECT count(*) FROM pg_index WHERE indrelid = '{PAST}'::regclass") == 2
