@@ -54,15 +54,21 @@ def list_events(count: int) -> Iterator[dict[str, object]]:
         yield body
 
 
-def write_templates(path: Path, count: int = 5_000) -> None:
-    """Write the request bodies that `track.lua` reads: one a line, cut at the two gaps."""
-    lines = []
+def cut_events(count: int) -> Iterator[str]:
+    """Bodies as JSON with two gaps in place of the end of the session id and of the moment."""
     for body in list_events(count):
         properties = body["properties"]
         assert isinstance(properties, dict)  # noqa: S101 -- narrows the type
         session_id = str(properties["session_id"])[:18] + SESSION_GAP
         cut = body | {"properties": properties | {"session_id": session_id}, "timestamp": MOMENT_GAP}
-        before, rest = orjson.dumps(cut).decode().split(SESSION_GAP)
+        yield orjson.dumps(cut).decode()
+
+
+def write_templates(path: Path, count: int = 5_000) -> None:
+    """Write the request bodies that `track.lua` reads: one a line, cut at the two gaps."""
+    lines = []
+    for text in cut_events(count):
+        before, rest = text.split(SESSION_GAP)
         between, after = rest.split(MOMENT_GAP)
         lines.append(f"{before}\t{between}\t+00:00{after}\n")
     path.write_text("".join(lines), "ascii")
