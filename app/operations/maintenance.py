@@ -27,6 +27,7 @@ TICK_SECONDS: Final = 15.0
 BUSY_SECONDS: Final = 0.5  # how soon to look again when another process has the lock and something waits here
 AWAY_SECONDS: Final = 5.0  # how soon to look again when the database is away
 END_SECONDS: Final = 3.0
+LOOK_SECONDS: Final = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,16 +42,24 @@ class Job:
 @contextmanager
 def only_one(connection: Connection, *, wait: bool) -> Iterator[bool]:
     """Hold the lock of all maintenance for the block; whether it was to be had. `wait` waits for it."""
-    function = "pg_advisory_lock" if wait else "pg_try_advisory_lock"
-    held = connection.execute(text(f"SELECT {function}(:key)"), {"key": MAINTENANCE_LOCK}).scalar()
-    connection.commit()
+    held = take_lock(connection)
+    while wait and not held:
+        time.sleep(LOOK_SECONDS)
+        held = take_lock(connection)
     try:
-        yield wait or bool(held)
+        yield held
     finally:
         if not connection.invalidated:
             connection.rollback()
             connection.execute(text("SELECT pg_advisory_unlock_all()"))
             connection.commit()
+
+
+def take_lock(connection: Connection) -> bool:
+    """Take the lock if it is free. Never waits inside a transaction: `REINDEX CONCURRENTLY` waits for transactions."""
+    held = connection.execute(text("SELECT pg_try_advisory_lock(:key)"), {"key": MAINTENANCE_LOCK}).scalar()
+    connection.commit()
+    return bool(held)
 
 
 class Maintenance:

@@ -23,7 +23,8 @@ LOCK_WAIT: Final = "1min"  # it waits for those that read or write to end, but t
 LOOSE: Final = text(
     """
     SELECT relname FROM pg_class
-    WHERE relname = ANY(:names) AND relispartition AND obj_description(oid, 'pg_class') IS DISTINCT FROM :packed
+    WHERE relname = ANY(:names) AND relispartition AND pg_relation_size(oid) > 0
+      AND obj_description(oid, 'pg_class') IS DISTINCT FROM :packed
     ORDER BY 1
     """
 )

@@ -7,6 +7,7 @@ import psycopg
 import pytest
 
 from app.operations import packing
+from app.operations.maintenance import only_one
 from app.store import partitions
 from tests.operations.conftest import Look
 
@@ -49,7 +50,7 @@ def test_a_week_that_is_over_is_packed_once(filled: Look) -> None:
     ):  # one that writes does not wait, and is not waited for once it has ended
         writer.exec_driver_sql(f"SELECT count(*) FROM {PAST}")
         writer.rollback()
-        assert pack(filled) > 0
+        assert pack(filled) == 1
     assert filled.value(SIZE, name=PAST) < 0.85 * before[PAST]
     assert filled.value(SIZE, name=CURRENT) == before[CURRENT]
     assert filled.value(f"SELECT count(*) FROM {PAST}") == 40_000
@@ -70,6 +71,23 @@ def test_what_an_interrupted_packing_left_is_cleared_away(filled: Look) -> None:
         reader.rollback()
     half_built = f"SELECT count(*) FROM pg_index WHERE indrelid = '{PAST}'::regclass AND NOT indisvalid"
     assert filled.value(half_built) > 0
-    assert pack(filled) > 0
+    assert pack(filled) == 1
     assert filled.value(half_built) == 0
     assert filled.value(f"SELECT count(*) FROM pg_index WHERE indrelid = '{PAST}'::regclass") == 2
+
+
+def test_whoever_waits_for_the_maintenance_lock_does_not_hold_packing_up(filled: Look) -> None:
+    """A wait inside a transaction and `REINDEX CONCURRENTLY`, which waits for transactions, would be a deadlock."""
+    held = threading.Event()
+
+    def wait_for_lock() -> None:
+        with filled.engine.connect() as connection, only_one(connection, wait=True):
+            held.set()
+
+    with filled.engine.connect() as connection, only_one(connection, wait=False):
+        waiting = threading.Thread(target=wait_for_lock)
+        waiting.start()
+        assert packing.pack(connection, threading.Event(), NOW) == 1
+        assert not held.is_set()
+    waiting.join(10)
+    assert held.is_set()
