@@ -10,7 +10,6 @@ from uuid import UUID, uuid4, uuid5
 
 import orjson
 from psycopg.errors import CheckViolation, UniqueViolation
-from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import DataError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -19,21 +18,17 @@ from app.store.database import read_sql
 from app.store.tables import events, rejections
 
 COLUMNS: Final = tuple(column.name for column in events.columns)
+EMPTY: Final = dict.fromkeys(
+    column.name for column in rejections.columns
+)  # a row, in the order of the columns
+LINE: Final = b")\n("
+KEY_BYTES: Final = 16
 MISROUTED_AT_MOST: Final = 3
 REJECTED: Final = "rejected"
 INTERNAL: Final = "internal"  # the reason of an event that Postgres itself would not take
 
 
-def describe(table_columns: Iterable[Any]) -> str:
-    """Columns with their types, as `json_to_recordset` wants them."""
-    dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
-    return ", ".join(f"{column.name} {column.type.compile(dialect)}" for column in table_columns)
-
-
-INSERT_BATCH: Final = read_sql("insert_batch.sql").format(
-    columns=", ".join(COLUMNS),
-    types=describe(rejections.columns),
-)
+INSERT_BATCH: Final = read_sql("insert_batch.sql").format(columns=", ".join(COLUMNS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +60,18 @@ def sort_key(row: Mapping[str, Any]) -> tuple[Any, ...]:
     return (row["occurred_at"], row["bucket"], row["message_key"])
 
 
-def encode(rows: list[Any]) -> str:
-    """Rows as JSON; pseudonyms as 32 hexadecimal digits, which Postgres takes for a uuid."""
-    return orjson.dumps(rows, default=bytes.hex).decode()
+def encode(rows: Iterable[dict[str, Any]]) -> str:
+    """Rows as lines of text, each a value of the type `rejections` as Postgres writes one: `("2026-…",5,,"sync")`.
+
+    JSON lists are nearly that: strings have the same quotation marks and escapes, and null is nothing at all. Postgres
+    reads them in a third of the time of JSON objects. Pseudonyms are 32 hexadecimal digits, which it takes for a uuid.
+    No string holds `],[` or `,null`; should one, its row is malformed to Postgres or refused by a CHECK.
+    """
+    values = [list((EMPTY | row).values()) for row in rows]
+    if not values:
+        return ""
+    lists = orjson.dumps(values, default=bytes.hex)[2:-2]
+    return f"({lists.replace(b',null', b',').replace(b'],[', LINE).decode()})"
 
 
 def tally(batch: Batch) -> list[dict[str, Any]]:
@@ -123,21 +127,23 @@ async def insert_whole(connection: AsyncConnection, batch: Batch) -> list[str]:
             "batch_id": batch.batch_id,
             "bucket": zlib.crc32(batch.batch_id.bytes) % 256,
             "events": encode(sorted(rows, key=sort_key)),
-            "tallies": encode(tally(batch)),
+            "tallies": orjson.dumps(tally(batch)).decode(),
         },
     )
     return assign(batch.verdicts, [tuple(row) for row in result])
 
 
 def assign(verdicts: Sequence[Verdict], rows: Sequence[tuple[Any, ...]]) -> list[str]:
-    """The outcomes of verdicts from what the statement returned: message key, and time and fate of what was not stored."""
+    """The outcomes of verdicts from what the statement returned: the keys of what was new, one after another in one value;
+    and key, time and fate of what was not stored.
+    """
     fresh: Counter[bytes] = Counter()
     fates: dict[tuple[bytes, dt.datetime], str] = {}
-    for message_key, occurred_at, fate in rows:
+    for keys, occurred_at, fate in rows:
         if fate is None:
-            fresh[message_key] += 1
+            fresh.update([keys[at : at + KEY_BYTES] for at in range(0, len(keys or b""), KEY_BYTES)])
         else:
-            fates[message_key, occurred_at] = fate
+            fates[keys, occurred_at] = fate
     outcomes = []
     for verdict in verdicts:
         key = verdict.row["message_key"]

@@ -19,7 +19,7 @@ from app.privacy.projection import Arrival
 from app.privacy.pseudonyms import Pseudonyms
 from app.privacy.verdict import Installation, judge
 from app.store.database import open_write_engine
-from app.store.events import INTERNAL, Batch, Tally, insert
+from app.store.events import EMPTY, INTERNAL, Batch, Tally, insert
 from app.store.tables import events, metadata, rejections
 from tests.samples import captured_requests, clean_event
 
@@ -132,6 +132,14 @@ def test_every_text_and_every_binary_is_checked(connection: "psycopg.Connection[
         for column in table.columns:
             if isinstance(column.type, Text | LargeBinary):
                 assert (table.name, column.name) in checked | keys | OPERATORS_OWN
+
+
+def test_rows_are_written_in_the_order_of_the_columns(connection: "psycopg.Connection[Any]") -> None:
+    """The write statement takes rows of the type `rejections` as text, by position."""
+    stored = connection.execute(
+        "SELECT attname FROM pg_attribute WHERE attrelid = 'rejections'::regclass AND attnum > 0 ORDER BY attnum"
+    )
+    assert [name for (name,) in stored] == list(EMPTY)
 
 
 def test_every_word_of_the_vocabulary_is_taken(connection: "psycopg.Connection[Any]") -> None:

@@ -1,5 +1,6 @@
 -- One write batch in one statement, so in one transaction and one round trip.
--- Grain: a batch of events, refused ones (with a reason) among them (%(events)s), and of tallies (%(tallies)s).
+-- Grain: a batch of events, refused ones (with a reason) among them (%(events)s: lines, each a row of `rejections` as
+-- text), and of tallies (%(tallies)s).
 -- Index: the primary keys, for ON CONFLICT and for tombstones. Rows come sorted by key, so that two writers cannot
 -- deadlock; nothing here may change their order.
 --
@@ -7,8 +8,8 @@
 -- lies in a dropped range or within 7 days of one, so its original may be gone). A clean batch pays one look at each of
 -- two small tables for it, and one comparison and one hash look-up a row.
 -- The rows of outcome 'received' fence the batch: a second commit under the same batch id violates their key.
--- Returns the message keys of the events that were new; and key, time and fate of those that have one. Keys come as
--- bytes, as they are in the verdicts: the driver would make an object of every uuid.
+-- Returns the message keys of the events that were new, as one value of 16 bytes each: a row and an object for every key
+-- cost more than the key; and key, time and fate of those that have one.
 WITH incoming AS MATERIALIZED (
     SELECT
         {columns}, reason, path,
@@ -23,7 +24,7 @@ WITH incoming AS MATERIALIZED (
                 LIMIT 1
             )
         END AS fate
-    FROM json_to_recordset(%(events)s::json) AS r ({types})
+    FROM unnest(string_to_array(%(events)s::text, E'\n')::rejections[]) AS r
 ),
 fresh AS (
     INSERT INTO events ({columns})
@@ -66,6 +67,6 @@ tallied AS (
     FROM json_to_recordset(%(tallies)s::json)
         AS t (hour timestamptz, write_key smallint, kind text, reason text, count bigint)
 )
-SELECT uuid_send(message_key) AS message_key, NULL::timestamptz AS occurred_at, NULL AS fate FROM fresh
+SELECT string_agg(uuid_send(message_key), '') AS message_keys, NULL::timestamptz AS occurred_at, NULL AS fate FROM fresh
 UNION ALL
 SELECT uuid_send(message_key), occurred_at, fate FROM incoming WHERE fate IS NOT NULL
