@@ -7,7 +7,7 @@ from sqlalchemy import create_engine
 from sqlalchemy.engine import Connection
 
 from app.settings import load_settings
-from app.store.tables import metadata
+from app.store.schema import METADATA
 
 PARTITION = re.compile(r"_p\d{8}$|_default$")
 
@@ -21,7 +21,7 @@ def run(connection: Connection) -> None:
     """Migrate over one connection, in one transaction."""
     context.configure(
         connection=connection,
-        target_metadata=metadata,
+        target_metadata=METADATA,
         include_name=include_name,
         compare_server_default=True,
     )

@@ -12,6 +12,7 @@ from app.operations import server
 from app.operations.cli import connectors_app, doctor, forget, import_, rotate_hash
 from app.problems import Problem, TelemetryError
 from app.reports.cli import report
+from app.rollups.cli import rebuild
 from app.settings import load_settings
 from app.store import keys, migrations, secrets
 from app.store.database import hold, open_admin_engine
@@ -30,6 +31,7 @@ app.command()(report)
 app.command()(demo)
 app.command()(forget)
 app.command()(doctor)
+app.command()(rebuild)
 app.command("import")(import_)
 
 

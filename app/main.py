@@ -30,6 +30,7 @@ from app.operations.registry import Vocabulary
 from app.privacy.verdict import Installation
 from app.problems import Problem, TelemetryError
 from app.reports import routes as reports
+from app.rollups.worker import Worker
 from app.settings import Settings, load_settings
 from app.store import connectors, keys, migrations, secrets
 from app.store.database import hold, open_engine, open_write_engine
@@ -74,6 +75,7 @@ class Service:
         admissions = limits.limit_addresses(settings), limits.limit_keys(settings)
         self.ingest = Ingest(self.keyring, self.writer, installation, *admissions)
         self.upkeep = upkeep.create(self.database.url, settings)
+        self.rollups = Worker(self.database.url)
 
     def load_keys(self) -> dict[bytes, int]:
         """The write keys in force."""
@@ -125,10 +127,12 @@ class Service:
         lasting = (self.keep_prepared(), self.spooler.run(), self.vocabulary.keep_fresh())
         background = [asyncio.create_task(task) for task in lasting]
         self.upkeep.start()
+        self.rollups.start()
         try:
             yield
         finally:
             self.upkeep.ask_to_stop()
+            self.rollups.ask_to_stop()
             self.writer.close()
             await writing
             for task in background:
@@ -138,6 +142,7 @@ class Service:
             await self.committer.close()
             await self.write_engine.dispose()
             await asyncio.to_thread(self.upkeep.stop)
+            await asyncio.to_thread(self.rollups.stop)
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:

@@ -12,13 +12,13 @@ import pytest
 from sqlalchemy import make_url
 
 from app.store import embedded, migrations
-from app.store.tables import metadata
+from app.store.schema import METADATA
 from tests.service import Service
 
 __all__ = ["Service", "ServiceFactory"]
 
 TEMPLATE = "migrated"
-KEPT = {"hash_key_check", "write_keys"}
+KEPT = {"hash_key_check", "write_keys", "rollup_buckets"}
 # The tests never crash the operating system, so nothing need reach the disk.
 QUICK = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "200"}
 
@@ -121,7 +121,7 @@ def service(request: pytest.FixtureRequest) -> Service:
 def empty_database(url: str) -> None:
     """Delete what events left; the installation and the service's own write keys stay."""
     with psycopg.connect(url.replace("+psycopg", "")) as connection:
-        for table in reversed(metadata.sorted_tables):
+        for table in reversed(METADATA.sorted_tables):
             if table.name not in KEPT:
                 connection.execute(f'DELETE FROM "{table.name}"'.encode())
         connection.execute("DELETE FROM write_keys WHERE name NOT LIKE 'setting-%'")

@@ -11,7 +11,7 @@ import zlib
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import Select, and_, or_, select, tuple_, update
+from sqlalchemy import Select, and_, or_, select, text, tuple_, update
 from sqlalchemy.dialects.postgresql import Insert, insert
 from sqlalchemy.engine import Connection
 
@@ -19,10 +19,12 @@ from app.contract import wire
 from app.privacy.projection import BUCKETS
 from app.privacy.pseudonyms import Pseudonyms, to_ms
 from app.store import partitions
+from app.store.rollup_tables import rollup_buckets
 from app.store.tables import SWEEPS, tombstones
 
-# Tables with a column `anonymous_id`; whatever is derived from events belongs here, too.
+# Tables with a column `anonymous_id`, and those that are derived from them, with a column `unit`.
 FORGETTABLE: Final = ("events", "rejections")
+DERIVED: Final = ("attempts", "unit_days")
 SWEEP_AGAIN: Final = (dt.timedelta(0), dt.timedelta(minutes=1), dt.timedelta(hours=1))
 IDS_A_SWEEP: Final = 1_000
 
@@ -84,11 +86,31 @@ def sweep(connection: Connection, stop: threading.Event, now: dt.datetime | None
             deleted += partitions.delete(connection, partition, "anonymous_id = ANY(:ids)", {"ids": ids})
             if stop.is_set():
                 return deleted
+    deleted += delete_derived(connection, ids, sorted({bucket for bucket, _, _, _ in due}))
     # One that was asked for again meanwhile is left as it is: its sweeps start anew.
     connection.execute(
         update(tombstones)
         .where(tuple_(*columns).in_([tuple(row) for row in due]))
         .values(sweeps=tombstones.c.sweeps + 1)
     )
+    connection.commit()
+    return deleted
+
+
+def delete_derived(connection: Connection, ids: list[UUID], buckets: list[int]) -> int:
+    """Delete what was rolled up of ids, and commit; how many rows that were.
+
+    After their events are gone, and never while a worker may still add up what it read of those: the claims are its.
+    """
+    connection.execute(text("SET LOCAL lock_timeout = '10s'"))
+    claim = select(rollup_buckets).where(rollup_buckets.c.bucket.in_(buckets)).order_by("bucket")
+    connection.execute(claim.with_for_update())
+    deleted = 0
+    for table in DERIVED:
+        gone = connection.execute(
+            text(f"DELETE FROM {table} WHERE bucket = ANY(:buckets) AND unit = ANY(:ids)"),
+            {"buckets": buckets, "ids": ids},
+        )
+        deleted += gone.rowcount
     connection.commit()
     return deleted

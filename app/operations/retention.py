@@ -9,15 +9,17 @@ import threading
 from functools import partial
 from typing import Final
 
-from sqlalchemy import text
+from sqlalchemy import select, text
 from sqlalchemy.engine import Connection
 
 from app.store import partitions
 from app.store.partitions import WEEK
+from app.store.rollup_tables import dirty_sessions
 from app.store.tables import PARTITIONED
 
 # The 7 days around a dropped range are closed, too; and events come in late. So no week ends that is younger than this.
 YOUNGEST: Final = dt.timedelta(days=14)
+SESSION_SPAN: Final = dt.timedelta(days=7)  # no session key spans more
 FENCED: Final = dt.timedelta(hours=24)  # for so long a batch that is sent again is recognised
 COUNTED: Final = {"outcomes": "outcome", "tallies": "kind"}
 NO_BATCH: Final = "00000000-0000-0000-0000-000000000000"
@@ -40,7 +42,7 @@ def apply(connection: Connection, stop: threading.Event, days: int, now: dt.date
 
 
 def drop_week(connection: Connection, week: dt.date, since: dt.datetime, now: dt.datetime) -> bool:
-    """Drop a week if nothing in it was received since; whether it was dropped.
+    """Drop a week if nothing in it was received since, and all of it is rolled up; whether it was dropped.
 
     An empty one leaves no closed range behind, as it has no originals; it goes once it is no longer among those that
     are made ahead.
@@ -48,12 +50,26 @@ def drop_week(connection: Connection, week: dt.date, since: dt.datetime, now: dt
     names = [f"{parent}_p{week:%Y%m%d}" for parent in PARTITIONED]
     if any(holds(connection, name, "received_at >= :since", since) for name in names):
         return False
+    if is_waiting(connection, week):
+        return False
     is_empty = not any(holds(connection, name, "received_at < :since", since) for name in names)
     if is_empty and week >= partitions.due(now)[0]:
         return False
     partitions.patiently(connection, partial(partitions.detach, connection, week, record=not is_empty))
     finish(connection, since)
     return True
+
+
+def is_waiting(connection: Connection, week: dt.date) -> bool:
+    """Whether sessions that may have events in a week are still to be rolled up: the range that is dropped is frozen."""
+    lower = partitions.start(week) - SESSION_SPAN
+    upper = partitions.start(week) + WEEK + SESSION_SPAN
+    marked = select(dirty_sessions).where(
+        dirty_sessions.c.occurred_at >= lower, dirty_sessions.c.occurred_at < upper
+    )
+    waiting = bool(connection.execute(select(marked.exists())).scalar_one())
+    connection.commit()
+    return waiting
 
 
 def holds(connection: Connection, table: str, condition: str, since: dt.datetime) -> bool:

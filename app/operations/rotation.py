@@ -19,7 +19,8 @@ from app.privacy.pseudonyms import Pseudonyms, wrap
 from app.problems import ConfigurationError, TelemetryError
 from app.settings import Settings
 from app.store import secrets
-from app.store.tables import PSEUDONYM, hash_key_check, metadata
+from app.store.schema import METADATA
+from app.store.tables import PSEUDONYM, hash_key_check
 
 FETCHED: Final = 50_000  # pseudonyms in memory at a time
 NIL: Final = UUID(int=0)  # stands for none in the key of a table, and goes on standing for it
@@ -29,7 +30,7 @@ SERVICES: Final = "pyairbyte-telemetry %"  # application names of a service's co
 def pseudonym_columns() -> list[Column[Any]]:
     """Every column that holds a pseudonym under the hash key, those of a table together."""
     return [
-        column for table in metadata.sorted_tables for column in table.columns if column.info.get(PSEUDONYM)
+        column for table in METADATA.sorted_tables for column in table.columns if column.info.get(PSEUDONYM)
     ]
 
 

@@ -3,7 +3,7 @@
 from functools import partial
 from typing import Final
 
-from app.operations import forget, packing, retention
+from app.operations import expiry, forget, packing, retention
 from app.operations.maintenance import Job, Maintenance
 from app.settings import Settings
 from app.store import partitions
@@ -21,5 +21,6 @@ def create(url: str, settings: Settings) -> Maintenance:
             Job("retention", 3600, partial(retention.apply, days=settings.raw_retention_days)),
             Job("compaction", 3600, retention.compact),
             Job("packing", 3600, packing.pack),
+            Job("expiry", 3600, expiry.expire),
         ],
     )

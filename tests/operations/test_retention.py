@@ -15,6 +15,7 @@ from app.operations import retention
 from app.privacy.projection import Arrival
 from app.privacy.pseudonyms import Pseudonyms
 from app.privacy.verdict import Installation, judge
+from app.rollups.worker import drain
 from app.store import partitions
 from app.store.database import open_write_engine
 from app.store.events import Batch, insert
@@ -39,7 +40,14 @@ def connection(database_url: str) -> Iterator[Connection]:
 
 
 def write(url: str, occurred_at: dt.datetime, received_at: dt.datetime, **changes: Any) -> str:
-    """Insert one event, refused if `changes` spoil it; its outcome."""
+    """Insert one event, refused if `changes` spoil it, and roll it up; its outcome."""
+    outcome = write_only(url, occurred_at, received_at, **changes)
+    drain(url)
+    return outcome
+
+
+def write_only(url: str, occurred_at: dt.datetime, received_at: dt.datetime, **changes: Any) -> str:
+    """Insert one event; its outcome."""
 
     async def run() -> str:
         event = clean_event() | {"timestamp": occurred_at.isoformat()}
@@ -81,6 +89,19 @@ def test_a_week_that_arrived_long_ago_is_dropped_and_closed(
     bare.check_law()
     assert partitions.make_due(connection, LONG_AGO) > 0  # the weeks around it, but never the closed one
     assert f"events_p{monday:%Y%m%d}" not in partitions.existing(connection)
+
+
+@pytest.mark.parametrize("away", [-6, 0, 6])
+def test_a_week_waits_until_everything_around_it_is_rolled_up(
+    bare: Look, database_url: str, connection: Connection, away: int
+) -> None:
+    assert write(database_url, LONG_AGO, LONG_AGO) == "accepted"
+    partitions.make_all(connection, [partitions.monday(LONG_AGO + away * DAY)])
+    assert write_only(database_url, LONG_AGO + away * DAY + DAY / 24, LONG_AGO) == "accepted"
+    assert retention.apply(connection, STOP, 90, LONG_AGO + 91 * DAY) == 0
+    drain(database_url)
+    assert retention.apply(connection, STOP, 90, LONG_AGO + 91 * DAY) >= 1
+    assert bare.value("SELECT sum(succeeded) FROM unit_days") == 2
 
 
 def test_history_that_arrived_yesterday_is_kept(

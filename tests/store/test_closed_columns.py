@@ -20,7 +20,8 @@ from app.privacy.pseudonyms import Pseudonyms
 from app.privacy.verdict import Installation, judge
 from app.store.database import open_write_engine
 from app.store.events import EMPTY, INTERNAL, Batch, Tally, insert
-from app.store.tables import events, metadata, rejections
+from app.store.schema import METADATA
+from app.store.tables import events, rejections
 from tests.samples import captured_requests, clean_event
 
 NOW = dt.datetime(2026, 11, 23, 12, tzinfo=dt.UTC)
@@ -128,7 +129,7 @@ def test_every_text_and_every_binary_is_checked(connection: "psycopg.Connection[
         ("write_keys", "key_hash"),
         ("hash_key_check", "key_check"),
     }  # written by us alone, never from a request
-    for table in metadata.sorted_tables:
+    for table in METADATA.sorted_tables:
         for column in table.columns:
             if isinstance(column.type, Text | LargeBinary):
                 assert (table.name, column.name) in checked | keys | OPERATORS_OWN

@@ -7,6 +7,8 @@
 -- `fate` is why an event is counted and not stored: 'forgotten' (a tombstone covers its anonymous id) or 'expired' (it
 -- lies in a dropped range or within 7 days of one, so its original may be gone). A clean batch pays one look at each of
 -- two small tables for it, and one comparison and one hash look-up a row.
+-- `marked` asks for the sessions that this changes to be rolled up: a row a session, never an upsert, which would wait
+-- for the worker. An event without a session stands for itself.
 -- The rows of outcome 'received' fence the batch: a second commit under the same batch id violates their key.
 -- Returns the message keys of the events that were new, as one value of 16 bytes each: a row and an object for every key
 -- cost more than the key; and key, time and fate of those that have one.
@@ -30,12 +32,28 @@ fresh AS (
     INSERT INTO events ({columns})
     SELECT {columns} FROM incoming WHERE fate IS NULL AND reason IS NULL
     ON CONFLICT DO NOTHING
-    RETURNING message_key, received_at, write_key
+    RETURNING message_key, received_at, write_key, occurred_at, bucket, session_key
 ),
 ledger AS (
     INSERT INTO rejections ({columns}, reason, path)
     SELECT {columns}, reason, path FROM incoming WHERE fate IS NULL AND reason IS NOT NULL
     ON CONFLICT DO NOTHING
+    RETURNING message_key, received_at, occurred_at, bucket, session_key
+),
+marked AS (
+    INSERT INTO dirty_sessions (received_at, occurred_at, bucket, session_key, message_key)
+    SELECT min(received_at), min(occurred_at), bucket, session_key, alone
+    FROM (
+        SELECT
+            received_at, occurred_at, bucket, session_key,
+            CASE WHEN session_key IS NULL THEN message_key END AS alone
+        FROM fresh
+        UNION ALL
+        SELECT
+            received_at, occurred_at, bucket, session_key, CASE WHEN session_key IS NULL THEN message_key END
+        FROM ledger
+    ) AS changed
+    GROUP BY bucket, session_key, alone
 ),
 submitted AS (
     SELECT date_trunc('hour', received_at, 'UTC') AS hour, write_key, fate, reason, count(*) AS count

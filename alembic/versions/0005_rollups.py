@@ -1,0 +1,207 @@
+"""Rollups: the queue of sessions to recompute, what each contributed, and sums by user and day.
+
+Revision ID: 0005
+Revises: 0004
+Create Date: 2026-11-25
+"""
+
+from alembic import op
+
+revision = "0005"
+down_revision = "0004"
+branch_labels = None
+depends_on = None
+
+NAME = "length({0}) <= 75 AND {0} !~ '[^a-z0-9-]'"
+RELEASE = "length({0}) <= 100 AND {0} !~ '[^0-9a-z.+-]'"
+WORD = "length({0}) <= 64 AND {0} !~ '[^A-Za-z0-9_]'"
+RUNTIME = "length({0}) <= 64 AND {0} !~ '[^A-Za-z0-9_ ().+-]'"
+EVENTS = "event IN ('sync', 'install', 'validate', 'check')"
+LANES = "lane IN ('direct', 'cache', 'write')"
+FAILURE_CLASSES = "failure_class IN ('config', 'destination', 'pyairbyte', 'connector', 'other')"
+
+CHECKS = {
+    "routes": {
+        "event": EVENTS,
+        "lane": LANES,
+        "source_name": NAME,
+        "source_version": RELEASE,
+        "destination_name": NAME,
+        "destination_version": RELEASE,
+        "cache_type": WORD,
+    },
+    "environments": {
+        "version": RELEASE,
+        "python_version": RUNTIME,
+        "os": RUNTIME,
+        "notebook_runtime": WORD,
+        "source_executor_type": WORD,
+        "destination_executor_type": WORD,
+    },
+    "failures": {"exception_class": WORD, "failure_class": FAILURE_CLASSES},
+    "connector_days": {"role": "role IN ('source', 'destination')", "connector": NAME, "lane": LANES},
+    "rollup_buckets": {"bucket": "bucket BETWEEN 0 AND 255"},
+}
+
+COUNTS = """
+    records bigint NOT NULL,
+    succeeded integer NOT NULL,
+    failed integer NOT NULL,
+    canceled integer NOT NULL,
+    open integer NOT NULL,
+    orphans integer NOT NULL,
+    from_ledger integer NOT NULL,
+    first_runs integer NOT NULL,
+    corrected integer NOT NULL,
+"""
+
+
+def upgrade() -> None:
+    op.execute("SET LOCAL lock_timeout = '5s'")
+    op.execute("SET LOCAL statement_timeout = '5min'")
+    # Rows come and go by the thousand: they are cleared away early, and no row says more than where to look.
+    op.execute(
+        """
+        CREATE TABLE dirty_sessions (
+            received_at timestamptz NOT NULL,
+            occurred_at timestamptz NOT NULL,
+            bucket smallint NOT NULL,
+            session_key uuid,
+            message_key uuid,
+            CONSTRAINT dirty_sessions_key_check CHECK (num_nonnulls(session_key, message_key) = 1)
+        ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000)
+        """
+    )
+    op.execute("CREATE TABLE rollup_buckets (bucket smallint PRIMARY KEY)")
+    op.execute("INSERT INTO rollup_buckets SELECT generate_series(0, 255)")
+    op.execute(
+        """
+        CREATE TABLE routes (
+            id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+            event text NOT NULL,
+            lane text NOT NULL,
+            source_name text NOT NULL,
+            source_version text NOT NULL,
+            destination_name text NOT NULL,
+            destination_version text NOT NULL,
+            cache_type text NOT NULL,
+            CONSTRAINT routes_words_key UNIQUE (
+                source_name, destination_name, lane, event, source_version, destination_version, cache_type
+            )
+        )
+        """
+    )
+    op.execute(
+        """
+        CREATE TABLE environments (
+            id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+            ci boolean NOT NULL,
+            prerelease boolean NOT NULL,
+            version text NOT NULL,
+            python_version text NOT NULL,
+            os text NOT NULL,
+            notebook_runtime text NOT NULL,
+            source_executor_type text NOT NULL,
+            destination_executor_type text NOT NULL,
+            CONSTRAINT environments_words_key UNIQUE (
+                version, python_version, os, ci, notebook_runtime, source_executor_type,
+                destination_executor_type, prerelease
+            )
+        )
+        """
+    )
+    op.execute(
+        """
+        CREATE TABLE failures (
+            id smallint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+            exception_class text NOT NULL CONSTRAINT failures_exception_class_key UNIQUE,
+            failure_class text NOT NULL
+        )
+        """
+    )
+    op.execute(
+        f"""
+        CREATE TABLE attempts (
+            settles_at timestamptz NOT NULL,
+            day date NOT NULL,
+            route integer NOT NULL,
+            environment integer NOT NULL,
+            bucket smallint NOT NULL,
+            failure smallint NOT NULL,
+            session_key uuid NOT NULL,
+            unit uuid NOT NULL,
+            application_hash uuid NOT NULL,
+            {COUNTS}
+            PRIMARY KEY (bucket, session_key, day, unit, route, environment, failure, application_hash)
+        )
+        """
+    )
+    op.execute("CREATE INDEX attempts_settles_at_idx ON attempts (settles_at) WHERE open > 0")
+    op.execute("CREATE INDEX attempts_day_idx ON attempts USING brin (day)")
+    op.execute(
+        f"""
+        CREATE TABLE unit_days (
+            day date NOT NULL,
+            route integer NOT NULL,
+            environment integer NOT NULL,
+            bucket smallint NOT NULL,
+            failure smallint NOT NULL,
+            unit uuid NOT NULL,
+            application_hash uuid NOT NULL,
+            {COUNTS}
+            PRIMARY KEY (day, bucket, unit, route, environment, failure, application_hash)
+        ) WITH (fillfactor = 80)
+        """
+    )
+    op.execute(
+        """
+        CREATE TABLE connector_days (
+            day date NOT NULL,
+            bucket smallint NOT NULL,
+            role text NOT NULL,
+            connector text NOT NULL,
+            lane text NOT NULL,
+            units integer NOT NULL,
+            attempts bigint NOT NULL,
+            succeeded bigint NOT NULL,
+            failed bigint NOT NULL,
+            failed_config bigint NOT NULL,
+            canceled bigint NOT NULL,
+            open bigint NOT NULL,
+            records bigint NOT NULL,
+            CONSTRAINT connector_days_units_check CHECK (units >= 10),
+            PRIMARY KEY (day, bucket, role, connector, lane)
+        )
+        """
+    )
+    for table, columns in CHECKS.items():
+        added = ", ".join(
+            f"ADD CONSTRAINT {table}_{column}_closed CHECK ({condition.format(column)})"
+            for column, condition in columns.items()
+        )
+        op.execute(f"ALTER TABLE {table} {added}")
+    # What is stored already is rolled up like what comes.
+    for table in ("events", "rejections"):
+        op.execute(
+            f"""
+            INSERT INTO dirty_sessions (received_at, occurred_at, bucket, session_key, message_key)
+            SELECT min(received_at), min(occurred_at), bucket, session_key, NULL
+            FROM {table} WHERE session_key IS NOT NULL GROUP BY bucket, session_key
+            UNION ALL
+            SELECT received_at, occurred_at, bucket, NULL, message_key FROM {table} WHERE session_key IS NULL
+            """
+        )
+
+
+def downgrade() -> None:
+    for table in (
+        "connector_days",
+        "unit_days",
+        "attempts",
+        "failures",
+        "environments",
+        "routes",
+        "rollup_buckets",
+        "dirty_sessions",
+    ):
+        op.execute(f"DROP TABLE {table}")

@@ -1,0 +1,18 @@
+-- Takes what the marked sessions contributed so far out of `attempts`, as negative sums, into the table `retracted`.
+-- Grain: that of `attempts`. Index: its primary key (bucket, session_key, …).
+-- Reads: `marks`. Parameter: since (days before are left alone).
+WITH taken AS (
+    DELETE FROM attempts AS a USING marks AS m
+    WHERE a.bucket = m.bucket
+      AND a.session_key = coalesce(m.session_key, m.message_key)
+      AND a.day >= CAST(:since AS date)
+    RETURNING a.*
+)
+INSERT INTO retracted (
+    day, route, environment, bucket, failure, unit, application_hash,
+    records, succeeded, failed, canceled, open, orphans, from_ledger, first_runs, corrected
+)
+SELECT
+    day, route, environment, bucket, failure, unit, application_hash,
+    -records, -succeeded, -failed, -canceled, -open, -orphans, -from_ledger, -first_runs, -corrected
+FROM taken

@@ -1,0 +1,131 @@
+"""The rollups' worker: a thread in every serving process that keeps `attempts` and `unit_days` up with the events.
+
+Any number of processes may host one: each claims buckets that nobody else works on. The database decides who does what;
+a worker that dies leaves nothing behind, since its transaction is one of all or nothing.
+"""
+
+import contextlib
+import datetime as dt
+import threading
+import time
+from typing import Any, Final
+
+import structlog
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+from app.rollups import instruments
+from app.rollups.recomputation import MANY, prepare, query, recompute
+from app.store.database import open_admin_engine
+
+log = structlog.get_logger()
+
+BUCKETS: Final = 64  # a quarter: four workers find something to do at the same time
+MARKS: Final = 10_000  # a transaction of some hundred milliseconds
+IDLE_SECONDS: Final = 0.5
+AWAY_SECONDS: Final = 5.0  # how soon to look again when the database is away
+END_SECONDS: Final = 3.0
+REST: Final = (
+    20  # a session that took t to recompute rests for 20 t: a daemon of a week costs 5 % of a worker at most
+)
+WORTH_A_REST: Final = 0.05  # seconds
+
+
+class Worker:
+    """The thread of one process."""
+
+    def __init__(self, url: str) -> None:
+        """Work on the database at `url`."""
+        self.engine = open_admin_engine(url)
+        self.resting: dict[str, float] = {}  # session keys, until when
+        self.stopping = threading.Event()
+        self.driver: Any = None
+        self.thread = threading.Thread(target=self.run, name="rollups", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self.thread.start()
+
+    def ask_to_stop(self) -> None:
+        """Start nothing new."""
+        self.stopping.set()
+
+    def stop(self) -> None:
+        """End soon: cancel the statement that is running; its transaction leaves nothing."""
+        self.ask_to_stop()
+        driver = self.driver
+        if driver is not None:
+            with contextlib.suppress(Exception):
+                driver.cancel_safe(timeout=1.0)
+        self.thread.join(END_SECONDS)
+
+    def run(self) -> None:
+        """Roll up until stopped, over one connection as long as it lasts."""
+        while not self.stopping.is_set():
+            try:
+                with self.engine.connect() as connection:
+                    self.driver = connection.connection.driver_connection
+                    prepare(connection)
+                    while not self.stopping.is_set():
+                        sessions = self.step(connection)
+                        observe_lag(connection)
+                        if not sessions:
+                            self.stopping.wait(IDLE_SECONDS)
+            except SQLAlchemyError as error:
+                self.failed(error)
+                self.stopping.wait(AWAY_SECONDS)
+            finally:
+                self.driver = None
+
+    def step(self, connection: Connection) -> int:
+        """Recompute some of what is marked, in one transaction, and commit; how many marked sessions that were."""
+        began = time.monotonic()
+        self.resting = {key: until for key, until in self.resting.items() if until > began}
+        postponed = list(self.resting)
+        claimed = connection.execute(query("claim_buckets"), {"buckets": BUCKETS, "postponed": postponed})
+        buckets = list(claimed.scalars())
+        if not buckets:
+            connection.rollback()
+            return 0
+        taken = {"buckets": buckets, "postponed": postponed, "marks": MARKS}
+        sessions = connection.execute(query("take_marks"), taken).rowcount
+        recompute(connection)
+        shares = list(connection.execute(query("count_sessions"), {"many": MANY}))
+        connection.commit()
+        self.rest(shares, time.monotonic() - began, sessions)
+        return sessions
+
+    def rest(self, shares: list[Any], seconds: float, sessions: int) -> None:
+        """Let sessions rest that took long to recompute, and count."""
+        instruments.SESSIONS.inc(sessions)
+        instruments.SECONDS.observe(seconds)
+        for key, share in shares:
+            if share * seconds >= WORTH_A_REST:
+                self.resting[str(key)] = time.monotonic() + REST * share * seconds
+
+    def failed(self, error: SQLAlchemyError) -> None:
+        """Say that the database did not do it; never the message, which may quote a row."""
+        code = getattr(error.orig, "sqlstate", None) if isinstance(error, DBAPIError) else None
+        if not self.stopping.is_set():
+            log.warning("rollup_failed", error=type(error).__name__, sqlstate=code)
+
+
+def observe_lag(connection: Connection) -> None:
+    """Set the gauge of the lag, and end the transaction."""
+    oldest = connection.execute(query("oldest_mark")).scalar()
+    connection.rollback()
+    instruments.LAG.set(
+        0.0 if oldest is None else max(0.0, (dt.datetime.now(dt.UTC) - oldest).total_seconds())
+    )
+
+
+def drain(url: str) -> int:
+    """Roll up everything that is marked, resting sessions too; how many marked sessions that were."""
+    worker = Worker(url)
+    total = 0
+    with worker.engine.connect() as connection:
+        prepare(connection)
+        while sessions := worker.step(connection):
+            total += sessions
+            worker.resting.clear()
+    return total

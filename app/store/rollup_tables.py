@@ -1,0 +1,179 @@
+"""The rollups' tables: which sessions to recompute, what each contributed, and sums by user and day.
+
+A contribution is a pure function of a session's events. The worker (`app.rollups`) keeps each session's in `attempts` and
+their sums in `unit_days`; reports read those two and never an event.
+"""
+
+from typing import Any, Final
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Date,
+    Identity,
+    Index,
+    Integer,
+    PrimaryKeyConstraint,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    text,
+)
+
+from app.store.tables import PSEUDONYM, metadata, moment
+
+# Stands for "no user can be told" and "no application named" in columns that are part of a key.
+NOBODY: Final = "00000000-0000-0000-0000-000000000000"
+NOT_A_FAILURE: Final = 0  # in `failure`
+
+# In `unit_days` and `attempts`; a column that names a failure sums failed attempts only, the others none.
+# attempts = succeeded + failed + canceled + open. The rest count attempts, too: without a start (orphans), known from a
+# refused event (from_ledger), of a user minted with its session (first_runs), of a clock that was off (corrected).
+COUNTS: Final = (
+    "succeeded",
+    "failed",
+    "canceled",
+    "open",
+    "orphans",
+    "from_ledger",
+    "first_runs",
+    "corrected",
+)
+SUMS: Final = ("records", *COUNTS)
+# What the sums are kept by.
+GRAIN: Final = ("day", "bucket", "unit", "route", "environment", "failure", "application_hash")
+
+
+def words(*names: str) -> list[Column[Any]]:
+    """Columns of words of the closed vocabulary; the empty word is none."""
+    return [Column(name, Text, nullable=False) for name in names]
+
+
+def pseudonym(name: str) -> Column[Any]:
+    """A pseudonym in a key: NOBODY stands for none."""
+    return Column(name, Uuid, nullable=False, info={PSEUDONYM: True})
+
+
+def small(name: str) -> Column[Any]:
+    """A small number."""
+    return Column(name, SmallInteger, nullable=False)
+
+
+def sums() -> list[Column[Any]]:
+    """The columns that are added up."""
+    counts = [Column(name, Integer, nullable=False) for name in COUNTS]
+    return [Column("records", BigInteger, nullable=False), *counts]
+
+
+# The queue: one row a session and write batch; a row without a session (of the shape sent up to 0.7.1, or refused for
+# it) stands for itself. Append-only: an upsert would wait for the worker.
+dirty_sessions = Table(
+    "dirty_sessions",
+    metadata,
+    moment("received_at"),
+    moment("occurred_at"),
+    small("bucket"),
+    Column("session_key", Uuid, info={PSEUDONYM: True}),
+    Column("message_key", Uuid),
+    CheckConstraint("num_nonnulls(session_key, message_key) = 1", name="dirty_sessions_key_check"),
+)
+
+# Rows to lock: whoever holds a bucket's row is the only one to recompute its sessions.
+rollup_buckets = Table("rollup_buckets", metadata, small("bucket"), PrimaryKeyConstraint("bucket"))
+
+# What ran between what: few thousand rows, shared by all users.
+routes = Table(
+    "routes",
+    metadata,
+    Column("id", Integer, Identity(always=True), nullable=False),
+    *words("event", "lane", "source_name", "source_version"),
+    *words("destination_name", "destination_version", "cache_type"),
+    PrimaryKeyConstraint("id"),
+    UniqueConstraint(
+        *("source_name", "destination_name", "lane", "event"),
+        *("source_version", "destination_version", "cache_type"),
+        name="routes_words_key",
+    ),
+)
+
+# In what it ran. `prerelease`: anything but N.N.N and N.N.N.postN, and 0.0.0, the version of a checkout; a version that
+# was withheld is taken for a release.
+environments = Table(
+    "environments",
+    metadata,
+    Column("id", Integer, Identity(always=True), nullable=False),
+    Column("ci", Boolean, nullable=False),
+    Column("prerelease", Boolean, nullable=False),
+    *words("version", "python_version", "os", "notebook_runtime"),
+    *words("source_executor_type", "destination_executor_type"),
+    PrimaryKeyConstraint("id"),
+    UniqueConstraint(
+        *("version", "python_version", "os", "ci", "notebook_runtime"),
+        *("source_executor_type", "destination_executor_type", "prerelease"),
+        name="environments_words_key",
+    ),
+)
+
+# Exception classes and the failure class of each; the empty class is of failures that named none.
+failures = Table(
+    "failures",
+    metadata,
+    Column("id", SmallInteger, Identity(always=True), nullable=False),
+    *words("exception_class", "failure_class"),
+    PrimaryKeyConstraint("id"),
+    UniqueConstraint("exception_class", name="failures_exception_class_key"),
+)
+
+# What a session contributed to `unit_days`, at the same grain. `settles_at`: its open attempts are in flight until 24 h
+# after the latest time of their pair. A row without a session stands under its message key.
+attempts = Table(
+    "attempts",
+    metadata,
+    moment("settles_at"),
+    Column("day", Date, nullable=False),
+    Column("route", Integer, nullable=False),
+    Column("environment", Integer, nullable=False),
+    small("bucket"),
+    small("failure"),
+    *(pseudonym(name) for name in ("session_key", "unit", "application_hash")),
+    *sums(),
+    PrimaryKeyConstraint(
+        *("bucket", "session_key", "day", "unit", "route", "environment", "failure", "application_hash")
+    ),
+    Index("attempts_settles_at_idx", "settles_at", postgresql_where=text("open > 0")),
+    Index("attempts_day_idx", "day", postgresql_using="brin"),
+)
+
+# What one user did on one UTC day over one route, in one environment, with one application.
+unit_days = Table(
+    "unit_days",
+    metadata,
+    Column("day", Date, nullable=False),
+    Column("route", Integer, nullable=False),
+    Column("environment", Integer, nullable=False),
+    small("bucket"),
+    small("failure"),
+    *(pseudonym(name) for name in ("unit", "application_hash")),
+    *sums(),
+    PrimaryKeyConstraint(*GRAIN),
+)
+
+# What stays when `unit_days` go: days of connectors with 10 users or more, bucket 0.
+connector_days = Table(
+    "connector_days",
+    metadata,
+    Column("day", Date, nullable=False),
+    small("bucket"),
+    *words("role", "connector", "lane"),
+    Column("units", Integer, nullable=False),
+    *(
+        Column(name, BigInteger, nullable=False)
+        for name in ("attempts", "succeeded", "failed", "failed_config", "canceled", "open", "records")
+    ),
+    PrimaryKeyConstraint("day", "bucket", "role", "connector", "lane"),
+    CheckConstraint("units >= 10", name="connector_days_units_check"),
+)

@@ -1,0 +1,10 @@
+"""The whole schema, for whoever walks over all tables: migrations, rotation, tests."""
+
+from typing import Final
+
+from sqlalchemy import MetaData
+
+from app.store import rollup_tables, tables
+
+METADATA: Final[MetaData] = tables.metadata
+MODULES: Final = (tables, rollup_tables)  # importing them fills METADATA

@@ -1,0 +1,94 @@
+"""What `unit_days` should hold, in plain Python from the definitions, written without a look at the SQL."""
+
+import datetime as dt
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from itertools import zip_longest
+
+from tests.reports.oracle import lane_of, time_of
+from tests.reports.rows import Stored
+
+NOBODY = "00000000-0000-0000-0000-000000000000"
+# day, bucket, unit, application, the words of the route, those of the environment, exception class (None: no failure).
+Key = tuple[dt.date, int, str, str, tuple[str, ...], tuple[object, ...], str | None]
+Sums = Counter[str]
+ROUTE = (
+    "event",
+    "lane",
+    "source_name",
+    "source_version",
+    "destination_name",
+    "destination_version",
+    "cache_type",
+)
+TOLD = (
+    "version",
+    "python_version",
+    "os",
+    "notebook_runtime",
+    "source_executor_type",
+    "destination_executor_type",
+)
+
+
+def recompute(rows: Iterable[Stored]) -> dict[Key, Sums]:
+    """The sums by everything that they are kept by; what is zero is left out."""
+    sums: dict[Key, Sums] = defaultdict(Counter)
+    for pair in pairs_of(rows):
+        pair.sort(key=lambda row: (time_of(row), row["state"] != "started", row["message_key"].bytes))
+        starts = [row for row in pair if row["state"] == "started"]
+        ends = [row for row in pair if row["state"] != "started"]
+        for start, end in zip_longest(starts, ends):
+            add(sums, start, end)
+    return {
+        key: Counter({name: number for name, number in found.items() if number})
+        for key, found in sums.items()
+    }
+
+
+def pairs_of(rows: Iterable[Stored]) -> Iterable[list[Stored]]:
+    pairs: dict[tuple[object, ...], list[Stored]] = defaultdict(list)
+    for row in rows:
+        key: tuple[object, ...] = (row["message_key"],)
+        if row["session_key"] is not None:
+            key = (row["anonymous_id"], row["session_key"], row["event"], *connectors_of(row), lane_of(row))
+        elif row["event"] != "sync" or row["state"] != "started":
+            continue
+        pairs[key].append(row)
+    return pairs.values()
+
+
+def connectors_of(row: Stored) -> tuple[str, str]:
+    source = row["source_name"] or ("unknown" if lane_of(row) == "cache" else "")
+    return source, row["destination_name"] if lane_of(row) == "write" else ""
+
+
+def add(sums: dict[Key, Sums], start: Stored | None, end: Stored | None) -> None:
+    first = start or end
+    assert first is not None
+    outcome = end["state"] if end else "open"
+    failure = (end["exception_class"] or "") if end and outcome == "failed" else None
+    found = sums[key_of(first, failure)]
+    found[outcome] += 1
+    found["orphans"] += start is None and first["event"] == "sync"
+    found["from_ledger"] += any(row is not None and "reason" in row for row in (start, end))
+    found["first_runs"] += first["first_run"]
+    found["corrected"] += first["corrected_at"] is not None
+    if end and outcome == "succeeded":
+        found["records"] += end["number_of_records"] or 0
+
+
+def key_of(first: Stored, failure: str | None) -> Key:
+    source, destination = connectors_of(first)
+    route = (
+        first["event"],
+        lane_of(first),
+        source,
+        first["source_version"] or "",
+        destination,
+        (first["destination_version"] or "") if destination else "",
+        first["cache_type"] or "",
+    )
+    environment = (bool(first["ci"]), *(first[name] or "" for name in TOLD))
+    people = (str(first["anonymous_id"] or NOBODY), str(first["application_hash"] or NOBODY))
+    return (time_of(first).date(), first["bucket"], *people, route, environment, failure)

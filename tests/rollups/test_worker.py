@@ -1,0 +1,131 @@
+"""The worker: bounded work, rest for long sessions, several at once, frozen days."""
+
+import datetime as dt
+import threading
+
+from app.operations import expiry, forget
+from app.rollups import worker as rollups
+from app.rollups.recomputation import MANY
+from app.rollups.worker import Worker
+from tests.reports.rows import NOON, NOW, pseudonym, sync
+from tests.rollups import oracle
+from tests.rollups.ledger import Ledger
+
+
+def fleet(people: int) -> list[dict[str, object]]:
+    """Two syncs of each of some people."""
+    names = [f"user {number}" for number in range(people)]
+    return [
+        sync(state, unit=name, session=f"session of {name}")
+        for name in names
+        for state in ("started", "started", "failed", "succeeded")
+    ]
+
+
+def test_workers_share_the_work_and_never_meet(ledger: Ledger) -> None:
+    rows = fleet(400)
+    ledger.write([rows[part::7] for part in range(7)])
+    failures: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            rollups.drain(ledger.url)
+        except BaseException as error:  # noqa: BLE001 -- shown by the test below
+            failures.append(error)
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    ledger.roll_up()
+    assert not failures
+    assert ledger.unit_days() == oracle.recompute(rows)
+
+
+def test_a_session_that_takes_long_rests_while_others_go_on(ledger: Ledger) -> None:
+    long = [sync("started", session="daemon") for _ in range(MANY)]
+    ledger.write([long])
+    worker = Worker(ledger.url)
+    assert worker.step(ledger.connection) == 1
+    worker.rest([(pseudonym("daemon"), 1.0)], seconds=100.0, sessions=1)
+    ledger.write([[sync("failed", session="daemon")], [sync("failed", session="short")]])
+    assert worker.step(ledger.connection) == 1
+    [(failed,)] = ledger.query("SELECT sum(failed) FROM unit_days")
+    assert failed == 1
+    assert worker.step(ledger.connection) == 0
+    worker.resting.clear()
+    assert worker.step(ledger.connection) == 1
+    assert ledger.query("SELECT CAST(sum(failed) AS int), CAST(sum(open) AS int) FROM unit_days") == [
+        (2, MANY - 1)
+    ]
+
+
+def test_nothing_moves_in_a_frozen_range(ledger: Ledger) -> None:
+    rows = [sync("started", session="one"), sync("failed", session="one")]
+    ledger.write([rows])
+    ledger.roll_up()
+    before = ledger.unit_days()
+    with ledger.engine.begin() as connection:  # as retention leaves it: the week's events are gone
+        connection.exec_driver_sql(
+            "INSERT INTO dirty_sessions SELECT received_at, occurred_at, bucket, session_key, NULL FROM events"
+        )
+        connection.exec_driver_sql(
+            "INSERT INTO dropped_ranges SELECT min(occurred_at) - interval '1 day', max(occurred_at), now() FROM events"
+        )
+        connection.exec_driver_sql("DELETE FROM events")
+    ledger.roll_up()
+    assert ledger.unit_days() == before
+
+
+def test_contributions_of_frozen_days_go_and_the_sums_stay(ledger: Ledger) -> None:
+    ledger.write([[sync("failed", session="one")]])
+    ledger.roll_up()
+    with ledger.engine.begin() as connection:
+        connection.exec_driver_sql(
+            "INSERT INTO dropped_ranges SELECT min(occurred_at) - interval '1 day', max(occurred_at) + interval '1 day', now()"
+            " FROM events"
+        )
+    with ledger.engine.connect() as connection:
+        assert expiry.expire(connection, threading.Event(), NOW + dt.timedelta(days=100)) == 0
+    assert ledger.query("SELECT count(*) FROM attempts") == [(0,)]
+    assert ledger.query("SELECT CAST(sum(failed) AS int) FROM unit_days") == [(1,)]
+
+
+def test_days_over_400_old_leave_busy_connectors_behind(ledger: Ledger) -> None:
+    crowd = [sync("failed", unit=f"user {n}", session=f"s {n}") for n in range(12)]
+    few = [sync("failed", unit=f"user {n}", session=f"s {n}", source="source-rare") for n in range(9)]
+    ci = [sync("failed", unit=f"ci {n}", session=f"ci {n}", ci=True) for n in range(5)]
+    ledger.write([crowd + few + ci])
+    ledger.roll_up()
+    later = NOON + dt.timedelta(days=402)
+    with ledger.engine.connect() as connection:
+        assert expiry.expire(connection, threading.Event(), later) == 0, (
+            "its events are kept: the day may change"
+        )
+        connection.exec_driver_sql("DELETE FROM attempts")
+        connection.commit()
+        assert expiry.expire(connection, threading.Event(), later) == 1
+    assert ledger.query("SELECT count(*) FROM unit_days") == [(0,)]
+    assert ledger.query("SELECT role, connector, units, failed, failed_config FROM connector_days") == [
+        ("source", "source-faker", 12, 12, 0)
+    ]
+
+
+def test_a_forgotten_id_leaves_the_rollups(ledger: Ledger) -> None:
+    rows = fleet(3)
+    ledger.write([rows])
+    ledger.roll_up()
+    with ledger.engine.begin() as connection:
+        connection.exec_driver_sql(
+            "INSERT INTO tombstones (requested_at, bucket, anonymous_id) SELECT now(), bucket, anonymous_id FROM events"
+            " WHERE anonymous_id = %(id)s LIMIT 1",
+            {"id": pseudonym("user 1")},
+        )
+    with ledger.engine.connect() as connection:
+        forget.sweep(connection, threading.Event())
+    remaining = [row for row in rows if row["anonymous_id"] != pseudonym("user 1")]
+    assert ledger.unit_days() == oracle.recompute(remaining)
+    assert ledger.query("SELECT count(*) FROM attempts WHERE unit = :id", id=pseudonym("user 1")) == [(0,)]
+    ledger.roll_up()
+    assert ledger.unit_days() == oracle.recompute(remaining)
