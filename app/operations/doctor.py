@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import select, text
+from sqlalchemy import func, select, text
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
 
@@ -19,10 +19,12 @@ from app.problems import TelemetryError
 from app.settings import Settings
 from app.store import keys, migrations, partitions, secrets
 from app.store.database import hold, open_admin_engine
+from app.store.rollup_tables import dirty_sessions
 from app.store.tables import hash_key_check
 
 SECRETS: Final = ("hash-key", secrets.ROTATIONS, "report-token", "write-key")
 CLOCK: Final = dt.timedelta(seconds=5)
+LAG: Final = dt.timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +100,7 @@ def check_database(connection: Connection, pseudonyms: Pseudonyms) -> Iterator[F
         lambda: check_hash_key(connection, pseudonyms),
         lambda: check_write_keys(connection),
         lambda: check_partitions(connection),
+        lambda: check_rollups(connection),
         lambda: check_clock(connection),
     )
     for check in checks:
@@ -139,6 +142,17 @@ def check_partitions(connection: Connection) -> Finding:
         strays <= 100_000,
         f"{len(present)} weeks; {strays} events outside of them (clocks that are off)",
     )
+
+
+def check_rollups(connection: Connection) -> Finding:
+    """Reports show what came in: nothing waits for long to be rolled up."""
+    oldest: dt.datetime | None = connection.execute(select(func.min(dirty_sessions.c.received_at))).scalar()
+    lag = dt.timedelta(0) if oldest is None else max(dt.datetime.now(dt.UTC) - oldest, dt.timedelta(0))
+    if lag > LAG:
+        return Finding(
+            "rollups", False, f"{lag.total_seconds():,.0f} s behind; any running service catches up."
+        )
+    return Finding("rollups", True, f"{lag.total_seconds():.1f} s behind")
 
 
 def check_clock(connection: Connection) -> Finding:

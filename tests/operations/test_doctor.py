@@ -16,6 +16,7 @@ def test_a_healthy_service_has_no_fault(service: Service) -> None:
         "hash key",
         "write keys",
         "partitions",
+        "rollups",
         "clock",
     ):
         assert what in done.stdout
@@ -29,9 +30,13 @@ def test_faults_are_named(make_service: ServiceFactory, database_url: str, bare:
     (service.data_dir / "write-key").chmod(0o644)
     service.environment["TELEMETRY_HASH_KEY"] = "another-key-of-thirty-two-or-more-characters"
     bare.run("UPDATE write_keys SET revoked_at = now()")
+    bare.run(
+        "INSERT INTO dirty_sessions (received_at, occurred_at, bucket, session_key)"
+        " VALUES (now() - interval '2 minutes', now(), 1, gen_random_uuid())"
+    )
     done = service.run("doctor")
     assert done.returncode == 1
-    assert done.stdout.count("│ fault │") == 3
+    assert done.stdout.count("│ fault │") == 4
     assert "another-key" not in done.stdout
     bare.run("UPDATE alembic_version SET version_num = '0001'")
     assert "run `migrate`" in service.run("doctor").stdout
