@@ -152,3 +152,22 @@ def test_a_rebuild_since_a_day_leaves_the_days_before(ledger: Ledger, since: dt.
         key: sums for key, sums in kept.items() if key[0] >= since
     }
     assert all(rebuilt[key]["failed"] == kept[key]["failed"] + 1 for key in kept if key[0] < since)
+
+
+@pytest.mark.parametrize("spoiled", [{}, {"session_key": None}, {"session_key": None, "source_name": None}])
+@pytest.mark.parametrize("rolled_up", [False, True])
+def test_an_event_that_is_accepted_after_it_was_refused_counts_once(
+    ledger: Ledger, spoiled: dict[str, None], *, rolled_up: bool
+) -> None:
+    row = sync("failed")
+    ledger.write([[refuse(row, "properties.session_id", "pattern", **spoiled)]])
+    if rolled_up:
+        ledger.roll_up()
+        [(attempts,)] = ledger.query("SELECT sum(failed) FROM unit_days")
+        assert attempts == 1
+    ledger.write([[row | {"received_at": row["received_at"] + dt.timedelta(days=1)}]])  # an import, run again
+    ledger.roll_up()
+    assert ledger.unit_days() == oracle.recompute([row])
+    assert sum(sum(sums) for sums in ledger.attempts().values()) == sum(
+        sum(sums.values()) for sums in ledger.unit_days().values()
+    )
