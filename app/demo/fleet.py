@@ -107,7 +107,7 @@ def deliver(
 ) -> Iterator[FleetEvent]:
     """The event; now and then spoilt by something personal, now and then sent twice by a retry."""
     if random.random() < REFUSED:
-        yield FleetEvent(at, spoil(random, body), "rejected", (), route)
+        yield FleetEvent(at, spoil(random, body), "rejected", withheld, route)
         return
     yield FleetEvent(at, body, "accepted", withheld, route)
     if random.random() < REPEATED:

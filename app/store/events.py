@@ -25,6 +25,7 @@ LINE: Final = b")\n("
 KEY_BYTES: Final = 16
 MISROUTED_AT_MOST: Final = 3
 REJECTED: Final = "rejected"
+FENCES: Final = ("outcomes", "tallies")  # their keys begin with the batch
 INTERNAL: Final = "internal"  # the reason of an event that Postgres itself would not take
 
 
@@ -202,9 +203,9 @@ def outcome_of(verdict: Verdict, *, fresh: bool) -> str:
 
 
 def is_fence(error: IntegrityError) -> bool:
-    """Whether an error says that this very batch is committed already."""
+    """Whether an error says that this very batch is committed already. Postgres counts in either order."""
     cause = error.orig
-    return isinstance(cause, UniqueViolation) and cause.diag.table_name == "outcomes"
+    return isinstance(cause, UniqueViolation) and cause.diag.table_name in FENCES
 
 
 def is_misrouted(error: IntegrityError) -> bool:

@@ -90,4 +90,4 @@ def check_books(url: str, account: Account, *, process_killed: bool = False) -> 
     else:
         stored_or_known = counted["accepted"] + counted["duplicate"]
         assert stored_or_known == promised, f"{stored_or_known} counted, {promised} promised"
-        assert counted["rejected"] == told["rejected"]
+        assert counted["rejected"] == told["rejected"], f"{dict(counted)} counted, {dict(told)} told"
