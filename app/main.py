@@ -54,6 +54,7 @@ class Service:
         held = secrets.resolve(settings)
         self.report_token = held.report_token
         self.pseudonyms = held.pseudonyms()
+        self.denied = self.pseudonyms.units(settings.denied)
         self.database = resources.enter_context(hold(settings))
         self.engine = open_engine(self.database.url)
         resources.callback(self.engine.dispose)
@@ -180,7 +181,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         )
     )
     app.include_router(publication.create_router(lambda: service.vocabulary.names))
-    app.include_router(reports.create_router(service.engine, service.report_token))
+    app.include_router(reports.create_router(service.engine, service.report_token, service.denied))
     app.shortcuts = endpoints(service.ingest)
     add_reference(app)
     add_problems(app)

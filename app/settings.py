@@ -54,6 +54,11 @@ class Settings(BaseSettings):
         None,
         description="Bearer token of the reports; generated into the data dir.",
     )
+    denied_ids: SecretStr = Field(
+        SecretStr(""),
+        description="Anonymous ids whose syncs reports leave out, such as those of our own tests, separated by commas. They are "
+        "hashed before anything is looked up, and never written.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="How much is logged.")
     raw_retention_days: Annotated[int, Field(ge=1, le=36_500)] = Field(
         90,
@@ -126,6 +131,11 @@ class Settings(BaseSettings):
     def extra_write_keys(self) -> tuple[str, ...]:
         """The keys of `TELEMETRY_WRITE_KEYS`, in order, without blanks."""
         return tuple(filter(None, self.write_keys.get_secret_value().split(",")))
+
+    @property
+    def denied(self) -> tuple[str, ...]:
+        """The ids of `TELEMETRY_DENIED_IDS`."""
+        return tuple(filter(None, (part.strip() for part in self.denied_ids.get_secret_value().split(","))))
 
     @property
     def is_loopback(self) -> bool:

@@ -8,9 +8,10 @@ import datetime as dt
 import hashlib
 import hmac
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Final
+from uuid import UUID
 
 PSEUDONYM_BYTES: Final = 16
 CACHED: Final = 16_384  # ids come in runs: a session sends several events
@@ -110,6 +111,10 @@ class Pseudonyms:
         for wrap_further in self._rotations:
             pseudonym = wrap_further(pseudonym)
         return pseudonym
+
+    def units(self, anonymous_ids: Iterable[str]) -> list[UUID]:
+        """The units of some users: their anonymous ids as they are stored."""
+        return [UUID(bytes=self.of("anonymous id", each)) for each in anonymous_ids]
 
     def session(self, session_id: str, occurred_ms: int) -> bytes:
         """The session key: the session's ULID and the whole weeks since it was minted.

@@ -3,16 +3,20 @@
 import datetime as dt
 from enum import StrEnum
 from typing import Annotated, Final
+from uuid import UUID
 
 import typer
 from rich.console import Console
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from app.problems import Problem, TelemetryError
-from app.reports import registry, render
+from app.reports import glossary, registry, render
+from app.reports.definitions.connectors import CONNECTORS
+from app.reports.model import Report, Table
 from app.reports.parameters import PARAMETERS, parse
-from app.reports.run import Table, reading, run
-from app.settings import load_settings
+from app.reports.run import reading, run
+from app.settings import Settings, load_settings
+from app.store import secrets
 from app.store.database import hold, open_engine
 
 TEXT_LIMIT: Final = "25"  # rows of a text, unless told: a screenful
@@ -25,12 +29,13 @@ class Format(StrEnum):
     table = "table"
     json = "json"
     csv = "csv"
+    parquet = "parquet"
 
 
 def explain(name: str) -> str:
     """The help of a parameter, from the one list that also parses it."""
     parameter = PARAMETERS[name]
-    takes = parameter.allowed or f"one of {', '.join(registry.CONNECTORS.sorts)}"
+    takes = parameter.allowed or f"what the report has, as {', '.join(CONNECTORS.sorts)}"
     shorter = f", {TEXT_LIMIT} as a table" if name == "limit" else ""
     return f"{parameter.description} Takes {takes}; default {parameter.default}{shorter}."
 
@@ -51,14 +56,27 @@ def report(  # noqa: PLR0913, PLR0917 -- one argument an option, as typer wants 
     ci: Annotated[str | None, option("ci")] = None,
     prerelease: Annotated[str | None, option("prerelease")] = None,
     version: Annotated[str | None, option("version")] = None,
+    connector: Annotated[str | None, option("connector")] = None,
+    name_: Annotated[str | None, option("name")] = None,
+    scope: Annotated[str | None, option("scope")] = None,
+    denied: Annotated[str | None, option("denied")] = None,
     sort: Annotated[str | None, option("sort")] = None,
     limit: Annotated[str | None, option("limit")] = None,
     format_: Annotated[Format, typer.Option("--format", help="How to write it.")] = Format.table,
+    explain_: Annotated[
+        bool,
+        typer.Option(
+            "--explain", help="Say what every figure means and where it is computed, and run nothing."
+        ),
+    ] = False,
 ) -> None:
     """Print a report.
 
     Example: pyairbyte-telemetry report connectors --window 7d --role destination --format csv
     """
+    if explain_:
+        typer.echo(glossary.explain(find(name)))
+        return
     if format_ is Format.table and limit is None:
         limit = TEXT_LIMIT
     given = {
@@ -69,25 +87,43 @@ def report(  # noqa: PLR0913, PLR0917 -- one argument an option, as typer wants 
         "ci": ci,
         "prerelease": prerelease,
         "version": version,
+        "connector": connector,
+        "name": name_,
+        "scope": scope,
+        "denied": denied,
         "sort": sort,
         "limit": limit,
     }
     write(fetch(name, {key: text for key, text in given.items() if text is not None}), format_)
 
 
+def find(name: str) -> Report:
+    """The report of that name. Raises TelemetryError, which names those that there are."""
+    try:
+        return registry.find(name)
+    except Problem as problem:
+        raise TelemetryError(problem.detail) from None
+
+
+def deny(settings: Settings) -> list[UUID]:
+    """The units that reports leave out."""
+    return secrets.resolve(settings).pseudonyms().units(settings.denied) if settings.denied else []
+
+
 def fetch(name: str, given: dict[str, str]) -> Table:
     """Run a report against the database of the settings. Raises TelemetryError, which says what to mend."""
     now = dt.datetime.now(dt.UTC)
+    chosen = find(name)
     try:
-        chosen = registry.find(name)
         parameters = parse(chosen, given.items(), now)
     except Problem as problem:
         raise TelemetryError(problem.detail) from None
-    with hold(load_settings()) as database:
+    settings = load_settings()
+    with hold(settings) as database:
         engine = open_engine(database.url)
         try:
             with reading(engine) as connection:
-                return run(chosen, parameters, connection, now)
+                return run(chosen, parameters, connection, now, deny(settings))
         except OperationalError:
             raise TelemetryError("The database cannot be reached, or did not answer in time.") from None
         except ProgrammingError:
@@ -105,6 +141,8 @@ def write(table: Table, format_: Format) -> None:
             typer.echo(render.to_json(table))
         case Format.csv:
             typer.echo(render.to_csv(table), nl=False)
+        case Format.parquet:
+            typer.echo(render.to_parquet(table), nl=False)
         case Format.table:
             console = Console()
             if not console.is_terminal:

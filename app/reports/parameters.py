@@ -10,23 +10,31 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from app.problems import Problem
-from app.reports.registry import Report
+from app.reports.model import Report
 
 DAY: Final = dt.timedelta(days=1)
-MAX_WINDOW: Final = 400  # days that the daily rollups are to be kept
+MAX_WINDOW: Final = 400  # days that the daily rollups are kept
 MAX_LIMIT: Final = 10_000
 EARLIEST: Final = dt.date(2023, 1, 1)  # an event's own bounds
 LATEST: Final = dt.date(2099, 12, 31)
+RATED: Final = "rated"
+LANES: Final = {RATED: ("cache", "write"), "cache": ("cache",), "write": ("write",), "direct": ("direct",)}
+ANY_ROLE: Final = "any"  # of reports in which no connector ranks
 
 VERSION: Final = re.compile(
     r"[0-9]{1,6}(\.[0-9]{1,6}){2}((a|b|rc)[0-9]{1,6})?(\.post[0-9]{1,6})?(\.dev[0-9]{1,18})?(\+g?[0-9a-f]{7,40})?"
 )
+CONNECTOR: Final = re.compile(r"(source|destination)-[a-z0-9][a-z0-9-]{0,62}|unknown|custom")
 
 
 @dataclass(frozen=True, slots=True)
 class Parameters:
-    """What a report was asked for. The window is the `days` UTC days up to and including `until`."""
+    """What a report was asked for. The window is the `days` UTC days up to and including `until`.
 
+    `named` are the parameters that the report takes; the others stand at their defaults.
+    """
+
+    named: tuple[str, ...]
     days: int
     until: dt.date
     role: str
@@ -34,32 +42,36 @@ class Parameters:
     ci: str
     prerelease: str
     version: str | None
+    connector: str | None
+    name: str | None
+    scope: str
+    denied: str
     sort: str
     limit: int
 
     @property
-    def window_from(self) -> dt.datetime:
-        """The first instant of the window, UTC."""
-        return self.window_until - self.days * DAY
+    def first_day(self) -> dt.date:
+        """The first UTC day of the window."""
+        return self.until - (self.days - 1) * DAY
 
     @property
-    def window_until(self) -> dt.datetime:
-        """The first instant after the window, UTC."""
-        return dt.datetime.combine(self.until, dt.time(), dt.UTC) + DAY
+    def prior_from(self) -> dt.date:
+        """The first UTC day of the window before, which is as long."""
+        return self.first_day - self.days * DAY
+
+    @property
+    def is_rated(self) -> bool:
+        """Whether rates can come of the lanes: `direct` reads practically never send an end."""
+        return self.lane != "direct"
 
     def describe(self) -> dict[str, str | int | None]:
         """The parameters as they would be given again, for the report's own record."""
-        return {
+        given: dict[str, str | int | None] = {
             "window": f"{self.days}d",
             "until": self.until.isoformat(),
-            "role": self.role,
-            "lane": self.lane,
-            "ci": self.ci,
-            "prerelease": self.prerelease,
-            "version": self.version,
-            "sort": self.sort,
-            "limit": self.limit,
+            **{name: getattr(self, name) for name in PARAMETERS if name not in ("window", "until")},
         }
+        return {name: given[name] for name in self.named}
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,10 +112,7 @@ PARAMETERS: Final[Mapping[str, Parameter]] = {
             "lane",
             "Syncs into a cache, or into a destination; `rated` is both. `direct` reads send no end: usage only, "
             "without rates.",
-            "rated",
-            "cache",
-            "write",
-            "direct",
+            *LANES,
         ),
         choice("ci", "Syncs that ran in continuous integration.", "exclude", "include", "only"),
         choice(
@@ -119,7 +128,28 @@ PARAMETERS: Final[Mapping[str, Parameter]] = {
             "a version such as 0.71.3 or 1.0.0rc37",
             "all",
         ),
-        Parameter("sort", "What ranks first, the largest value on top.", "", "burden"),
+        Parameter(
+            "connector",
+            "Syncs in which this connector took part, in either role.",
+            "the name of a connector such as source-faker or destination-duckdb, or unknown, or custom",
+            "all",
+        ),
+        Parameter(
+            "name",
+            "The connector that the report is about.",
+            "the name of a connector such as source-faker or destination-duckdb, or unknown, or custom",
+            "none",
+        ),
+        choice(
+            "scope",
+            "Versions of what: connectors, or PyAirbyte itself.",
+            "all",
+            "source",
+            "destination",
+            "pyairbyte",
+        ),
+        choice("denied", "What came under ids of TELEMETRY_DENIED_IDS.", "exclude", "include"),
+        Parameter("sort", "What ranks first, the largest value on top.", "", "of the report"),
         Parameter(
             "limit", "How many rows, after ranking.", f"a number from 1 to {MAX_LIMIT}", str(MAX_LIMIT)
         ),
@@ -140,7 +170,8 @@ def refuse(report: Report, name: str) -> Problem:
 def parse(report: Report, given: Iterable[tuple[str, str]], now: dt.datetime) -> Parameters:
     """Read the given names and values; what is missing stands at its default, `until` at the UTC day of `now`.
 
-    Raises Problem 400: `unknown_parameter`, `repeated_parameter`, `invalid_parameter`, with what is allowed.
+    Raises Problem 400: `unknown_parameter`, `repeated_parameter`, `invalid_parameter`, `missing_parameter`, with what is
+    allowed.
     """
     texts: dict[str, str] = {}
     for name, text in given:
@@ -151,14 +182,26 @@ def parse(report: Report, given: Iterable[tuple[str, str]], now: dt.datetime) ->
         if name in texts:
             raise Problem(400, "repeated_parameter", f"The parameter {name} was given more than once.")
         texts[name] = text
+    for name in report.required:
+        if name not in texts:
+            raise Problem(
+                400,
+                "missing_parameter",
+                f"This report needs the parameter {name}: {allowed(report, name)}.",
+            )
     values = dict(defaults(report, now, texts))
     for name, text in texts.items():
-        value = READERS[name](text, report)
-        if value is None:
-            raise refuse(report, name)
-        values[name] = value
+        values[name] = read(report, name, text)
     values["days"] = values.pop("window")
-    return Parameters(**values)
+    return Parameters(named=report.parameters, **values)
+
+
+def read(report: Report, name: str, text: str) -> Any:
+    """The value of a parameter. Raises Problem 400 for one that it does not take."""
+    value = READERS[name](text, report)
+    if value is None:
+        raise refuse(report, name)
+    return value
 
 
 def defaults(report: Report, now: dt.datetime, given: Mapping[str, str]) -> Iterable[tuple[str, Any]]:
@@ -167,9 +210,13 @@ def defaults(report: Report, now: dt.datetime, given: Mapping[str, str]) -> Iter
         yield name, parameter.default
     yield "window", 28
     yield "until", now.astimezone(dt.UTC).date()
-    yield "version", None
+    yield from (("version", None), ("connector", None), ("name", None))
     yield "sort", report.default_sort
     yield "limit", MAX_LIMIT
+    if "role" not in report.parameters:
+        yield "role", ANY_ROLE
+    for name, text in report.defaults.items():
+        yield name, read(report, name, text)
     if "version" in given:
         yield "prerelease", "include"
 
@@ -191,9 +238,9 @@ def read_until(text: str, _: Report) -> dt.date | None:
     return day if EARLIEST <= day <= LATEST else None
 
 
-def read_version(text: str, _: Report) -> str | None:
-    """A version of PyAirbyte, else None."""
-    return text if VERSION.fullmatch(text) else None
+def read_matching(pattern: re.Pattern[str]) -> Callable[[str, Report], str | None]:
+    """A reader of whatever a pattern takes."""
+    return lambda text, _: text if pattern.fullmatch(text) else None
 
 
 def read_sort(text: str, report: Report) -> str | None:
@@ -215,8 +262,10 @@ def read_choice(name: str) -> Callable[[str, Report], str | None]:
 READERS: Final[Mapping[str, Callable[[str, Report], Any]]] = {
     "window": read_window,
     "until": read_until,
-    "version": read_version,
+    "version": read_matching(VERSION),
+    "connector": read_matching(CONNECTOR),
+    "name": read_matching(CONNECTOR),
     "sort": read_sort,
     "limit": read_limit,
-    **{name: read_choice(name) for name in ("role", "lane", "ci", "prerelease")},
+    **{name: read_choice(name) for name, parameter in PARAMETERS.items() if parameter.choices},
 }

@@ -1,39 +1,54 @@
-"""From the counts of each connector to its rates and its place: the formulas of the ranking, no database."""
+"""From the counts of a connector (a pair, a version, …) to its rates and its place: the formulas, no database.
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
+Source: docs/metrics.md, sections 1 and 2.
+"""
 
-from app.reports.parameters import Parameters
-from app.reports.registry import Report, Row
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from app.reports.model import Column, Counts, Row
 
 MIN_UNITS: Final = 10  # fewer users are "low data": no rate with an interval
-USAGE_ONLY: Final = "direct"  # the lane whose reads practically never send an end: no rate can come of it
 
-Counts = Mapping[str, Any]
-
-
-def rank(counts: Sequence[Counts], parameters: Parameters, report: Report) -> list[Row]:
-    """Rows with every column of the report, best place first, at most `limit` of them.
-
-    `counts` are the rows of `sql/connectors.sql`. The prior is fitted to all of them, whatever the limit. Connectors of
-    equal value stand by burden, then attempts, then name; those without a value last.
-    """
-    rows = [describe(count, parameters) for count in counts]
-    if parameters.lane != USAGE_ONLY:
-        add_estimates(rows)
-    column = report.sorts[parameters.sort]
-    rows.sort(key=lambda row: place(row, column))
-    for number, row in enumerate(rows, start=1):
-        row["rank"] = number
-    names = [column.name for column in report.columns]
-    return [{name: row[name] for name in names} for row in rows[: parameters.limit]]
-
-
-def place(row: Row, column: str) -> tuple[bool, float, float, float, str]:
-    """The sort key. Rounded, so that the order in which a sum was taken decides nothing."""
-    value, burden, attempts = (row[name] for name in (column, "burden", "attempts"))
-    keys = [-round(float(number or 0), 9) for number in (value, burden, attempts)]
-    return (value is None, keys[0], keys[1], keys[2], str(row["connector"]))
+# The columns of whatever is counted and rated, in the order in which reports show them.
+MEASURES: Final = (
+    Column("units", "integer", "Distinct users with at least one attempt."),
+    Column(
+        "attempts", "integer", "Attempted syncs that started in the window: max(starts, terminals) a pair."
+    ),
+    Column("settled", "integer", "attempts - in_flight: what every rate is a share of."),
+    Column("succeeded", "integer", "Attempts that succeeded."),
+    Column("failed", "integer", "Attempts that failed, of whatever class, wrong configuration included."),
+    Column("failed_config", "integer", "Failed attempts of class config, which the ranking leaves out."),
+    Column("canceled", "integer", "Attempts that were canceled: never failures."),
+    Column("abandoned", "integer", "Open attempts of which nothing was heard for 24 hours."),
+    Column("in_flight", "integer", "Open attempts heard of within the last 24 hours."),
+    Column("orphans", "integer", "Attempts whose start never arrived: a figure of data quality."),
+    Column("failure_rate", "number", "failed / settled."),
+    Column("failure_rate_upper", "number", "(failed + abandoned) / settled: the truth lies in between."),
+    Column("failure_of_concluded", "number", "failed / (failed + succeeded)."),
+    Column("canceled_rate", "number", "canceled / settled."),
+    Column("abandoned_rate", "number", "abandoned / settled."),
+    Column("affected_units", "integer", "Users with at least one failure of another class than config."),
+    Column("affected_share", "number", "affected_units / units."),
+    Column(
+        "capped_rate",
+        "number",
+        "Failures other than config over settled attempts, each user weighing 20 attempts at most.",
+    ),
+    Column(
+        "rate", "number", "capped_rate, drawn towards the fleet's by a fitted Beta prior; from 10 users on."
+    ),
+    Column("rate_low", "number", "Lower end of the 90 % interval of rate, with n = units."),
+    Column("rate_high", "number", "Upper end of the 90 % interval of rate, with n = units."),
+    Column("burden", "number", "units x capped_rate: users' worth of failure."),
+    Column("use_cases", "integer", "Distinct pairs of user and application."),
+    Column(
+        "records", "integer", "Records that successful syncs reported; not the number that was delivered."
+    ),
+    Column("ledger_share", "number", "Share of attempts known from an event that was refused."),
+    Column("low_data", "boolean", "Fewer than 10 users."),
+)
 
 
 def share(part: float, whole: float) -> float | None:
@@ -41,28 +56,28 @@ def share(part: float, whole: float) -> float | None:
     return part / whole if whole else None
 
 
-def describe(count: Counts, parameters: Parameters) -> Row:
-    """One connector's row, all but its rank and its estimates. Usage that is not rated has its counts only."""
+def describe(count: Counts, *, rated: bool = True) -> Row:
+    """The measures of a row of `sql/counts.sql`, all but its estimates; usage that is not rated has its counts only.
+
+    failure_rate = failed / settled (the published promise); burden = units x capped_rate, 0 without units.
+    """
     settled = count["attempts"] - count["in_flight"]
     failed, abandoned, units = count["failed"], count["abandoned"], count["units"]
-    capped_rate = share(count["capped_failures"], count["capped_weight"])
+    capped_rate = share(count["capped_failures"], count["capped_weight"]) if rated else None
     rates: Row = {
         "failure_rate": share(failed, settled),
         "failure_rate_upper": share(failed + abandoned, settled),
         "failure_of_concluded": share(failed, failed + count["succeeded"]),
         "canceled_rate": share(count["canceled"], settled),
         "abandoned_rate": share(abandoned, settled),
+    }
+    return {
+        **count,
+        **(rates if rated else dict.fromkeys(rates)),
         "capped_rate": capped_rate,
         "rate": None,
         "rate_low": None,
         "rate_high": None,
-    }
-    if parameters.lane == USAGE_ONLY:
-        rates, capped_rate = dict.fromkeys(rates), None
-    return {
-        **count,
-        **rates,
-        "role": parameters.role,
         "settled": settled,
         "burden": units * (capped_rate or 0.0),
         "affected_share": share(count["affected_units"], units),
@@ -71,8 +86,8 @@ def describe(count: Counts, parameters: Parameters) -> Row:
     }
 
 
-def add_estimates(rows: list[Row]) -> None:
-    """Fit the prior to the fleet and give each connector of enough users its rate and interval."""
+def add_estimates(rows: Sequence[Row]) -> None:
+    """Fit the prior to a fleet and give each row of enough users its rate and interval: empirical Bayes, n = units."""
     fleet = [(row, row["units"], row["capped_rate"]) for row in rows if row["capped_rate"] is not None]
     if not fleet:
         return
@@ -89,3 +104,51 @@ def add_estimates(rows: list[Row]) -> None:
             row["rate"] = float(estimates.rate[position])
             row["rate_low"] = float(estimates.low[position])
             row["rate_high"] = float(estimates.high[position])
+
+
+def add_change(row: Row, prior: Row | None) -> None:
+    """How much the rate rose since the window before, with an interval: MOVER, from the two intervals.
+
+    Donner & Zou (2012), Closed-form confidence intervals for functions of the normal mean and standard deviation:
+    the distances of both ends add up in quadrature. None unless both windows have a rate.
+    """
+    row |= {"delta": None, "delta_low": None, "delta_high": None}
+    if prior is None:
+        return
+    bounds = [part[name] for part in (row, prior) for name in ("rate", "rate_low", "rate_high")]
+    now, low, high, before, low_before, high_before = (
+        value if isinstance(value, float) else None for value in bounds
+    )
+    if None in (now, low, high, before, low_before, high_before):
+        return
+    assert now is not None and low is not None and high is not None  # noqa: S101, PT018 -- narrows the types
+    assert before is not None and low_before is not None and high_before is not None  # noqa: S101, PT018
+    row["delta"] = now - before
+    row["delta_low"] = now - before - ((now - low) ** 2 + (high_before - before) ** 2) ** 0.5
+    row["delta_high"] = now - before + ((high - now) ** 2 + (before - low_before) ** 2) ** 0.5
+
+
+def order(rows: Iterable[Row], column: str, *ties: str) -> list[Row]:
+    """Rows with the largest value of a column first; of equal value by burden, then attempts, then the columns `ties`.
+
+    Those without a value stand last. Rounded, so that the order in which a sum was taken decides nothing.
+    """
+
+    def place(row: Row) -> tuple[object, ...]:
+        value = row[column]
+        numbers = [-round(float(row.get(name) or 0), 9) for name in (column, "burden", "attempts")]
+        return (value is None, *numbers, *(str(row[name]) for name in ties))
+
+    return sorted(rows, key=place)
+
+
+def number(rows: Sequence[Row]) -> None:
+    """Give rows their ranks, 1 first."""
+    for place, row in enumerate(rows, start=1):
+        row["rank"] = place
+
+
+def select(rows: Iterable[Row], columns: Iterable[Column]) -> list[Row]:
+    """The rows with the columns of a report and no other, in its order."""
+    names = [column.name for column in columns]
+    return [{name: row[name] for name in names} for row in rows]

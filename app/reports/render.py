@@ -1,20 +1,23 @@
-"""A table as JSON, CSV or text. The three say the same; the text leaves columns out for want of room."""
+"""A table as JSON, CSV, Parquet or text. They say the same; the text leaves columns out for want of room."""
 
 import csv
 import datetime as dt
+import hashlib
 import io
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
 
 import orjson
 from rich import box
 from rich.table import Table as TextTable
 
-from app.reports.registry import Heading, Row, Value
-from app.reports.run import Table
+from app.problems import TelemetryError
+from app.reports.model import Heading, Row, Table, Value
 
 JSON_TYPE: Final = "application/json"
 CSV_TYPE: Final = "text/csv; charset=utf-8"
+LATE_SECONDS: Final = 60  # figures that are so far behind say so
+PARQUET_TYPE: Final = "application/vnd.apache.parquet"
 
 
 def to_json(table: Table) -> bytes:
@@ -24,6 +27,7 @@ def to_json(table: Table) -> bytes:
             "report": table.report.name,
             "parameters": table.parameters,
             "as_of": instant(table.as_of),
+            "rollup_lag_seconds": round(table.lag_seconds, 1),
             "columns": [
                 {"name": column.name, "type": column.type, "description": column.description}
                 for column in table.columns
@@ -44,6 +48,37 @@ def to_csv(table: Table) -> str:
     return out.getvalue()
 
 
+def to_parquet(table: Table) -> bytes:
+    """The rows as Parquet, typed; parameters, `as_of` and the meaning of each column are in its metadata.
+
+    Raises TelemetryError without pyarrow, which is an extra of the distribution.
+    """
+    try:
+        import pyarrow as pa  # noqa: PLC0415 -- 100 MB that few need
+        import pyarrow.parquet as pq  # noqa: PLC0415
+    except ImportError:
+        raise TelemetryError("Parquet needs pyarrow: install pyairbyte-telemetry-server[parquet].") from None
+    kinds = {"text": pa.string(), "integer": pa.int64(), "number": pa.float64(), "boolean": pa.bool_()}
+    fields = [
+        pa.field(column.name, kinds[column.type], metadata={"description": column.description})
+        for column in table.columns
+    ]
+    told: dict[bytes | str, bytes | str] = {
+        "report": table.report.name,
+        "parameters": orjson.dumps(table.parameters).decode(),
+        "as_of": instant(table.as_of),
+    }
+    out = io.BytesIO()
+    pq.write_table(pa.Table.from_pylist(table.rows, schema=pa.schema(fields, metadata=told)), out)
+    return out.getvalue()
+
+
+def identify(table: Table) -> str:
+    """The entity tag of the figures: the same as long as they are, whenever they were computed (so it is a weak one)."""
+    told = orjson.dumps([table.report.name, table.parameters, table.rows])
+    return f'W/"{hashlib.sha256(told).hexdigest()[:32]}"'
+
+
 def cell(value: Value) -> Value:
     """A value as CSV has it: booleans in JSON's spelling, since readers of either should agree."""
     return str(value).lower() if isinstance(value, bool) else value
@@ -51,11 +86,9 @@ def cell(value: Value) -> Value:
 
 def to_text(table: Table) -> TextTable:
     """The table for a terminal."""
-    asked = table.parameters
-    cut = f", the first {len(table.rows)} of {table.total}" if table.total > len(table.rows) else ""
     text = TextTable(
-        title=f"{table.report.name}: {asked['role']}s, {asked['window']} until {asked['until']}, by {asked['sort']}{cut}",
-        caption=f"{table.report.note}\nAs of {instant(table.as_of)}.",
+        title=entitle(table),
+        caption=f"{table.report.note}\nAs of {instant(table.as_of)}{admit_lag(table)}.",
         title_justify="left",
         caption_justify="left",
         box=box.SIMPLE_HEAD,
@@ -64,6 +97,8 @@ def to_text(table: Table) -> TextTable:
     for heading in table.report.headings:
         if heading.form == "name":
             text.add_column(heading.title, overflow="fold")  # the only one that may be broken
+        elif heading.form == "text":
+            text.add_column(heading.title)
         else:
             text.add_column(heading.title, justify="right", no_wrap=True)
     for row in table.rows:
@@ -71,23 +106,49 @@ def to_text(table: Table) -> TextTable:
     return text
 
 
+def entitle(table: Table) -> str:
+    """What was asked for, in a line."""
+    asked = table.parameters
+    parts = [f"{asked['role']}s" if "role" in asked else None, asked.get("name"), asked.get("connector")]
+    if "window" in asked:
+        parts.append(f"{asked['window']} until {asked['until']}")
+    if len(table.report.sorts) > 1:
+        parts.append(f"by {asked['sort']}")
+    if table.total > len(table.rows):
+        parts.append(f"the first {len(table.rows)} of {table.total}")
+    return f"{table.report.name}: {', '.join(str(part) for part in parts if part)}"
+
+
+def admit_lag(table: Table) -> str:
+    """Say so if the figures are behind."""
+    behind = table.lag_seconds >= LATE_SECONDS
+    return f"; events of the last {table.lag_seconds:,.0f} s are still to be added" if behind else ""
+
+
 def draw(heading: Heading, row: Row) -> str:
     """One cell of the text; `-` is no value."""
     values = [row[name] for name in heading.columns]
     if any(value is None for value in values):
         return "-"
-    match heading.form:
-        case "interval":
-            rate, low, high = percents(values)
-            return f"{rate} ({low}-{high})"
-        case "span":
-            return "-".join(percents(values))
-        case "decimal":
-            return f"{values[0]:,.1f}"
-        case "count":
-            return f"{values[0]:,}"
-        case "name":
-            return str(values[0])
+    if heading.form == "interval":
+        rate, low, high = percents(values)
+        return f"{rate} ({low}-{high})"
+    if heading.form == "span":
+        return "-".join(percents(values))
+    return DRAWN[heading.form](values[0])
+
+
+# How a single value is drawn.
+DRAWN: Final[Mapping[str, Callable[[Any], str]]] = {
+    "name": str,
+    "text": str,
+    "count": "{:,}".format,
+    "decimal": "{:,.1f}".format,
+    "power": "{:,.3g}".format,
+    "percent": lambda value: f"{100 * value:.1f}",
+    "signed": lambda value: f"{100 * value:+.1f}",
+    "flag": lambda value: "yes" if value else "",
+}
 
 
 def percents(values: Sequence[Value]) -> list[str]:

@@ -2,18 +2,20 @@
 
 import datetime as dt
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, Final
+from uuid import UUID
 
 from fastapi import APIRouter, Path, Request, Response, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError
 
-from app.problems import PROBLEM_TYPE, Problem
+from app.problems import PROBLEM_TYPE, Problem, TelemetryError
 from app.reports import registry, render
-from app.reports.parameters import PARAMETERS, allowed, parse
-from app.reports.run import Table, reading, run
+from app.reports.model import Table
+from app.reports.parameters import PARAMETERS, parse
+from app.reports.run import reading, run
 
 RETRY_AFTER: Final = 5  # seconds: a database that is restarting is back by then
 TOKEN: Final = "token"  # noqa: S105 -- the parameter's name: in the query instead of the header: the link that `serve` prints, for a browser
@@ -21,6 +23,11 @@ PRIVATE: Final = {
     "cache-control": "no-store",
     "referrer-policy": "no-referrer",
 }  # of figures, and of that link
+WRITERS: Final[Mapping[str, tuple[str, Callable[[Table], str | bytes]]]] = {
+    "json": (render.JSON_TYPE, render.to_json),
+    "csv": (render.CSV_TYPE, render.to_csv),
+    "parquet": (render.PARQUET_TYPE, render.to_parquet),
+}
 
 bearer = HTTPBearer(
     auto_error=False, description="The report token: `TELEMETRY_REPORT_TOKEN`, or as `serve` prints it."
@@ -29,10 +36,11 @@ Credentials = Annotated[HTTPAuthorizationCredentials | None, Security(bearer)]
 ReportName = Annotated[str, Path(description=f"One of: {', '.join(registry.REPORTS)}.")]
 
 
-def create_router(engine: Engine, report_token: str) -> APIRouter:
-    """`GET /v1/reports/{name}` and `/v1/reports/{name}.csv`, for whoever brings `report_token`.
+def create_router(engine: Engine, report_token: str, denied: Sequence[UUID] = ()) -> APIRouter:
+    """`GET /v1/reports/{name}`, `/v1/reports/{name}.csv` and `.parquet`, for whoever brings `report_token`.
 
-    The token comes as Bearer; or, for a browser, as the parameter `token`. `engine` may be one that can only read. Every refusal is problem JSON and holds no part of the request.
+    The token comes as Bearer; or, for a browser, as the parameter `token`. `engine` may be one that can only read;
+    `denied` are the units that reports leave out. Every refusal is problem JSON and holds no part of the request.
     """
     router = APIRouter(prefix="/v1/reports", tags=["reports"])
 
@@ -40,12 +48,13 @@ def create_router(engine: Engine, report_token: str) -> APIRouter:
         request: Request,
         name: str,
         credentials: HTTPAuthorizationCredentials | None,
-        write: Callable[[Table], Response],
+        form: str,
     ) -> Response:
         try:
             given = request.query_params.multi_items()
             check_token(credentials.credentials if credentials else dict(given).get(TOKEN, ""), report_token)
-            return write(answer(engine, name, [(key, text) for key, text in given if key != TOKEN]))
+            table = answer(engine, name, [(key, text) for key, text in given if key != TOKEN], denied)
+            return write(table, form, request.headers.get("if-none-match", ""))
         except Problem as problem:
             return refuse(problem)
 
@@ -54,11 +63,20 @@ def create_router(engine: Engine, report_token: str) -> APIRouter:
         "/{name}.csv", summary="A report as CSV", response_class=Response, **document(render.CSV_TYPE)
     )
     def read_csv(request: Request, name: ReportName, credentials: Credentials) -> Response:
-        return serve(request, name, credentials, write_csv)
+        return serve(request, name, credentials, "csv")
+
+    @router.get(
+        "/{name}.parquet",
+        summary="A report as Parquet",
+        response_class=Response,
+        **document(render.PARQUET_TYPE),
+    )
+    def read_parquet(request: Request, name: ReportName, credentials: Credentials) -> Response:
+        return serve(request, name, credentials, "parquet")
 
     @router.get("/{name}", summary="A report as JSON", response_class=Response, **document(render.JSON_TYPE))
     def read_json(request: Request, name: ReportName, credentials: Credentials) -> Response:
-        return serve(request, name, credentials, write_json)
+        return serve(request, name, credentials, "json")
 
     return router
 
@@ -69,33 +87,37 @@ def check_token(given: str, report_token: str) -> None:
         raise Problem(401, "unauthorized", "Reports need the report token: Authorization: Bearer <token>.")
 
 
-def answer(engine: Engine, name: str, given: list[tuple[str, str]]) -> Table:
+def answer(engine: Engine, name: str, given: list[tuple[str, str]], denied: Sequence[UUID] = ()) -> Table:
     """The table that the URL asks for, by name and parameters. Raises Problem 400, 404, or 503 while the database cannot answer."""
     now = dt.datetime.now(dt.UTC)
     report = registry.find(name)
     parameters = parse(report, given, now)
     try:
         with reading(engine) as connection:
-            return run(report, parameters, connection, now)
+            return run(report, parameters, connection, now, denied)
     except OperationalError:
         raise Problem(
             503, "database_unavailable", "The database cannot answer right now.", retry_after=RETRY_AFTER
         ) from None
 
 
-def write_json(table: Table) -> Response:
-    """200 with the table as JSON."""
-    return Response(render.to_json(table), media_type=render.JSON_TYPE, headers=PRIVATE)
+def write(table: Table, form: str, known: str) -> Response:
+    """200 with the table in one of the forms; or 304 to whoever knows it, by its entity tag (RFC 9110, 13.1.2).
 
-
-def write_csv(table: Table) -> Response:
-    """200 with the table as CSV, to be saved under the report's name."""
-    disposition = f'attachment; filename="{table.report.name}-{table.parameters["until"]}.csv"'
-    return Response(
-        render.to_csv(table),
-        media_type=render.CSV_TYPE,
-        headers=PRIVATE | {"content-disposition": disposition},
-    )
+    Raises Problem 501 where Parquet cannot be written.
+    """
+    media_type, render_table = WRITERS[form]
+    tag = render.identify(table)
+    headers = PRIVATE | {"etag": tag, "as-of": render.instant(table.as_of)}
+    if any(each.strip() in (tag, "*") for each in known.split(",")):
+        return Response(status_code=304, headers=headers)
+    if form != "json":  # to be saved under the report's name
+        name = f"{table.report.name}-{table.parameters.get('until', table.as_of.date())}.{form}"
+        headers["content-disposition"] = f'attachment; filename="{name}"'
+    try:
+        return Response(render_table(table), media_type=media_type, headers=headers)
+    except TelemetryError as error:
+        raise Problem(501, "parquet_unavailable", str(error)) from None
 
 
 def refuse(problem: Problem) -> Response:
@@ -108,17 +130,20 @@ def refuse(problem: Problem) -> Response:
 
 def document(media_type: str) -> dict[str, Any]:
     """What OpenAPI says of a report's route: its parameters, from the one list that also parses them, and its answers."""
+    parquet = media_type == render.PARQUET_TYPE
     problem = {"content": {PROBLEM_TYPE: {"schema": {"type": "object"}}}}
-    schema: dict[str, object] = {"type": "string" if media_type == render.CSV_TYPE else "object"}
+    schema: dict[str, object] = {"type": "object" if media_type == render.JSON_TYPE else "string"}
     return {
         "responses": {
             200: {"content": {media_type: {"schema": schema}}, "description": "The report."},
+            304: {"description": "The figures are those of the entity tag in If-None-Match."},
             400: {
                 **problem,
                 "description": "A parameter that the report does not have, or a value it does not take.",
             },
             401: {**problem, "description": "No report token, or another one."},
             404: {**problem, "description": "No such report."},
+            **({501: {**problem, "description": "This installation has no pyarrow."}} if parquet else {}),
             503: {
                 **problem,
                 "description": "The database cannot answer; Retry-After says when to ask again.",
@@ -131,15 +156,18 @@ def document(media_type: str) -> dict[str, Any]:
 def describe(name: str) -> dict[str, object]:
     """One query parameter, as OpenAPI describes it."""
     parameter = PARAMETERS[name]
-    choices = parameter.choices or (tuple(registry.CONNECTORS.sorts) if name == "sort" else ())
+    sorts = dict.fromkeys(sort for report in registry.REPORTS.values() for sort in report.sorts)
+    choices = parameter.choices or (tuple(sorts) if name == "sort" else ())
     schema = {"type": "string", "default": parameter.default, **({"enum": list(choices)} if choices else {})}
-    if name in ("until", "version"):
-        del schema["default"]  # today and all are no values
-    takes = allowed(registry.CONNECTORS, name)
+    if name in ("until", "version", "connector", "name", "sort"):
+        del schema["default"]  # today, all and none are no values, and every report has its own sort
+    takers = [report.name for report in registry.REPORTS.values() if name in report.parameters]
+    takes = parameter.allowed or "what the report has: its refusal names them"
+    who = "" if len(takers) == len(registry.REPORTS) else f" Of {', '.join(takers)}."
     return {
         "name": name,
         "in": "query",
         "required": False,
-        "description": f"{parameter.description} Takes {takes}; default {parameter.default}.",
+        "description": f"{parameter.description} Takes {takes}; default {parameter.default}.{who}",
         "schema": schema,
     }

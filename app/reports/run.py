@@ -1,66 +1,76 @@
-"""A report, run: its SQL against a connection, its ranking in memory, a table out."""
+"""A report, run: its queries against one snapshot, a pure function over their answers, a table out."""
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import Final
+from uuid import UUID
 
 from sqlalchemy import Connection, Engine, TextClause, text
 
-from app.reports.parameters import DAY, Parameters
-from app.reports.ranking import rank
-from app.reports.registry import Column, Report, Row
-
-# No session key spans more than 7 days, so a pair that touches the window lies within 7 days of it.
-PAIR_SPAN: Final = 7 * DAY
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """A report's answer: rows in rank order, each with every column as a key."""
-
-    report: Report
-    parameters: dict[str, str | int | None]
-    as_of: dt.datetime
-    columns: tuple[Column, ...]
-    rows: list[Row]
-    total: int
+from app.reports.model import Report, Table
+from app.reports.parameters import LANES, Parameters
+from app.store.rollup_tables import NOBODY
 
 
 @contextmanager
 def reading(engine: Engine) -> Iterator[Connection]:
-    """A connection to read one report with: read only, whatever the engine allows, with room to sort in memory."""
-    with engine.connect().execution_options(postgresql_readonly=True) as connection:
+    """A connection to read one report with: one snapshot for all of its queries, read only, whatever the engine allows,
+    with room to sort in memory.
+    """
+    options = {"postgresql_readonly": True, "isolation_level": "REPEATABLE READ"}
+    with engine.connect().execution_options(**options) as connection:
         connection.execute(text("SET LOCAL work_mem = '64MB'"))
         yield connection
 
 
-def run(report: Report, parameters: Parameters, connection: Connection, now: dt.datetime) -> Table:
-    """Run a report as of `now` (which decides what is in flight). One SQL statement.
+def run(
+    report: Report,
+    parameters: Parameters,
+    connection: Connection,
+    now: dt.datetime,
+    denied: Sequence[UUID] = (),
+) -> Table:
+    """Run a report as of `now` (which decides what is in flight), leaving out the units `denied` unless they are asked for.
 
     Raises sqlalchemy.exc.DBAPIError.
     """
-    counts = connection.execute(statement(report.stages), bind(parameters, now)).mappings().all()
-    rows = rank([dict(count) for count in counts], parameters, report)
-    return Table(report, parameters.describe(), now, report.columns, rows, total=len(counts))
+    values = bind(parameters, now, denied)
+    answers = {
+        name: [dict(row) for row in connection.execute(statement(stages), values).mappings()]
+        for name, stages in report.queries.items()
+    }
+    rows = report.shape(answers, parameters)
+    oldest: dt.datetime | None = connection.execute(text(read_sql("oldest_mark"))).scalar()
+    lag = 0.0 if oldest is None else max(0.0, (now - oldest).total_seconds())
+    return Table(
+        report,
+        parameters.describe(),
+        now,
+        report.columns,
+        rows[: parameters.limit],
+        total=len(rows),
+        lag_seconds=lag,
+    )
 
 
-def bind(parameters: Parameters, now: dt.datetime) -> dict[str, object]:
-    """The parameters of the SQL: instants, never the database's own clock."""
+def bind(parameters: Parameters, now: dt.datetime, denied: Sequence[UUID] = ()) -> dict[str, object]:
+    """The parameters of the SQL: days and instants, never the database's own clock."""
     return {
         "as_of": now,
-        "window_from": parameters.window_from,
-        "window_until": parameters.window_until,
-        "read_from": parameters.window_from - PAIR_SPAN,
-        "read_until": parameters.window_until + PAIR_SPAN,
+        "prior_from": parameters.prior_from,
+        "first_day": parameters.first_day,
+        "last_day": parameters.until,
         "role": parameters.role,
-        "lane": parameters.lane,
+        "lanes": list(LANES[parameters.lane]),
+        "connector": parameters.connector or parameters.name,
         "ci": parameters.ci,
         "prerelease": parameters.prerelease,
         "version": parameters.version,
+        "scope": parameters.scope,
+        "denied": [] if parameters.denied == "include" else [str(unit) for unit in denied],
+        "nobody": NOBODY,
     }
 
 
@@ -68,11 +78,11 @@ def bind(parameters: Parameters, now: dt.datetime) -> dict[str, object]:
 def statement(stages: tuple[str, ...]) -> TextClause:
     """The files of `sql/` as one statement: each stage a common table expression under its name, the last the query.
 
-    A stage reads the ones before it by name; a table of that name can take the place of a stage and of all before it.
+    A stage reads the ones before it by name. One of several that may stand for a stage lies in a folder of its name.
     """
     *earlier, last = stages
-    steps = ",\n".join(f"{stage} AS (\n{read_sql(stage)})" for stage in earlier)
-    return text(f"WITH {steps}\n{read_sql(last)}")
+    steps = ",\n".join(f"{stage.partition('/')[0]} AS (\n{read_sql(stage)})" for stage in earlier)
+    return text(f"WITH {steps}\n{read_sql(last)}" if steps else read_sql(last))
 
 
 def read_sql(stage: str) -> str:

@@ -6,6 +6,7 @@ import psycopg
 import pytest
 from sqlalchemy import create_engine, make_url
 
+from app.rollups.worker import Worker
 from app.store.database import open_engine, parse_url
 from tests.reports.rows import Store
 
@@ -20,8 +21,9 @@ def reports_url(cluster_url: str, administer: "psycopg.Connection[tuple[object, 
 @pytest.fixture
 def store(reports_url: str) -> Iterator[Store]:
     writer, reader = create_engine(parse_url(reports_url)), open_engine(reports_url)
-    store = Store(writer, reader)
+    store = Store(writer, reader, Worker(reports_url))
     yield store
     store.clear()
+    store.close()
     writer.dispose()
     reader.dispose()

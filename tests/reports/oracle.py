@@ -70,7 +70,7 @@ def is_prerelease(version: str | None) -> bool:
 
 
 def is_asked_for(first: Stored, asked: Parameters) -> bool:
-    in_window = asked.window_from <= time_of(first) < asked.window_until
+    in_window = asked.first_day <= time_of(first).date() <= asked.until
     in_lane = lane_of(first) in {"rated": ("cache", "write")}.get(asked.lane, (asked.lane,))
     ci_fits = asked.ci == "include" or bool(first["ci"]) == (asked.ci == "only")
     version_fits = asked.version in (None, first["version"])

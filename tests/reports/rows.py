@@ -12,8 +12,12 @@ from uuid import UUID
 from sqlalchemy import Engine, delete
 
 from app.reports import registry
+from app.reports.model import Row, Table
 from app.reports.parameters import parse
-from app.reports.run import Table, reading, run
+from app.reports.run import reading, run
+from app.rollups.recomputation import prepare
+from app.rollups.worker import Worker
+from app.store.rollup_tables import attempts, dirty_sessions, unit_days
 from app.store.tables import events, rejections
 
 Stored = dict[str, Any]
@@ -81,37 +85,63 @@ def refuse(row: Stored, path: str = "properties.*", reason: str = "unknown_key",
     return row | {"reason": reason, "path": path} | spoiled
 
 
-class Store:
-    """A migrated database, and the report over it as of NOW."""
+def mark(row: Stored) -> Stored:
+    """The mark that the write statement would have left of a row."""
+    alone = row["message_key"] if row["session_key"] is None else None
+    return {name: row[name] for name in ("received_at", "occurred_at", "bucket", "session_key")} | {
+        "message_key": alone
+    }
 
-    def __init__(self, writer: Engine, reader: Engine) -> None:
+
+class Store:
+    """A migrated database, and the reports over it as of NOW."""
+
+    def __init__(self, writer: Engine, reader: Engine, worker: Worker) -> None:
         self.writer = writer
         self.reader = reader
+        self.worker = worker
+        self.connection = worker.engine.connect()
+        prepare(self.connection)
 
     def write(self, rows: Sequence[Stored]) -> None:
-        """Commit rows: those with a reason to the ledger, the others to events."""
+        """Commit rows, those with a reason to the ledger, the others to events, and roll them up."""
         with self.writer.begin() as connection:
             for table in (events, rejections):
                 chosen = [row for row in rows if ("reason" in row) == (table is rejections)]
                 if chosen:
                     connection.execute(table.insert(), chosen)
+            if rows:
+                connection.execute(dirty_sessions.insert(), [mark(row) for row in rows])
+        while self.worker.step(self.connection):
+            self.worker.resting.clear()
 
     def clear(self) -> None:
         """Forget every event."""
         with self.writer.begin() as connection:
-            connection.execute(delete(events))
-            connection.execute(delete(rejections))
+            for table in (events, rejections, attempts, unit_days):
+                connection.execute(delete(table))
 
-    def ask(self, given: Mapping[str, str], now: dt.datetime) -> Table:
-        """The report `connectors` with parameters as a URL has them."""
+    def close(self) -> None:
+        """Let go of the connections."""
+        self.connection.close()
+
+    def ask(
+        self,
+        given: Mapping[str, str],
+        now: dt.datetime = NOW,
+        report: str = "connectors",
+        denied: Sequence[UUID] = (),
+    ) -> Table:
+        """A report with parameters as a URL has them."""
+        asked = registry.find(report)
         with reading(self.reader) as connection:
-            return run(registry.CONNECTORS, parse(registry.CONNECTORS, given.items(), now), connection, now)
+            return run(asked, parse(asked, given.items(), now), connection, now, denied)
 
     def table(self, **given: str) -> Table:
         """The report as of NOW."""
         return self.ask(given, NOW)
 
-    def report(self, *, now: dt.datetime = NOW, **given: str) -> dict[str, registry.Row]:
+    def report(self, *, now: dt.datetime = NOW, **given: str) -> dict[str, Row]:
         """The rows of the report by connector."""
         return {str(row["connector"]): row for row in self.ask(given, now).rows}
 

@@ -8,9 +8,11 @@ import sys
 from pathlib import Path
 
 import orjson
+import pyarrow.parquet
 import pytest
 from sqlalchemy import make_url
 
+from app.privacy.pseudonyms import Pseudonyms
 from tests.reports.rows import Store, sync
 
 # Stands for the console script, which is one typer app with more commands.
@@ -71,12 +73,57 @@ def test_csv(url: str) -> None:
     assert [row["connector"] for row in rows] == ["source-faker"]
 
 
+def test_parquet(url: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", PROGRAM, "report", *ASKED, "--format", "parquet"],
+        env=os.environ | {"TELEMETRY_DATABASE_URL": url},
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
+    )
+    rows = pyarrow.parquet.read_table(io.BytesIO(done.stdout)).to_pylist()
+    assert [row["connector"] for row in rows] == ["source-faker", "source-file"]
+
+
+def test_explain_prints_the_definitions_and_runs_nothing() -> None:
+    done = call("connectors", "--explain", TELEMETRY_DATABASE_URL="postgresql://127.0.0.1:1/none")
+    assert (done.returncode, done.stderr) == (0, "")
+    for said in (
+        "burden (number): units x capped_rate",
+        "the k-th",  # of an attempt
+        "app/rollups/sql/attempts.sql",
+        "w = min(a, 20)",
+        "Donner & Zou",
+        "app/reports/sql/scope.sql",
+    ):
+        assert said in done.stdout, said
+
+
+def test_denied_ids_are_left_out(reports_url: str, store: Store) -> None:
+    key = "a hash key of thirty-two characters or more"
+    raw = "01KAH0QPXV4N2Q0DW0X9Y3ZC7R"
+    [unit] = Pseudonyms(key).units([raw])
+    store.write([sync("failed", unit="bob"), sync("failed", source="source-file") | {"anonymous_id": unit}])
+    given = {
+        "TELEMETRY_DATABASE_URL": reports_url,
+        "TELEMETRY_HASH_KEY": key,
+        "TELEMETRY_DENIED_IDS": f"x, {raw}",
+    }
+    for more, connectors in (
+        ((), ["source-faker"]),
+        (("--denied", "include"), ["source-faker", "source-file"]),
+    ):
+        done = call(*ASKED, "--format", "json", *more, **given)
+        assert [row["connector"] for row in orjson.loads(done.stdout)["rows"]] == connectors
+        assert raw not in done.stdout + done.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
         (("canary",), "Reports: connectors"),
         (("connectors", "--window", "canary"), "The parameter window takes a number of days"),
-        (("connectors", "--sort", "regression"), "one of burden, rate"),
+        (("connectors", "--sort", "regressions"), "one of burden, rate"),
     ],
 )
 def test_refusals_say_what_is_allowed(arguments: tuple[str, ...], said: str) -> None:

@@ -6,11 +6,12 @@ import threading
 from collections.abc import Iterator
 
 import httpx
+import pyarrow.parquet
 import pytest
 import uvicorn
 from fastapi import FastAPI
 
-from app.reports.registry import CONNECTORS
+from app.reports.parameters import PARAMETERS
 from app.reports.routes import create_router
 from app.store.database import open_engine
 from tests.reports.rows import Store, sync
@@ -69,6 +70,31 @@ def test_json_and_csv_hold_the_same_rows(client: httpx.Client, store: Store) -> 
     assert [row["connector"] for row in rows] == ["source-faker", "source-file"]
 
 
+def test_parquet(client: httpx.Client, store: Store) -> None:
+    store.write([sync("failed")])
+    response = client.get("/v1/reports/connectors.parquet", params={"until": "2026-11-23"})
+    assert response.headers["content-type"] == "application/vnd.apache.parquet"
+    found = pyarrow.parquet.read_table(io.BytesIO(response.content)).to_pylist()
+    assert found == client.get("/v1/reports/connectors", params={"until": "2026-11-23"}).json()["rows"]
+
+
+def test_who_knows_the_figures_gets_304_until_they_change(client: httpx.Client, store: Store) -> None:
+    store.write([sync("failed")])
+    asked = {"until": "2026-11-23"}
+    for form in ("", ".csv", ".parquet"):
+        path = f"/v1/reports/connectors{form}"
+        first = client.get(path, params=asked)
+        tag = first.headers["etag"]
+        assert first.headers["as-of"].endswith("Z")
+        known = client.get(path, params=asked, headers={"If-None-Match": f'"x", {tag}'})
+        assert (known.status_code, known.content, known.headers["etag"]) == (304, b"", tag)
+        assert client.get(path, params=asked | {"sort": "units"}).headers["etag"] != tag
+    store.write([sync("failed", unit="bob")])
+    changed = client.get(path, params=asked, headers={"If-None-Match": tag})
+    assert changed.status_code == 200
+    assert changed.headers["etag"] != tag
+
+
 @pytest.mark.parametrize("path", ["/v1/reports/connectors", "/v1/reports/connectors.csv"])
 @pytest.mark.parametrize(
     "headers",
@@ -112,7 +138,7 @@ def test_the_link_with_the_token_needs_no_header(client: httpx.Client) -> None:
         ("connectors.csv?until=canary", 400, "invalid_parameter"),
         ("connectors?canary=1", 400, "unknown_parameter"),
         ("connectors?ci=only&ci=canary", 400, "repeated_parameter"),
-        ("connectors?sort=regression", 400, "invalid_parameter"),
+        ("connectors?sort=regressions", 400, "invalid_parameter"),
         ("canary", 404, "unknown_report"),
         ("canary.csv", 404, "unknown_report"),
         ("connectors.canary", 404, "unknown_report"),
@@ -138,9 +164,9 @@ def test_openapi_names_every_parameter_and_the_token() -> None:
     app = FastAPI()
     app.include_router(create_router(open_engine("postgresql://nobody@127.0.0.1:9/nothing"), TOKEN))
     paths = app.openapi()["paths"]
-    for path in ("/v1/reports/{name}", "/v1/reports/{name}.csv"):
+    for path in ("/v1/reports/{name}", "/v1/reports/{name}.csv", "/v1/reports/{name}.parquet"):
         operation = paths[path]["get"]
         documented = [parameter["name"] for parameter in operation["parameters"]]
-        assert documented == ["name", *CONNECTORS.parameters]
+        assert documented == ["name", *PARAMETERS]
         assert operation["security"] == [{"HTTPBearer": []}]
         assert {"200", "400", "401", "404", "503"} <= operation["responses"].keys()

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from app.reports import registry
+from app.reports.model import Row, Value
 from tests.reports.rows import HOUR, NOON, NOW, Store, Stored, refuse, sync
 
 Spoil = Callable[[Stored], Stored]
@@ -115,7 +115,7 @@ def spoiled_fleets(draw: st.DrawFn, ways: dict[str, Spoil]) -> tuple[list[Stored
     return rows, spoil_some(draw, rows, ways)
 
 
-def counts(rows: dict[str, registry.Row]) -> dict[str, tuple[registry.Value, ...]]:
+def counts(rows: dict[str, Row]) -> dict[str, tuple[Value, ...]]:
     names = (
         "attempts",
         "failed",

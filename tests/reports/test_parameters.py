@@ -5,8 +5,8 @@ import datetime as dt
 import pytest
 
 from app.problems import Problem
+from app.reports.definitions.connectors import CONNECTORS
 from app.reports.parameters import Parameters, parse
-from app.reports.registry import CONNECTORS
 from tests.reports.rows import NOW
 
 
@@ -23,6 +23,8 @@ def test_defaults() -> None:
         "ci": "exclude",
         "prerelease": "exclude",
         "version": None,
+        "connector": None,
+        "denied": "exclude",
         "sort": "burden",
         "limit": 10_000,
     }
@@ -30,8 +32,8 @@ def test_defaults() -> None:
 
 def test_the_window_is_whole_utc_days_up_to_and_including_until() -> None:
     parameters = asked(window="7d", until="2026-03-01")
-    assert parameters.window_from == dt.datetime(2026, 2, 23, tzinfo=dt.UTC)
-    assert parameters.window_until == dt.datetime(2026, 3, 2, tzinfo=dt.UTC)
+    assert (parameters.first_day, parameters.until) == (dt.date(2026, 2, 23), dt.date(2026, 3, 1))
+    assert parameters.prior_from == dt.date(2026, 2, 16)
 
 
 def test_today_is_utc() -> None:
@@ -76,7 +78,17 @@ BAD = {
     "ci": ["", "true", "Exclude"],
     "prerelease": ["", "yes"],
     "version": ["", "1", "latest", "1.2.3; DROP TABLE events", "1.2.3\n", "1.2.3rc"],
-    "sort": ["", "name", "regression", "-burden"],
+    "sort": ["", "name", "regressions", "-burden"],
+    "connector": [
+        "",
+        "fakes",
+        "source-",
+        "Source-faker",
+        "source-faker;",
+        "source-jane@example.com",
+        "x" * 80,
+    ],
+    "denied": ["", "only"],
     "limit": ["", "0", "-1", "10001", "1.5", "١٠", "99999999999"],
 }
 

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from app.reports import registry
+from app.reports.definitions.connectors import CONNECTORS
+from app.reports.model import Row
 from app.reports.parameters import parse
 from tests.reports import oracle
 from tests.reports.rows import NOW, Store, Stored, refuse, sync
@@ -68,7 +69,7 @@ def test_sql_equals_the_definitions(
     arrival = list(rows)
     shuffled.shuffle(arrival)
     store.write(arrival)
-    parameters = parse(registry.CONNECTORS, asked.items(), NOW)
+    parameters = parse(CONNECTORS, asked.items(), NOW)
     expected = oracle.recompute(rows, parameters, NOW)
     found = {str(row["connector"]): row for row in store.ask(asked, NOW).rows}
     assert found.keys() == expected.keys()
@@ -76,7 +77,7 @@ def test_sql_equals_the_definitions(
         compare(found[name], total, rated=parameters.lane != "direct")
 
 
-def compare(row: registry.Row, total: oracle.Totals, *, rated: bool) -> None:
+def compare(row: Row, total: oracle.Totals, *, rated: bool) -> None:
     counted = (
         "attempts",
         "succeeded",

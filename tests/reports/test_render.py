@@ -1,18 +1,20 @@
 """The same table as JSON, CSV and text."""
 
 import csv
+import datetime as dt
 import io
+from dataclasses import replace
 from typing import Any
 
 import orjson
+import pyarrow.parquet
 import pytest
 from rich.console import Console
 
 from app.reports import render
+from app.reports.definitions.connectors import CONNECTORS
+from app.reports.model import Table
 from app.reports.parameters import parse
-from app.reports.ranking import rank
-from app.reports.registry import CONNECTORS
-from app.reports.run import Table
 from tests.reports.rows import NOW
 
 
@@ -31,6 +33,7 @@ def count(connector: str, units: int, failed: int, **others: int) -> dict[str, A
         "capped_failures",
     ]
     named = {
+        "is_current": True,
         "connector": connector,
         "units": units,
         "attempts": units,
@@ -49,14 +52,13 @@ def count(connector: str, units: int, failed: int, **others: int) -> dict[str, A
 def table() -> Table:
     counts = [count("source-faker", 1200, 60, abandoned=24, succeeded=1116), count("source-file", 3, 1)]
     parameters = parse(CONNECTORS, {"limit": "2"}.items(), NOW)
-    return Table(
-        CONNECTORS, parameters.describe(), NOW, CONNECTORS.columns, rank(counts, parameters, CONNECTORS), 7
-    )
+    rows = CONNECTORS.shape({"connectors": counts}, parameters)
+    return Table(CONNECTORS, parameters.describe(), NOW, CONNECTORS.columns, rows, 7, lag_seconds=0.04)
 
 
 def test_json(table: Table) -> None:
     found = orjson.loads(render.to_json(table))
-    assert list(found) == ["report", "parameters", "as_of", "columns", "rows"]
+    assert list(found) == ["report", "parameters", "as_of", "rollup_lag_seconds", "columns", "rows"]
     assert (found["report"], found["as_of"]) == ("connectors", "2026-11-23T12:00:00Z")
     assert found["parameters"]["window"] == "28d"
     assert found["rows"] == table.rows
@@ -70,6 +72,27 @@ def test_csv_says_what_json_says(table: Table) -> None:
     for found, expected in zip(rows, table.rows, strict=True):
         for name, value in expected.items():
             assert found[name] == ("" if value is None else orjson.dumps(value).decode().strip('"'))
+
+
+def test_parquet_says_what_json_says(table: Table) -> None:
+    found = pyarrow.parquet.read_table(io.BytesIO(render.to_parquet(table)))
+    assert found.to_pylist() == table.rows
+    kinds = {"text": "string", "integer": "int64", "number": "double", "boolean": "bool"}
+    assert [str(field.type) for field in found.schema] == [kinds[column.type] for column in table.columns]
+    assert (found.schema.metadata or {})[b"as_of"] == b"2026-11-23T12:00:00Z"
+    assert (found.schema.field("burden").metadata or {})[b"description"].startswith(b"units x capped_rate")
+
+
+def test_the_entity_tag_is_that_of_the_figures(table: Table) -> None:
+    later = replace(table, as_of=NOW + dt.timedelta(hours=1), lag_seconds=3.0)
+    assert render.identify(later) == render.identify(table)
+    other = replace(table, rows=[table.rows[0] | {"failed": 61}, *table.rows[1:]])
+    assert render.identify(other) != render.identify(table)
+
+
+def test_late_figures_say_so(table: Table) -> None:
+    assert "still to be added" not in str(render.to_text(table).caption)
+    assert "the last 90 s" in str(render.to_text(replace(table, lag_seconds=90)).caption)
 
 
 def test_text(table: Table) -> None:

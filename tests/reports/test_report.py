@@ -2,12 +2,16 @@
 
 import datetime as dt
 
+import pytest
 from sqlalchemy import text
 
+from app.reports.definitions.connectors import CONNECTORS
+from app.reports.model import Row
 from app.reports.parameters import parse
-from app.reports.registry import CONNECTORS
+from app.reports.ranking import add_change
+from app.reports.registry import REPORTS
 from app.reports.run import bind, reading, statement
-from tests.reports.rows import NOW, Store, Stored, refuse, source_of, sync
+from tests.reports.rows import NOW, Store, Stored, pseudonym, refuse, source_of, sync
 
 PROMISED = [
     "connector",
@@ -52,7 +56,8 @@ def test_rows_carry_every_column_of_the_registry_in_its_order(store: Store) -> N
 
 
 def test_values_are_of_the_type_that_the_registry_names(store: Store) -> None:
-    store.write(fail("source-faker", 12, 3))
+    month_ago = NOW - dt.timedelta(days=30)
+    store.write([*fail("source-faker", 12, 3), *fail("source-faker", 12, 3, at=month_ago)])
     kinds = {"text": str, "integer": int, "number": float, "boolean": bool}
     (row,) = store.table().rows
     assert {column.name: type(row[column.name]) for column in CONNECTORS.columns} == {
@@ -196,15 +201,59 @@ def test_window_and_until(store: Store) -> None:
     assert store.report(until="2026-10-01", window="1d") == {}
 
 
-def test_a_report_reads_only_the_partitions_of_its_window(store: Store) -> None:
-    """Of what is timely; the arm for clocks that were off looks everywhere."""
-    parameters = bind(parse(CONNECTORS, {"window": "7d"}.items(), NOW), NOW)
-    with reading(store.reader) as connection:
-        plan = (
-            connection.execute(text(f"EXPLAIN {statement(CONNECTORS.stages).text}"), parameters)
-            .scalars()
-            .all()
-        )
-    timely = [line for line in plan if "(occurred_at >= " in line and "corrected_at" not in line]
-    # 7 days and 7 on either side touch four weeks at most, once in each table, beside the default partition.
-    assert 0 < len(timely) <= 2 * 5
+def test_no_report_reads_an_event(store: Store) -> None:
+    for report in REPORTS.values():
+        for stages in report.queries.values():
+            parameters = bind(parse(report, dict.fromkeys(report.required, "source-faker").items(), NOW), NOW)
+            with reading(store.reader) as connection:
+                plan = (
+                    connection.execute(text(f"EXPLAIN {statement(stages).text}"), parameters).scalars().all()
+                )
+            assert plan
+            assert not [line for line in plan if " on events" in line or " on rejections" in line], (
+                report.name
+            )
+
+
+def test_change_against_the_window_before(store: Store) -> None:
+    before = NOW - dt.timedelta(days=35)
+    store.write([*fail("source-a", 200, 10, at=before), *fail("source-a", 200, 60)])
+    store.write([*fail("source-b", 40, 10, at=before), *fail("source-b", 40, 10), *fail("source-c", 40, 10)])
+    rows = store.report(sort="regression")
+    risen, steady, fresh = rows["source-a"], rows["source-b"], rows["source-c"]
+    assert list(rows) == ["source-a", "source-b", "source-c"]
+    assert (
+        0.15
+        < float(risen["delta_low"] or 0)
+        < float(risen["delta"] or 0)
+        < 0.26
+        < float(risen["delta_high"] or 0)
+    )
+    assert float(steady["delta_low"] or 0) < 0 < float(steady["delta_high"] or 0)
+    assert (fresh["delta"], fresh["delta_low"], fresh["delta_high"]) == (None, None, None)
+
+
+def test_the_change_is_bounded_by_the_distances_of_both_ends() -> None:
+    """MOVER: (0.30; 0.20, 0.45) - (0.10; 0.06, 0.14): 0.2 - (0.1^2 + 0.04^2)^0.5, 0.2 + (0.15^2 + 0.04^2)^0.5."""
+    row: Row = {"rate": 0.30, "rate_low": 0.20, "rate_high": 0.45}
+    add_change(row, {"rate": 0.10, "rate_low": 0.06, "rate_high": 0.14})
+    assert row["delta"] == pytest.approx(0.2)
+    assert row["delta_low"] == pytest.approx(0.2 - (0.01 + 0.0016) ** 0.5)
+    assert row["delta_high"] == pytest.approx(0.2 + (0.0225 + 0.0016) ** 0.5)
+
+
+def test_connector_keeps_the_syncs_in_which_it_took_part(store: Store) -> None:
+    store.write(
+        [*fail("source-a", 2, destination="destination-csv"), *fail("source-b", 1), *fail("source-c", 1)]
+    )
+    assert store.report(connector="source-b").keys() == {"source-b"}
+    assert store.report(connector="destination-csv").keys() == {"source-a"}
+    assert store.report(connector="source-a", role="destination").keys() == {"destination-csv"}
+
+
+def test_use_cases_are_users_with_an_application(store: Store) -> None:
+    named = [
+        sync("failed", unit=unit, application_hash=pseudonym(app)) for unit in "ab" for app in ("x", "y", "x")
+    ]
+    store.write([*named, sync("failed", application_hash=None), sync("failed", unit=None)])
+    assert store.report()["source-faker"]["use_cases"] == 4

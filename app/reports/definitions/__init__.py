@@ -1,0 +1,1 @@
+"""The reports, one module each: columns, queries, and how answers become rows."""

@@ -1,0 +1,79 @@
+"""The report `connectors`: which connectors to fix first."""
+
+from typing import Final
+
+from app.reports import ranking
+from app.reports.model import COUNTS, FILTERS, ORDER, SCOPE, Answers, Column, Heading, Report, Row
+from app.reports.parameters import Parameters
+
+COLUMNS: Final = (
+    Column("rank", "integer", "Place under the chosen sort, 1 first."),
+    Column(
+        "connector", "text", "Registered name; `custom` for unregistered ones, `unknown` where none was told."
+    ),
+    Column("role", "text", "Whether the connector was read from (`source`) or written to (`destination`)."),
+    *ranking.MEASURES,
+    Column("delta", "number", "rate less the rate of the window before, which is as long."),
+    Column(
+        "delta_low", "number", "Lower end of the 90 % interval of delta: how much the rate rose at least."
+    ),
+    Column("delta_high", "number", "Upper end of the 90 % interval of delta."),
+)
+
+
+def shape(answers: Answers, parameters: Parameters) -> list[Row]:
+    """The connectors in rank order."""
+    rows = rank(answers, parameters)
+    ordered = ranking.order(rows, CONNECTORS.sorts[parameters.sort], "connector")
+    ranking.number(ordered)
+    return ranking.select(ordered, COLUMNS)
+
+
+def rank(answers: Answers, parameters: Parameters) -> list[Row]:
+    """The connectors of the window with everything that is told of them, each window's prior fitted to its own fleet."""
+    windows: dict[bool, dict[str, Row]] = {True: {}, False: {}}
+    for count in answers["connectors"]:
+        row = ranking.describe(count, rated=parameters.is_rated)
+        windows[count["is_current"]][count["connector"]] = row | {"role": parameters.role}
+    for rows in windows.values():
+        ranking.add_estimates(list(rows.values()))
+    for name, row in windows[True].items():
+        ranking.add_change(row, windows[False].get(name))
+    return list(windows[True].values())
+
+
+CONNECTORS: Final = Report(
+    name="connectors",
+    summary="Which connectors to fix first: how many users each has, how often their syncs fail, and both in one number.",
+    queries={"connectors": (*SCOPE, "keyed/connectors", *COUNTS, "connectors")},
+    shape=shape,
+    columns=COLUMNS,
+    headings=(
+        Heading("#", ("rank",)),
+        Heading("connector", ("connector",), "name"),
+        Heading("users", ("units",)),
+        Heading("attempts", ("attempts",)),
+        Heading("failed", ("failed",)),
+        Heading("aban-\ndoned", ("abandoned",)),
+        Heading("failure rate,\n% to upper", ("failure_rate", "failure_rate_upper"), "span"),
+        Heading("affected\nusers", ("affected_units",)),
+        Heading("capped rate, %\n(90 % interval)", ("rate", "rate_low", "rate_high"), "interval"),
+        Heading("change,\npoints", ("delta",), "signed"),
+        Heading("burden", ("burden",), "decimal"),
+    ),
+    parameters=("window", "until", "role", *FILTERS[2:], *ORDER),
+    sorts={
+        "burden": "burden",
+        "rate": "rate",
+        "affected_units": "affected_units",
+        "failure_rate": "failure_rate",
+        "failures": "failed",
+        "attempts": "attempts",
+        "units": "units",
+        "regression": "delta_low",
+    },
+    default_sort="burden",
+    note="burden = users x capped rate. No interval under 10 users: low data. Change is against the window before. "
+    "Today is provisional.",
+    terms=("lane", "attempt", "in flight", "failure class", "unit", "window", "ranking", "rate", "change"),
+)

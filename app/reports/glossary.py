@@ -1,0 +1,67 @@
+"""What the terms of the reports mean: each has one definition in SQL or in a function, and this says where.
+
+`report … --explain` prints the comment of that place, so that what is printed is what is computed.
+"""
+
+import inspect
+from collections.abc import Callable, Mapping
+from importlib.resources import files
+from typing import Final
+
+from app.reports import ranking
+from app.reports.model import Report
+
+Place = str | Callable[..., object]
+
+TERMS: Final[Mapping[str, Place]] = {
+    "lane": "app.rollups/sql/accepted.sql",
+    "refused events": "app.rollups/sql/refused.sql",
+    "attempt": "app.rollups/sql/attempts.sql",
+    "day, unit": "app.rollups/sql/contributions.sql",
+    "failure class": "app.rollups/sql/number_failures.sql",
+    "in flight": "app.reports/sql/scope.sql",
+    "unit": "app.reports/sql/units.sql",
+    "window": "app.reports/sql/scope.sql",
+    "ranking": "app.reports/sql/counts.sql",
+    "failure rate, burden": ranking.describe,
+    "rate": ranking.add_estimates,
+    "change": ranking.add_change,
+}
+
+
+def explain(report: Report) -> str:
+    """A report in words: its columns, the definitions behind them with their places, and its SQL."""
+    parts = [f"{report.name}: {report.summary}", report.note, "Columns"]
+    parts += [f"  {column.name} ({column.type}): {column.description}" for column in report.columns]
+    parts += ["", "Definitions"]
+    for term in report.terms:
+        place = TERMS[term]
+        parts += [f"  {term} -- {name_place(place)}", *(f"    {line}" for line in read(place)), ""]
+    parts.append("Queries")
+    for stages in report.queries.values():
+        for stage in stages:
+            place = f"app.reports/sql/{stage}.sql"
+            parts += [f"  {name_place(place)}", *(f"    {line}" for line in read(place)), ""]
+    parts.append("Source: docs/metrics.md.")
+    return "\n".join(parts)
+
+
+def name_place(place: Place) -> str:
+    """Where a definition stands."""
+    if isinstance(place, str):
+        return place.replace(".", "/", 1)
+    return f"{place.__module__.replace('.', '/')}.py, {place.__qualname__}"
+
+
+def read(place: Place) -> list[str]:
+    """The words of a definition: the comment at the head of a file of SQL, or a docstring."""
+    if not isinstance(place, str):
+        return (inspect.getdoc(place) or "").splitlines()
+    package, _, path = place.partition("/")
+    lines = files(package).joinpath(*path.split("/")).read_text("utf-8").splitlines()
+    words: list[str] = []
+    for line in lines:
+        if not line.startswith("--"):
+            break
+        words.append(line.removeprefix("--").removeprefix(" "))
+    return words

@@ -1,0 +1,32 @@
+-- Everything that the filters leave: the daily sums of the window and of the one before, and what of them is in flight.
+-- Grain: that of `unit_days`; beside it rows of `attempts` that count in `in_flight` only.
+-- Index: the primary key of unit_days, by day; attempts_settles_at_idx.
+-- Reads: the stages routes_asked and environments_asked.
+-- Parameters: prior_from, first_day, last_day (dates; the window is first_day to last_day, the one before it begins at
+--             prior_from), as_of (an instant: what has not settled by then is in flight), denied (units to leave out).
+--
+-- attempts = succeeded + failed + canceled + open. abandoned = open - in_flight. A row of a failure counts failed only.
+SELECT
+    day >= CAST(:first_day AS date) AS is_current,
+    routes_asked.number,
+    day, bucket, unit, route, environment, failure, application_hash,
+    CAST(records AS double precision) AS records,
+    succeeded, failed, canceled, open, 0 AS in_flight, orphans, from_ledger, first_runs, corrected
+FROM unit_days
+JOIN routes_asked ON routes_asked.id = unit_days.route
+JOIN environments_asked ON environments_asked.id = unit_days.environment
+WHERE day BETWEEN CAST(:prior_from AS date) AND CAST(:last_day AS date)
+  AND unit <> ALL(CAST(:denied AS uuid[]))
+UNION ALL
+SELECT
+    day >= CAST(:first_day AS date),
+    routes_asked.number,
+    day, bucket, unit, route, environment, failure, application_hash,
+    0, 0, 0, 0, 0, open, 0, 0, 0, 0
+FROM attempts
+JOIN routes_asked ON routes_asked.id = attempts.route
+JOIN environments_asked ON environments_asked.id = attempts.environment
+WHERE open > 0
+  AND settles_at > :as_of
+  AND day BETWEEN CAST(:prior_from AS date) AND CAST(:last_day AS date)
+  AND unit <> ALL(CAST(:denied AS uuid[]))
