@@ -20,6 +20,7 @@ from app.store import secrets
 from app.store.database import hold, open_engine
 
 TEXT_LIMIT: Final = "25"  # rows of a text, unless told: a screenful
+MISSING: Final = ("42P01", "42703", "3F000")  # a table, a column, a schema
 PLAIN_WIDTH: Final = 140  # columns where the output is no terminal
 
 
@@ -126,7 +127,9 @@ def fetch(name: str, given: dict[str, str]) -> Table:
                 return run(chosen, parameters, connection, now, deny(settings))
         except OperationalError:
             raise TelemetryError("The database cannot be reached, or did not answer in time.") from None
-        except ProgrammingError:
+        except ProgrammingError as error:
+            if getattr(error.orig, "sqlstate", None) not in MISSING:
+                raise
             raise TelemetryError(
                 "The database has no tables, or not those of this release: run `pyairbyte-telemetry migrate`."
             ) from None

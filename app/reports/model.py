@@ -11,7 +11,9 @@ if TYPE_CHECKING:
 Value = str | int | float | bool | None
 Row = dict[str, Value]
 Kind = Literal["text", "integer", "number", "boolean"]
-Form = Literal["name", "text", "count", "decimal", "percent", "signed", "span", "interval", "power", "flag"]
+Form = Literal[
+    "name", "text", "count", "quantity", "decimal", "percent", "signed", "span", "interval", "power", "flag"
+]
 Counts = Mapping[str, Any]  # a row of SQL
 Answers = Mapping[str, Sequence[Counts]]  # the rows of each query of a report
 
@@ -37,7 +39,7 @@ class Column:
 class Heading:
     """A column of the terminal's table, drawn from one to three columns of the report.
 
-    `form` says how: `name` and `text` (flush left; a name may be broken), `count`, `decimal`, `power` (of any size),
+    `form` says how: `name` and `text` (flush left; a name may be broken), `count`, `quantity` (a number that is mostly whole), `decimal`, `power` (of any size),
     `flag`, and of fractions, as percentages, `percent`, `signed` (in percentage points), `span` (from, to) and `interval`
     (value, low, high).
     """
@@ -53,7 +55,8 @@ class Report:
 
     `queries` are the files of `sql/` by name, each with the stages in the order in which they build on each other (the
     last is the statement). `shape` gives the rows in order; `limit` is applied to them. `terms` are those of the
-    glossary that `--explain` prints.
+    glossary that `--explain` prints. `compares`: whether the window before is read, too. `fixed` are values that queries
+    have whatever is asked for.
     """
 
     name: str
@@ -67,6 +70,8 @@ class Report:
     default_sort: str
     note: str
     terms: tuple[str, ...] = ()
+    compares: bool = False
+    fixed: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     required: tuple[str, ...] = ()
     defaults: Mapping[str, str] = field(default_factory=dict)  # of parameters that differ from the usual
 

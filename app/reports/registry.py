@@ -4,10 +4,29 @@ from collections.abc import Mapping
 from typing import Final
 
 from app.problems import Problem
+from app.reports.definitions.caches import CACHES
 from app.reports.definitions.connectors import CONNECTORS
+from app.reports.definitions.data_quality import DATA_QUALITY
+from app.reports.definitions.errors import ERRORS
+from app.reports.definitions.funnel import FUNNEL
+from app.reports.definitions.pairs import PAIRS
+from app.reports.definitions.platforms import PLATFORMS
+from app.reports.definitions.registry_metrics import REGISTRY_METRICS
 from app.reports.model import Report
 
-REPORTS: Final[Mapping[str, Report]] = {report.name: report for report in (CONNECTORS,)}
+REPORTS: Final[Mapping[str, Report]] = {
+    report.name: report
+    for report in (
+        CONNECTORS,
+        ERRORS,
+        FUNNEL,
+        PAIRS,
+        CACHES,
+        PLATFORMS,
+        DATA_QUALITY,
+        REGISTRY_METRICS,
+    )
+}
 
 
 def find(name: str) -> Report:

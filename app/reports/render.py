@@ -143,6 +143,7 @@ DRAWN: Final[Mapping[str, Callable[[Any], str]]] = {
     "name": str,
     "text": str,
     "count": "{:,}".format,
+    "quantity": lambda value: f"{value:,.0f}" if value == int(value) else f"{value:,.1f}",
     "decimal": "{:,.1f}".format,
     "power": "{:,.3g}".format,
     "percent": lambda value: f"{100 * value:.1f}",

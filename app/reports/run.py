@@ -36,9 +36,14 @@ def run(
 
     Raises sqlalchemy.exc.DBAPIError.
     """
-    values = bind(parameters, now, denied)
+    values = bind(report, parameters, now, denied)
     answers = {
-        name: [dict(row) for row in connection.execute(statement(stages), values).mappings()]
+        name: [
+            dict(row)
+            for row in connection.execute(
+                statement(stages), {**values, **report.fixed.get(name, {})}
+            ).mappings()
+        ]
         for name, stages in report.queries.items()
     }
     rows = report.shape(answers, parameters)
@@ -55,16 +60,19 @@ def run(
     )
 
 
-def bind(parameters: Parameters, now: dt.datetime, denied: Sequence[UUID] = ()) -> dict[str, object]:
+def bind(
+    report: Report, parameters: Parameters, now: dt.datetime, denied: Sequence[UUID] = ()
+) -> dict[str, object]:
     """The parameters of the SQL: days and instants, never the database's own clock."""
     return {
         "as_of": now,
-        "prior_from": parameters.prior_from,
+        "prior_from": parameters.prior_from if report.compares else parameters.first_day,
         "first_day": parameters.first_day,
         "last_day": parameters.until,
         "role": parameters.role,
         "lanes": list(LANES[parameters.lane]),
-        "connector": parameters.connector or parameters.name,
+        "connector": parameters.connector,
+        "name": parameters.name,
         "ci": parameters.ci,
         "prerelease": parameters.prerelease,
         "version": parameters.version,

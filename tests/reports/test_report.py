@@ -204,7 +204,8 @@ def test_window_and_until(store: Store) -> None:
 def test_no_report_reads_an_event(store: Store) -> None:
     for report in REPORTS.values():
         for stages in report.queries.values():
-            parameters = bind(parse(report, dict.fromkeys(report.required, "source-faker").items(), NOW), NOW)
+            asked = parse(report, dict.fromkeys(report.required, "source-faker").items(), NOW)
+            parameters = bind(report, asked, NOW)
             with reading(store.reader) as connection:
                 plan = (
                     connection.execute(text(f"EXPLAIN {statement(stages).text}"), parameters).scalars().all()

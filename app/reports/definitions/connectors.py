@@ -73,6 +73,7 @@ CONNECTORS: Final = Report(
         "regression": "delta_low",
     },
     default_sort="burden",
+    compares=True,
     note="burden = users x capped rate. No interval under 10 users: low data. Change is against the window before. "
     "Today is provisional.",
     terms=("lane", "attempt", "in flight", "failure class", "unit", "window", "ranking", "rate", "change"),

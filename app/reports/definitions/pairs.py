@@ -1,0 +1,48 @@
+"""The report `pairs`: which sources fail into which destinations and caches."""
+
+from typing import Final
+
+from app.reports import ranking
+from app.reports.definitions import rated
+from app.reports.model import COUNTS, FILTERS, ORDER, SCOPE, Answers, Column, Heading, Report, Row
+from app.reports.parameters import Parameters
+
+COLUMNS: Final = (
+    Column("rank", "integer", "Place under the chosen sort, 1 first."),
+    Column("source", "text", "What was read; empty where a result of an earlier read was written."),
+    Column(
+        "target", "text", "Where it went: a destination in lane `write`, a type of cache in lane `cache`."
+    ),
+    Column("lane", "text", "`write` or `cache`; `direct` if asked for."),
+    *ranking.MEASURES,
+)
+
+
+def shape(answers: Answers, parameters: Parameters) -> list[Row]:
+    """The pairs in rank order."""
+    rows = rated.rate(list(answers["pairs"]), parameters)
+    for row in rows:
+        row |= {"source": row["source_name"]}
+    ordered = ranking.order(rows, PAIRS.sorts[parameters.sort], "source", "target", "lane")
+    ranking.number(ordered)
+    return ranking.select(ordered, COLUMNS)
+
+
+PAIRS: Final = Report(
+    name="pairs",
+    summary="Sources by destination or cache: where a connector fails only in company.",
+    queries={"pairs": (*SCOPE, "pair_numbers", "keyed/pairs", *COUNTS, "pairs")},
+    shape=shape,
+    columns=COLUMNS,
+    headings=(
+        Heading("#", ("rank",)),
+        Heading("source", ("source",), "name"),
+        Heading("into", ("target",), "name"),
+        *rated.HEADINGS,
+    ),
+    parameters=(*FILTERS, *ORDER),
+    sorts=rated.SORTS,
+    default_sort="burden",
+    note="A destination in lane write, a type of cache in lane cache. Today is provisional.",
+    terms=rated.TERMS,
+)

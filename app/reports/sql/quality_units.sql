@@ -1,0 +1,10 @@
+-- Users, and those of them whose every session is a first run: containers that mint a new id each time.
+-- Grain: one row. Reads: the stage scope. Parameter: nobody.
+SELECT count(*) AS units, count(*) FILTER (WHERE first_runs = attempts) AS ephemeral
+FROM (
+    SELECT unit, sum(first_runs) AS first_runs, sum(succeeded + failed + canceled + open) AS attempts
+    FROM scope
+    WHERE unit <> CAST(:nobody AS uuid)
+    GROUP BY unit
+) AS users
+WHERE attempts > 0
