@@ -12,7 +12,18 @@ Value = str | int | float | bool | None
 Row = dict[str, Value]
 Kind = Literal["text", "integer", "number", "boolean"]
 Form = Literal[
-    "name", "text", "count", "quantity", "decimal", "percent", "signed", "span", "interval", "power", "flag"
+    "name",
+    "text",
+    "count",
+    "quantity",
+    "figure",
+    "decimal",
+    "percent",
+    "signed",
+    "span",
+    "interval",
+    "power",
+    "flag",
 ]
 Counts = Mapping[str, Any]  # a row of SQL
 Answers = Mapping[str, Sequence[Counts]]  # the rows of each query of a report
@@ -39,7 +50,7 @@ class Column:
 class Heading:
     """A column of the terminal's table, drawn from one to three columns of the report.
 
-    `form` says how: `name` and `text` (flush left; a name may be broken), `count`, `quantity` (a number that is mostly whole), `decimal`, `power` (of any size),
+    `form` says how: `name` and `text` (flush left; a name may be broken), `count`, `quantity` (a number that is mostly whole), `figure` (a count, or a fraction), `decimal`, `power` (of any size),
     `flag`, and of fractions, as percentages, `percent`, `signed` (in percentage points), `span` (from, to) and `interval`
     (value, low, high).
     """

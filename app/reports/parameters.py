@@ -215,6 +215,8 @@ def defaults(report: Report, now: dt.datetime, given: Mapping[str, str]) -> Iter
     yield "limit", MAX_LIMIT
     if "role" not in report.parameters:
         yield "role", ANY_ROLE
+    if given.get("name", "").startswith("destination-"):
+        yield "role", "destination"
     for name, text in report.defaults.items():
         yield name, read(report, name, text)
     if "version" in given:

@@ -5,10 +5,12 @@ from typing import Final
 
 from app.problems import Problem
 from app.reports.definitions.caches import CACHES
+from app.reports.definitions.connector import CONNECTOR
 from app.reports.definitions.connectors import CONNECTORS
 from app.reports.definitions.data_quality import DATA_QUALITY
 from app.reports.definitions.errors import ERRORS
 from app.reports.definitions.funnel import FUNNEL
+from app.reports.definitions.home import HOME
 from app.reports.definitions.pairs import PAIRS
 from app.reports.definitions.platforms import PLATFORMS
 from app.reports.definitions.registry_metrics import REGISTRY_METRICS
@@ -17,7 +19,9 @@ from app.reports.model import Report
 REPORTS: Final[Mapping[str, Report]] = {
     report.name: report
     for report in (
+        HOME,
         CONNECTORS,
+        CONNECTOR,
         ERRORS,
         FUNNEL,
         PAIRS,

@@ -129,7 +129,7 @@ def draw(heading: Heading, row: Row) -> str:
     """One cell of the text; `-` is no value."""
     values = [row[name] for name in heading.columns]
     if any(value is None for value in values):
-        return "-"
+        return "" if heading.form == "text" else "-"
     if heading.form == "interval":
         rate, low, high = percents(values)
         return f"{rate} ({low}-{high})"
@@ -144,6 +144,7 @@ DRAWN: Final[Mapping[str, Callable[[Any], str]]] = {
     "text": str,
     "count": "{:,}".format,
     "quantity": lambda value: f"{value:,.0f}" if value == int(value) else f"{value:,.1f}",
+    "figure": lambda value: f"{value:,.0f}" if value == int(value) else f"{value:,.3f}",
     "decimal": "{:,.1f}".format,
     "power": "{:,.3g}".format,
     "percent": lambda value: f"{100 * value:.1f}",

@@ -9,6 +9,7 @@ from sqlalchemy import create_engine, make_url
 from app.rollups.worker import Worker
 from app.store.database import open_engine, parse_url
 from tests.reports.rows import Store
+from tests.rollups.ledger import Ledger
 
 
 @pytest.fixture(scope="session")
@@ -27,3 +28,12 @@ def store(reports_url: str) -> Iterator[Store]:
     store.close()
     writer.dispose()
     reader.dispose()
+
+
+@pytest.fixture
+def ledger(reports_url: str) -> Iterator[Ledger]:
+    ledger = Ledger(reports_url)
+    ledger.clear()
+    yield ledger
+    ledger.clear()
+    ledger.close()

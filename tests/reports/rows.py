@@ -146,6 +146,13 @@ class Store:
         return {str(row["connector"]): row for row in self.ask(given, now).rows}
 
 
+def query_report(engine: Engine, name: str, **given: str) -> list[Row]:
+    """The rows of a report over any database as of NOW."""
+    asked = registry.find(name)
+    with reading(engine) as connection:
+        return run(asked, parse(asked, given.items(), NOW), connection, NOW).rows
+
+
 def source_of(*words: object) -> str:
     """A connector named after something, spelled as the names of connectors are: the columns take no others."""
     return "source-" + re.sub("[^a-z0-9]+", "-", "-".join(map(str, words)).lower())
