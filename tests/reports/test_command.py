@@ -121,7 +121,7 @@ def test_denied_ids_are_left_out(reports_url: str, store: Store) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("canary",), "Reports: connectors"),
+        (("canary",), "Reports: home, connectors"),
         (("connectors", "--window", "canary"), "The parameter window takes a number of days"),
         (("connectors", "--sort", "regressions"), "one of burden, rate"),
     ],
