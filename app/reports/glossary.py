@@ -4,9 +4,10 @@
 """
 
 import inspect
+import pkgutil
 from collections.abc import Callable, Mapping
 from importlib.resources import files
-from typing import Final
+from typing import Final, cast
 
 from app.reports import ranking
 from app.reports.model import Report
@@ -26,6 +27,12 @@ TERMS: Final[Mapping[str, Place]] = {
     "failure rate, burden": ranking.describe,
     "rate": ranking.add_estimates,
     "change": ranking.add_change,
+    "votes": "app.reports/sql/votes.sql",
+    "versions compared": "app.reports/sql/comparisons.sql",
+    "evidence": "app.reports.evidence:weigh",
+    "baseline": "app.reports.evidence:bound",
+    "false discoveries": "app.reports.evidence:discover",
+    "alert": "app.reports.definitions.regressions:judge",
 }
 
 
@@ -48,13 +55,18 @@ def explain(report: Report) -> str:
 
 def name_place(place: Place) -> str:
     """Where a definition stands."""
-    if isinstance(place, str):
+    if isinstance(place, str) and ":" not in place:
         return place.replace(".", "/", 1)
+    if isinstance(place, str):
+        module, _, name = place.partition(":")
+        return f"{module.replace('.', '/')}.py, {name}"
     return f"{place.__module__.replace('.', '/')}.py, {place.__qualname__}"
 
 
 def read(place: Place) -> list[str]:
     """The words of a definition: the comment at the head of a file of SQL, or a docstring."""
+    if isinstance(place, str) and ":" in place:  # of a module that takes a while to import
+        place = cast("Callable[..., object]", pkgutil.resolve_name(place))
     if not isinstance(place, str):
         return (inspect.getdoc(place) or "").splitlines()
     package, _, path = place.partition("/")

@@ -67,7 +67,7 @@ class Report:
     `queries` are the files of `sql/` by name, each with the stages in the order in which they build on each other (the
     last is the statement). `shape` gives the rows in order; `limit` is applied to them. `terms` are those of the
     glossary that `--explain` prints. `compares`: whether the window before is read, too. `fixed` are values that queries
-    have whatever is asked for.
+    have whatever is asked for. `planner`: a statement before the queries, where their plans need it.
     """
 
     name: str
@@ -82,6 +82,7 @@ class Report:
     note: str
     terms: tuple[str, ...] = ()
     compares: bool = False
+    planner: str = ""
     fixed: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     required: tuple[str, ...] = ()
     defaults: Mapping[str, str] = field(default_factory=dict)  # of parameters that differ from the usual

@@ -14,6 +14,8 @@ from app.reports.definitions.home import HOME
 from app.reports.definitions.pairs import PAIRS
 from app.reports.definitions.platforms import PLATFORMS
 from app.reports.definitions.registry_metrics import REGISTRY_METRICS
+from app.reports.definitions.regressions import REGRESSIONS
+from app.reports.definitions.versions import VERSIONS
 from app.reports.model import Report
 
 REPORTS: Final[Mapping[str, Report]] = {
@@ -22,6 +24,8 @@ REPORTS: Final[Mapping[str, Report]] = {
         HOME,
         CONNECTORS,
         CONNECTOR,
+        VERSIONS,
+        REGRESSIONS,
         ERRORS,
         FUNNEL,
         PAIRS,

@@ -5,13 +5,17 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from importlib.resources import files
+from typing import Final
 from uuid import UUID
 
 from sqlalchemy import Connection, Engine, TextClause, text
 
 from app.reports.model import Report, Table
-from app.reports.parameters import LANES, Parameters
+from app.reports.parameters import DAY, LANES, Parameters
 from app.store.rollup_tables import NOBODY
+
+# How far back versions are looked for: far enough for the votes on a version of several months.
+HISTORY: Final = 180 * DAY
 
 
 @contextmanager
@@ -37,6 +41,8 @@ def run(
     Raises sqlalchemy.exc.DBAPIError.
     """
     values = bind(report, parameters, now, denied)
+    if report.planner:
+        connection.execute(text(report.planner))
     answers = {
         name: [
             dict(row)
@@ -69,6 +75,7 @@ def bind(
         "prior_from": parameters.prior_from if report.compares else parameters.first_day,
         "first_day": parameters.first_day,
         "last_day": parameters.until,
+        "history_from": parameters.until - HISTORY,
         "role": parameters.role,
         "lanes": list(LANES[parameters.lane]),
         "connector": parameters.connector,

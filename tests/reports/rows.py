@@ -25,6 +25,9 @@ Stored = dict[str, Any]
 NOW = dt.datetime(2026, 11, 23, 12, tzinfo=dt.UTC)  # a Monday
 NOON = NOW - dt.timedelta(days=4)  # long enough ago for open attempts to be abandoned
 HOUR = dt.timedelta(hours=1)
+DAY = dt.timedelta(days=1)
+RELEASED = NOW - 10 * DAY  # 2026-11-13
+OLD, NEW = "1.0.0", "1.1.0"
 
 numbers = itertools.count()
 
@@ -91,6 +94,24 @@ def mark(row: Stored) -> Stored:
     return {name: row[name] for name in ("received_at", "occurred_at", "bucket", "session_key")} | {
         "message_key": alone
     }
+
+
+def use(unit: str, at: dt.datetime, state: str, version: str, **fields: object) -> Stored:
+    return sync(state, at, unit=unit, session=f"{unit} {at}", source_version=version, **fields)  # type: ignore[arg-type]
+
+
+def upgrade(users: int, failing: int, source: str = "source-faker", failing_before: int = 0) -> list[Stored]:
+    """Users who worked with the old version for two months, and with the new one since its release."""
+    rows = [use("first", NOW - 100 * DAY, "succeeded", "0.9.0", source=source)]
+    for number in range(users):
+        unit = f"{source} {number}"
+        rows += [use(unit, NOW - days * DAY, "succeeded", "0.9.0", source=source) for days in (80, 65)]
+        state = "failed" if number < failing_before else "succeeded"
+        rows.append(use(unit, NOW - 55 * DAY, state, OLD, source=source))
+        rows += [use(unit, NOW - days * DAY, "succeeded", OLD, source=source) for days in (30, 15)]
+        state = "failed" if number < failing else "succeeded"
+        rows.append(use(unit, RELEASED + number % 3 * DAY, state, NEW, source=source))
+    return rows
 
 
 class Store:

@@ -13,7 +13,7 @@ from app.reports import glossary, render
 from app.reports.model import Table
 from app.reports.parameters import parse
 from app.reports.registry import REPORTS
-from tests.reports.rows import HOUR, NOON, NOW, Store, Stored, refuse, sync
+from tests.reports.rows import HOUR, NOON, NOW, Store, Stored, refuse, sync, upgrade
 
 NAMES = sorted(REPORTS)
 KINDS = {"text": str, "integer": int, "number": float, "boolean": bool}
@@ -38,11 +38,14 @@ def fleet() -> list[Stored]:
             sync(["failed", "succeeded"][number % 4 > 0], NOON + HOUR, **dims),
         ]
         rows.append(sync("succeeded", NOON, event="validate", cache=None, **dims | {"destination": None}))
+    rows += upgrade(12, 6)
     return [*rows, refuse(sync("failed", unit=None)), sync("started", NOW - HOUR, session="now")]
 
 
 def ask(store: Store, name: str, **given: str) -> Table:
     required = {"name": "source-faker"} if "name" in REPORTS[name].required else {}
+    if name == "versions":
+        required["connector"] = "source-faker"
     return store.ask(required | given, NOW, name)
 
 

@@ -1,0 +1,152 @@
+"""Regressions between versions, from stored events to the verdict."""
+
+import datetime as dt
+
+import pytest
+
+from app.reports.definitions.regressions import Comparison, assess
+from app.reports.model import Row
+from tests.reports.rows import DAY, NEW, NOW, OLD, RELEASED, Store, pseudonym, upgrade, use
+
+
+def ask(store: Store, **given: str) -> dict[str, Row]:
+    given = {"scope": "source", **given}
+    return {
+        f"{row['connector']} {row['new_version']}": row for row in store.ask(given, NOW, "regressions").rows
+    }
+
+
+def test_a_version_that_fails_is_a_regression(store: Store) -> None:
+    """Half of 30 users fail on 1.1.0, none did on 1.0.0."""
+    store.write(upgrade(30, 15))
+    row = ask(store)["source-faker 1.1.0"]
+    assert (row["kind"], row["old_version"], row["since"]) == ("source", OLD, "2026-11-13")
+    assert (row["votes"], row["affected_units"], row["share"]) == (30, 15, 0.5)
+    assert (row["votes_before"], row["share_before"]) == (30, 0.0)
+    assert row["baseline"] == pytest.approx(1 - 0.1 ** (1 / 30))
+    assert float(row["evidence"] or 0) > 1e6
+    assert row["verdict"] == "regression"
+    assert row["watched_since"] == "2026-11-15"
+    assert row["new_errors"] == "AirbyteConnectorFailedError (15)"
+
+
+def test_one_vote_a_user_however_often_a_loop_fails(store: Store) -> None:
+    rows = upgrade(30, 0)
+    rows += [use("source-faker 0", RELEASED + dt.timedelta(minutes=n), "failed", NEW) for n in range(300)]
+    store.write(rows)
+    row = ask(store)["source-faker 1.1.0"]
+    assert (row["votes"], row["affected_units"]) == (30, 1)
+    assert row["share"] == pytest.approx(300 / 301 / 30)
+    assert row["verdict"] == "not enough data"
+
+
+def test_a_new_user_has_no_vote(store: Store) -> None:
+    rows = upgrade(30, 0)
+    rows += [use(f"new {n}", RELEASED, "failed", NEW) for n in range(50)]
+    rows += [use(f"never {n}", NOW - 20 * DAY, "failed", OLD) for n in range(50)]
+    rows += [use(f"never {n}", RELEASED, "failed", NEW) for n in range(50)]
+    store.write(rows)
+    row = ask(store)["source-faker 1.1.0"]
+    assert (row["votes"], row["affected_units"], row["verdict"]) == (30, 0, "not enough data")
+
+
+def test_a_vote_is_settled_when_its_third_day_is_over(store: Store) -> None:
+    store.write(upgrade(30, 30))
+    assert (
+        store.ask({"scope": "source", "until": "2026-11-15"}, RELEASED + 2 * DAY, "regressions").rows[0][
+            "votes"
+        ]
+        == 0
+    )
+    a_day_later = store.ask(
+        {"scope": "source", "until": "2026-11-16"}, RELEASED + 3 * DAY, "regressions"
+    ).rows[0]
+    assert a_day_later["votes"] == 10  # those who began on the first day
+    late = [use(f"source-faker {n}", RELEASED + 5 * DAY, "succeeded", NEW) for n in range(30)]
+    store.write(late)  # a fourth day is not a part of it
+    assert ask(store)["source-faker 1.1.0"]["share"] == 1.0
+
+
+def test_wrong_configuration_is_no_failure(store: Store) -> None:
+    rows = upgrade(30, 0)
+    rows += [
+        use(f"source-faker {n}", RELEASED, "failed", NEW, error="PyAirbyteInputError") for n in range(30)
+    ]
+    store.write(rows)
+    row = ask(store)["source-faker 1.1.0"]
+    assert (row["affected_units"], row["verdict"], row["new_errors"]) == (0, "not enough data", "")
+
+
+def test_what_was_as_bad_before_is_no_news(store: Store) -> None:
+    store.write(upgrade(40, 12, failing_before=12))
+    row = ask(store)["source-faker 1.1.0"]
+    assert row["share_before"] == pytest.approx(0.3)
+    assert row["verdict"] == "not enough data"
+    assert row["new_errors"] == ""  # seen on the old version, too
+
+
+def test_pyairbyte_and_destinations_are_compared_too(store: Store) -> None:
+    rows = [
+        row | {"version": "0.71.3" if row["source_version"] == NEW else "0.70.0", "destination_name": "destination-csv",
+               "destination_version": row["source_version"], "cache_type": None}
+        for row in upgrade(30, 15)
+    ]  # fmt: skip
+    store.write(rows)
+    found = {row["kind"]: row for row in store.ask({}, NOW, "regressions").rows}
+    assert {kind: row["verdict"] for kind, row in found.items()} == dict.fromkeys(
+        ("source", "destination", "pyairbyte"), "regression"
+    )
+    assert found["pyairbyte"]["connector"] == "pyairbyte"
+    only = store.ask({"scope": "pyairbyte"}, NOW, "regressions").rows
+    assert [row["kind"] for row in only] == ["pyairbyte"]
+
+
+def test_denied_ids_do_not_vote(store: Store) -> None:
+    store.write(upgrade(30, 15))
+    denied = [unit for n in range(15) if (unit := pseudonym(f"source-faker {n}"))]
+    [row] = store.ask({"scope": "source"}, NOW, "regressions", denied).rows
+    assert (row["votes"], row["affected_units"]) == (15, 0)
+
+
+def test_the_report_versions_has_the_verdict(store: Store) -> None:
+    store.write(upgrade(30, 15))
+    rows = {row["version"]: row for row in store.ask({"connector": "source-faker"}, NOW, "versions").rows}
+    assert (rows[NEW]["verdict"], rows[NEW]["old_version"], rows[NEW]["votes"]) == ("regression", OLD, 30)
+    assert (rows[OLD]["verdict"], rows[OLD]["evidence"]) == ("not enough data", None)
+    assert (rows[NEW]["adoption"], rows[NEW]["first_day"], rows[NEW]["of"]) == (
+        1.0,
+        "2026-11-13",
+        "source-faker",
+    )
+    assert [row["version"] for row in store.ask({}, NOW, "versions").rows] == ["0.71.3"]
+
+
+def votes(new: list[float], old: list[float], key: str = "source-a") -> Comparison:
+    return Comparison("source", key, NEW, OLD, "2026-11-01", new, old, ["2026-11-03"] * len(new))
+
+
+@pytest.mark.parametrize(
+    ("new", "old", "verdict"),
+    [
+        ([1.0] * 4, [0.0] * 400, "watch"),  # four users are too few for an alert
+        ([1.0] * 5, [0.0] * 400, "regression"),
+        ([0.04] * 400, [0.0] * 4000, "watch"),  # four points are too few
+        ([0.06] * 400, [0.0] * 4000, "regression"),
+        ([], [0.0] * 40, "not enough data"),
+        ([1.0] * 40, [], "not enough data"),
+    ],
+)
+def test_the_gate_of_an_alert(new: list[float], old: list[float], verdict: str) -> None:
+    [row] = assess([votes(new, old)], [])
+    assert row["verdict"] == verdict
+
+
+def test_many_versions_are_tested_together() -> None:
+    """E of 33 among 40 is a discovery of nothing at q = 0.1: it would have to be 400."""
+    quiet = [votes([0.0] * 3, [0.0] * 9, key=f"source-{n}") for n in range(39)]
+    loud = votes([1.0] * 5, [0.5] * 20 + [0.0] * 20, key="source-loud")
+    alone = {row["connector"]: row for row in assess([loud], [])}["source-loud"]
+    among = {row["connector"]: row for row in assess([*quiet, loud], [])}["source-loud"]
+    assert alone["evidence"] == among["evidence"]
+    assert 20 < float(alone["evidence"] or 0) < 400
+    assert (alone["verdict"], among["verdict"]) == ("regression", "watch")
