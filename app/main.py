@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from http import HTTPStatus
 from typing import Final
 
@@ -26,9 +27,11 @@ from app.ingest.shortcut import TelemetryApp, add_reference
 from app.ingest.spooler import Spooler
 from app.ingest.writer import Writer
 from app.operations import health, limits, logs, metrics, preparation, publication, routes, server, upkeep
+from app.operations.maintenance import Job
 from app.operations.registry import Vocabulary
 from app.privacy.verdict import Installation
 from app.problems import Problem, TelemetryError
+from app.reports import alerts
 from app.reports import routes as reports
 from app.rollups.worker import Worker
 from app.settings import Settings, load_settings
@@ -75,8 +78,16 @@ class Service:
         installation = Installation(self.vocabulary.names, self.pseudonyms)
         admissions = limits.limit_addresses(settings), limits.limit_keys(settings)
         self.ingest = Ingest(self.keyring, self.writer, installation, *admissions)
-        self.upkeep = upkeep.create(self.database.url, settings)
+        self.upkeep = upkeep.create(self.database.url, settings, self.list_jobs())
         self.rollups = Worker(self.database.url)
+
+    def list_jobs(self) -> list[Job]:
+        """What is kept up only if it is set up."""
+        if self.settings.alert_webhook is None:
+            return []
+        webhook = self.settings.alert_webhook.get_secret_value()
+        look = partial(alerts.alert, webhook=webhook, denied=self.denied)
+        return [Job("alerts", alerts.SECONDS, look)]
 
     def load_keys(self) -> dict[bytes, int]:
         """The write keys in force."""

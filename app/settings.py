@@ -59,6 +59,11 @@ class Settings(BaseSettings):
         description="Anonymous ids whose syncs reports leave out, such as those of our own tests, separated by commas. They are "
         "hashed before anything is looked up, and never written.",
     )
+    alert_webhook: SecretStr | None = Field(
+        None,
+        description="Where new regressions are posted, once each, as JSON with a `text` that Slack shows: an https:// address. Checked "
+        "every hour.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="How much is logged.")
     raw_retention_days: Annotated[int, Field(ge=1, le=36_500)] = Field(
         90,
@@ -93,6 +98,14 @@ class Settings(BaseSettings):
         if key is not None and len(key.get_secret_value()) < 32:
             raise ValueError("needs at least 32 characters")
         return key
+
+    @field_validator("alert_webhook")
+    @classmethod
+    def check_webhook(cls, webhook: SecretStr | None) -> SecretStr | None:
+        """Refuse what is no web address."""
+        if webhook is not None and not webhook.get_secret_value().startswith(("https://", "http://")):
+            raise ValueError("takes an address such as https://hooks.example.com/…")
+        return webhook
 
     @field_validator("hash_key_rotations")
     @classmethod

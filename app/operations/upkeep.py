@@ -1,5 +1,6 @@
 """What `serve` keeps up by itself, and how often."""
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Final
 
@@ -11,8 +12,8 @@ from app.store import partitions
 FORGET: Final = "forget"
 
 
-def create(url: str, settings: Settings) -> Maintenance:
-    """The maintenance thread of one process, not started yet."""
+def create(url: str, settings: Settings, further: Sequence[Job] = ()) -> Maintenance:
+    """The maintenance thread of one process, with further jobs, not started yet."""
     return Maintenance(
         url,
         [
@@ -22,5 +23,6 @@ def create(url: str, settings: Settings) -> Maintenance:
             Job("compaction", 3600, retention.compact),
             Job("packing", 3600, packing.pack),
             Job("expiry", 3600, expiry.expire),
+            *further,
         ],
     )

@@ -20,8 +20,15 @@ from app.store import secrets
 from app.store.database import hold, open_engine
 
 TEXT_LIMIT: Final = "25"  # rows of a text, unless told: a screenful
+ALARMED: Final = 3  # exit status of --fail-on
 MISSING: Final = ("42P01", "42703", "3F000")  # a table, a column, a schema
 PLAIN_WIDTH: Final = 140  # columns where the output is no terminal
+
+
+class FailOn(StrEnum):
+    """What is a failure."""
+
+    alert = "alert"
 
 
 class Format(StrEnum):
@@ -64,6 +71,13 @@ def report(  # noqa: PLR0913, PLR0917 -- one argument an option, as typer wants 
     sort: Annotated[str | None, option("sort")] = None,
     limit: Annotated[str | None, option("limit")] = None,
     format_: Annotated[Format, typer.Option("--format", help="How to write it.")] = Format.table,
+    fail_on: Annotated[
+        FailOn | None,
+        typer.Option(
+            "--fail-on",
+            help=f"Exit with {ALARMED} if `regressions` has a version with that verdict, for cron.",
+        ),
+    ] = None,
     explain_: Annotated[
         bool,
         typer.Option(
@@ -74,7 +88,11 @@ def report(  # noqa: PLR0913, PLR0917 -- one argument an option, as typer wants 
     """Print a report.
 
     Example: pyairbyte-telemetry report connectors --window 7d --role destination --format csv
+
+    Example, for cron: pyairbyte-telemetry report regressions --fail-on alert
     """
+    if fail_on is not None and find(name).alarms is None:
+        raise TelemetryError("--fail-on goes with the report regressions.")
     if explain_:
         typer.echo(glossary.explain(find(name)))
         return
@@ -95,7 +113,10 @@ def report(  # noqa: PLR0913, PLR0917 -- one argument an option, as typer wants 
         "sort": sort,
         "limit": limit,
     }
-    write(fetch(name, {key: text for key, text in given.items() if text is not None}), format_)
+    table = fetch(name, {key: text for key, text in given.items() if text is not None})
+    write(table, format_)
+    if fail_on is not None and table.alarms:
+        raise typer.Exit(ALARMED)
 
 
 def find(name: str) -> Report:

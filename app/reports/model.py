@@ -83,6 +83,7 @@ class Report:
     terms: tuple[str, ...] = ()
     compares: bool = False
     planner: str = ""
+    alarms: Callable[[Row], bool] | None = None  # whether a row is one to be alarmed about
     fixed: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     required: tuple[str, ...] = ()
     defaults: Mapping[str, str] = field(default_factory=dict)  # of parameters that differ from the usual
@@ -98,4 +99,5 @@ class Table:
     columns: tuple[Column, ...]
     rows: list[Row]
     total: int
+    alarms: int = 0  # of all rows
     lag_seconds: float = 0.0  # age of the oldest event that is not in the figures yet

@@ -62,6 +62,7 @@ def run(
         report.columns,
         rows[: parameters.limit],
         total=len(rows),
+        alarms=sum(map(report.alarms, rows)) if report.alarms else 0,
         lag_seconds=lag,
     )
 

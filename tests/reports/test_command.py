@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import make_url
 
 from app.privacy.pseudonyms import Pseudonyms
-from tests.reports.rows import Store, sync
+from tests.reports.rows import Store, sync, upgrade
 
 # Stands for the console script, which is one typer app with more commands.
 PROGRAM = """
@@ -116,6 +116,18 @@ def test_denied_ids_are_left_out(reports_url: str, store: Store) -> None:
         done = call(*ASKED, "--format", "json", *more, **given)
         assert [row["connector"] for row in orjson.loads(done.stdout)["rows"]] == connectors
         assert raw not in done.stdout + done.stderr
+
+
+def test_fail_on_alert_exits_with_3(reports_url: str, store: Store) -> None:
+    given = {"TELEMETRY_DATABASE_URL": reports_url}
+    asked = ("regressions", "--until", "2026-11-23", "--scope", "source", "--fail-on", "alert")
+    store.write(upgrade(30, 0))
+    assert call(*asked, **given).returncode == 0
+    store.write(upgrade(30, 15, source="source-file"))
+    done = call(*asked, "--limit", "1", "--sort", "votes", **given)
+    assert done.returncode == 3
+    assert call(*asked[:-2], **given).returncode == 0
+    assert "goes with the report regressions" in call("connectors", "--fail-on", "alert", **given).stderr
 
 
 @pytest.mark.parametrize(

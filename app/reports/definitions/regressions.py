@@ -181,6 +181,7 @@ REGRESSIONS: Final = Report(
     summary="New versions of connectors and of PyAirbyte that fail more often than the version before.",
     queries={"votes": VOTES, "new_errors": (*VERSIONS, "new_errors")},
     planner=PLANNER,
+    alarms=lambda row: row["verdict"] == REGRESSION,
     shape=shape,
     columns=COLUMNS,
     headings=(
