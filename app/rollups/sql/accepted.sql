@@ -1,7 +1,7 @@
 -- Accepted events of the marked sessions.
 -- Grain: one row a stored event (the key of `events` makes them free of duplicates).
 -- Index: session_key in the partitions within 7 days of a mark (no session key spans more); the primary key for rows
---        without a session.
+--        without a session (num_nulls, lest the index on session_key be read for all of those there are).
 -- Reads: `marks`.
 --
 -- lane: `write` if a destination is set (the name `unknown` is none), else `cache` if there is a cache other than
@@ -56,7 +56,7 @@ FROM (
         JOIN events AS e
           ON e.occurred_at >= m.lower AND e.occurred_at <= m.upper
          AND e.bucket = m.bucket AND e.message_key = m.message_key
-        WHERE e.session_key IS NULL
+        WHERE m.session_key IS NULL AND num_nulls(e.session_key) = 1
     ) AS marked
     WHERE session_key IS NOT NULL OR (event = 'sync' AND state = 'started')
 ) AS placed

@@ -107,7 +107,7 @@ FROM (
             JOIN rejections AS e
               ON e.occurred_at >= m.lower AND e.occurred_at <= m.upper
              AND e.bucket = m.bucket AND e.message_key = m.message_key
-            WHERE e.session_key IS NULL
+            WHERE m.session_key IS NULL AND num_nulls(e.session_key) = 1
         ) AS timely
         WHERE NOT EXISTS (
             SELECT FROM events
