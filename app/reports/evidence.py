@@ -20,6 +20,9 @@ Floats = npt.NDArray[np.float64]
 
 BETS: Final = 12
 FRACTIONS: Final = np.linspace(0.05, 0.95, BETS)  # of 1/m, the largest bet that cannot lose everything
+MOST: Final = np.log(
+    1e300
+)  # of a bet's winnings: less evidence than there is is evidence still, and JSON knows no infinity
 BOUND: Final = 0.90
 FALSE_DISCOVERIES: Final = 0.1
 
@@ -42,9 +45,8 @@ def weigh(votes: Floats, baseline: float) -> Floats:
     every factor is positive.
     """
     bets = FRACTIONS / baseline
-    with np.errstate(over="ignore"):
-        factors = np.log1p(np.outer(bets, votes - baseline))
-        return np.asarray(np.exp(np.cumsum(factors, axis=1)).mean(axis=0), dtype=np.float64)
+    logs = np.cumsum(np.log1p(np.outer(bets, votes - baseline)), axis=1)
+    return np.asarray(np.exp(np.minimum(logs, MOST)).mean(axis=0), dtype=np.float64)
 
 
 def discover(evidence: Sequence[float]) -> list[bool]:

@@ -7,10 +7,12 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+import numpy as np
 import pytest
 from sqlalchemy import Connection, text
 
 from app.reports import alerts
+from app.reports.evidence import weigh
 from tests.conftest import ServiceFactory
 from tests.operations.conftest import wait_until
 from tests.reports.rows import DAY, NOW, Store, upgrade
@@ -89,6 +91,18 @@ def test_a_regression_is_posted_once(store: Store, connection: Connection, hook:
     store.write(upgrade(30, 20, source="source-other"))
     assert look(connection, hook) == 1
     assert [body["alert"]["connector"] for body in hook.bodies] == ["source-faker", "source-other"]
+
+
+def test_overwhelming_evidence_is_posted_too(store: Store, connection: Connection, hook: Hook) -> None:
+    found = dict.fromkeys(alerts.TOLD, 0) | {
+        "kind": "source",
+        "connector": "source-a",
+        "old_version": "1.0.0",
+    }
+    found |= {"new_version": "1.1.0", "since": "2026-11-13", "evidence": weigh(np.ones(999), 0.01)[-1]}
+    alerts.record(connection, [found], NOW)
+    assert look(connection, hook) == 1
+    assert hook.bodies[0]["alert"]["evidence"] >= 1e299
 
 
 def test_what_the_webhook_did_not_take_is_posted_later(

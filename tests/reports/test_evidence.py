@@ -54,6 +54,13 @@ def test_a_failure_more_is_never_less_evidence(votes: list[float], baseline: flo
     assert weigh(np.array(worse), baseline)[-1] >= weigh(np.array(votes), baseline)[-1] * (1 - 1e-12)
 
 
+def test_evidence_stays_a_number() -> None:
+    course = weigh(np.ones(500), bound(np.zeros(300)))
+    assert np.isfinite(course).all()
+    assert (np.diff(course) >= 0).all()
+    assert course[-1] > 1e299
+
+
 @given(VOTES)
 def test_the_baseline_lies_above_the_mean(votes: list[float]) -> None:
     assert sum(votes) / len(votes) <= bound(np.array(votes)) <= 1
