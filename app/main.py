@@ -20,6 +20,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 
 from app import __version__
+from app.figures import publication as figures
+from app.figures import routes as public
 from app.ingest.committer import Committer, UnavailableError
 from app.ingest.keyring import Keyring
 from app.ingest.routes import Ingest, endpoints
@@ -82,12 +84,14 @@ class Service:
         self.rollups = Worker(self.database.url)
 
     def list_jobs(self) -> list[Job]:
-        """What is kept up only if it is set up."""
-        if self.settings.alert_webhook is None:
-            return []
-        webhook = self.settings.alert_webhook.get_secret_value()
-        look = partial(alerts.alert, webhook=webhook, denied=self.denied)
-        return [Job("alerts", alerts.SECONDS, look)]
+        """What reports need to be kept up."""
+        jobs = [Job("figures", 3600, partial(figures.publish_due, denied=self.denied))]
+        if self.settings.alert_webhook is not None:
+            webhook = self.settings.alert_webhook.get_secret_value()
+            jobs.append(
+                Job("alerts", alerts.SECONDS, partial(alerts.alert, webhook=webhook, denied=self.denied))
+            )
+        return jobs
 
     def load_keys(self) -> dict[bytes, int]:
         """The write keys in force."""
@@ -192,6 +196,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         )
     )
     app.include_router(publication.create_router(lambda: service.vocabulary.names))
+    app.include_router(public.create_router(service.engine))
     app.include_router(reports.create_router(service.engine, service.report_token, service.denied))
     app.shortcuts = endpoints(service.ingest)
     add_reference(app)

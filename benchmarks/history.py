@@ -40,7 +40,7 @@ FILL: Final = """
     FROM (
         SELECT
             number, %(week)s::timestamptz + number * (interval '7 days' / %(events)s) AS at,
-            (number / 4 * 7919) %% 20000 AS user_number
+            (number / 4 * 7919::bigint) %% 20000 AS user_number
         FROM generate_series(0, %(events)s - 1) AS number
     ) AS numbers
 """

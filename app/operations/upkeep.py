@@ -22,7 +22,7 @@ def create(url: str, settings: Settings, further: Sequence[Job] = ()) -> Mainten
             Job("retention", 3600, partial(retention.apply, days=settings.raw_retention_days)),
             Job("compaction", 3600, retention.compact),
             Job("packing", 3600, packing.pack),
+            *further,  # before days expire: the public figures count them
             Job("expiry", 3600, expiry.expire),
-            *further,
         ],
     )

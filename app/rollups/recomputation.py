@@ -42,6 +42,7 @@ def recompute(connection: Connection, since: dt.date | None = None) -> int:
     """
     day = {"since": SINCE_EVER if since is None else since.isoformat()}
     connection.execute(text(BY_INDEX))
+    connection.execute(query("mark_accepted"))
     connection.execute(contribute(), {"nobody": NOBODY})
     connection.execute(query("take_attempts"), day)
     connection.execute(text(AS_PLANNED))

@@ -12,7 +12,7 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.pool import NullPool
 
 from app.problems import TelemetryError
-from app.store import partitions
+from app.store import partitions, report_roles
 
 # Any constant will do, as long as every process takes the same one; concurrent first starts race without it.
 MIGRATION_LOCK: Final = 0x7E1E_0001
@@ -57,6 +57,7 @@ def migrate(url: str) -> None:
         try:
             if MigrationContext.configure(connection).get_current_revision() != head():
                 command.upgrade(configure(connection), "head")
+                report_roles.warn(connection)
             connection.commit()
             partitions.make_due(connection)
         finally:

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, text
 
 from app.reports import alerts
 from app.reports.evidence import weigh
+from app.reports.model import Row
 from tests.conftest import ServiceFactory
 from tests.operations.conftest import wait_until
 from tests.reports.rows import DAY, NOW, Store, upgrade
@@ -94,11 +95,8 @@ def test_a_regression_is_posted_once(store: Store, connection: Connection, hook:
 
 
 def test_overwhelming_evidence_is_posted_too(store: Store, connection: Connection, hook: Hook) -> None:
-    found = dict.fromkeys(alerts.TOLD, 0) | {
-        "kind": "source",
-        "connector": "source-a",
-        "old_version": "1.0.0",
-    }
+    found: Row = dict.fromkeys(alerts.TOLD, 0)
+    found |= {"kind": "source", "connector": "source-a", "old_version": "1.0.0"}
     found |= {"new_version": "1.1.0", "since": "2026-11-13", "evidence": weigh(np.ones(999), 0.01)[-1]}
     alerts.record(connection, [found], NOW)
     assert look(connection, hook) == 1

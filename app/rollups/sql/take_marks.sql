@@ -3,7 +3,7 @@
 -- Index: none, as claim_buckets.sql; rows are deleted by their place: nobody else deletes those of a claimed bucket.
 --
 -- What lies in a dropped range, or within 7 days of one, is frozen: the session's other events may be gone. Its marks
--- are dropped.
+-- are dropped. late: not sent as it happened, but imported, or by a clock that is off.
 WITH taken AS (
     DELETE FROM dirty_sessions
     WHERE ctid = ANY(ARRAY(
@@ -13,10 +13,12 @@ WITH taken AS (
         ORDER BY received_at
         LIMIT :marks
     ))
-    RETURNING bucket, session_key, message_key, occurred_at
+    RETURNING bucket, session_key, message_key, occurred_at, received_at
 )
-INSERT INTO marks (bucket, session_key, message_key, lower, upper)
-SELECT bucket, session_key, message_key, min(occurred_at), max(occurred_at)
+INSERT INTO marks (bucket, session_key, message_key, lower, upper, late)
+SELECT
+    bucket, session_key, message_key, min(occurred_at), max(occurred_at),
+    bool_or(received_at > occurred_at + interval '1 minute' OR received_at < occurred_at - interval '1 minute')
 FROM taken
 WHERE NOT EXISTS (
     SELECT FROM dropped_ranges AS d

@@ -4,7 +4,8 @@ CREATE TEMPORARY TABLE IF NOT EXISTS marks (
     session_key uuid,
     message_key uuid,
     lower timestamptz NOT NULL,
-    upper timestamptz NOT NULL
+    upper timestamptz NOT NULL,
+    late boolean NOT NULL
 ) ON COMMIT DELETE ROWS;
 CREATE TEMPORARY TABLE IF NOT EXISTS contributions (
     bucket smallint NOT NULL,

@@ -8,8 +8,7 @@
 -- lies in a dropped range or within 7 days of one, so its original may be gone). A clean batch pays one look at each of
 -- two small tables for it, and one comparison and one hash look-up a row.
 -- `marked` asks for the sessions that this changes to be rolled up: a row a session, never an upsert, which would wait
--- for the worker. An event without a session stands for itself; so did one that was refused for its session, until it is
--- accepted (an import run again after an upgrade; what has just happened spares itself the look).
+-- for the worker. An event without a session stands for itself.
 -- The rows of outcome 'received' fence the batch: a second commit under the same batch id violates their key.
 -- Returns the message keys of the events that were new, as one value of 16 bytes each: a row and an object for every key
 -- cost more than the key; and key, time and fate of those that have one.
@@ -53,18 +52,6 @@ marked AS (
         SELECT
             received_at, occurred_at, bucket, session_key, CASE WHEN session_key IS NULL THEN message_key END
         FROM ledger
-        UNION ALL
-        SELECT received_at, occurred_at, bucket, NULL, message_key
-        FROM fresh
-        WHERE session_key IS NOT NULL
-          AND (received_at > occurred_at + interval '1 minute' OR received_at < occurred_at - interval '1 minute')
-          AND EXISTS (
-                SELECT FROM rejections AS refused
-                WHERE refused.occurred_at = fresh.occurred_at
-                  AND refused.bucket = fresh.bucket
-                  AND refused.message_key = fresh.message_key
-                  AND refused.session_key IS NULL
-            )
     ) AS changed
     GROUP BY bucket, session_key, alone
 ),

@@ -1,0 +1,115 @@
+"""Publishing: a month's figures are counted once, when it is over and settled, and never again.
+
+What arrives for a published month afterwards, is forgotten of it, or is counted otherwise by a later release changes
+nothing of it: two versions of a month could be subtracted from each other.
+"""
+
+import datetime as dt
+import threading
+from collections.abc import Sequence
+from functools import cache, partial
+from importlib.resources import files
+from typing import Any, Final
+from uuid import UUID
+
+import structlog
+from sqlalchemy import Connection, TextClause, text
+from sqlalchemy.dialects.postgresql import insert
+
+from app.figures.suppression import Count, Figure, suppress
+from app.store.publication_tables import OTHER, public_figures, publications
+from app.store.rollup_tables import NOBODY
+
+log = structlog.get_logger()
+
+ROLES: Final = ("source", "destination")
+SETTLING: Final = dt.timedelta(
+    days=2
+)  # from the 3rd: open attempts of the last day are settled, late events are in
+QUIET: Final = dt.timedelta(days=1)
+KEPT: Final = dt.timedelta(days=400)  # how long days are kept by user: an older month is no longer whole
+
+
+def publish_due(
+    connection: Connection,
+    stop: threading.Event,
+    denied: Sequence[UUID] = (),
+    now: dt.datetime | None = None,
+) -> list[dt.date]:
+    """Publish every month that is over, settled and not out yet, without the units `denied`; which those were. Commits each."""
+    now = now or dt.datetime.now(dt.UTC)
+    due = list(connection.execute(query("unpublished"), when(now)).scalars())
+    connection.commit()
+    published = []
+    for month in due:
+        if stop.is_set():
+            break
+        publish(connection, month, now, denied)
+        published.append(month)
+    return published
+
+
+def when(now: dt.datetime) -> dict[str, Any]:
+    """The parameters of `sql/unpublished.sql`."""
+    return {"now": now, "oldest": now.date() - KEPT, "settling": SETTLING, "quiet": QUIET}
+
+
+def publish(connection: Connection, month: dt.date, now: dt.datetime, denied: Sequence[UUID] = ()) -> None:
+    """Count, suppress and write one month, and commit; a month that is out stays as it is."""
+    # Several statements count the same rows: all see the same moment, whatever the rollups do meanwhile.
+    connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
+    new = insert(publications).values(month=month, published_at=now).on_conflict_do_nothing()
+    is_new = connection.execute(new.returning(publications.c.month)).first() is not None
+    rows = [row for role in ROLES for row in as_rows(month, role, figures(connection, month, role, denied))]
+    if is_new and rows:
+        connection.execute(public_figures.insert(), rows)
+    connection.commit()
+    log.info("month_published", month=month.isoformat()[:7], rows=len(rows))
+
+
+def figures(connection: Connection, month: dt.date, role: str, denied: Sequence[UUID] = ()) -> list[Figure]:
+    """What may be published of a month in one role."""
+    measure = partial(count, connection, month, role, denied)
+
+    def together(connectors: Sequence[str]) -> Count:
+        return next(each for each in measure(connectors) if each.connector == OTHER)
+
+    return suppress(measure(()), together)
+
+
+def count(
+    connection: Connection, month: dt.date, role: str, denied: Sequence[UUID], together: Sequence[str]
+) -> list[Count]:
+    """The counts of a month, connector by connector, those in `together` as one."""
+    values = {
+        "month": month,
+        "next_month": (month + dt.timedelta(days=31)).replace(day=1),
+        "role": role,
+        "together": list(together),
+        "other": OTHER,
+        "nobody": NOBODY,
+        "denied": [str(unit) for unit in denied],
+    }
+    return [Count(**row) for row in connection.execute(query("month"), values).mappings()]
+
+
+def as_rows(month: dt.date, role: str, shown: Sequence[Figure]) -> list[dict[str, Any]]:
+    """The rows of `public_figures`."""
+    return [
+        {
+            "month": month,
+            "role": role,
+            "connector": figure.connector,
+            "units": figure.units,
+            "attempts": figure.attempts,
+            "failed": figure.failed,
+            "affected_units": figure.affected_units,
+        }
+        for figure in shown
+    ]
+
+
+@cache
+def query(name: str) -> TextClause:
+    """A statement of `sql/`."""
+    return text(files("app.figures").joinpath("sql", f"{name}.sql").read_text("utf-8"))
