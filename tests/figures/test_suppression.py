@@ -102,7 +102,8 @@ class Attacker:
         )
         solved: Any = milp(goal, constraints=self.rows, bounds=bounds, integrality=[1] * len(self.names))
         assert solved.success, "what was published is possible"
-        return round(solved.x[self.names.index(name)])
+        value: float = solved.x[self.names.index(name)]
+        return round(value)
 
     def interval(self, name: str) -> tuple[int, int]:
         return self.extreme(name, 1), self.extreme(name, -1)
