@@ -1,0 +1,46 @@
+"""Writes deploy/dbt/models/sources.yml from the comments of the views: `python3 -m tests.deploy.sources`."""
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import yaml
+
+from app.store import embedded, migrations
+
+FILE = Path(__file__).parents[2] / "deploy" / "dbt" / "models" / "sources.yml"
+
+
+def describe(connection: "psycopg.Connection[Any]") -> str:
+    """The sources as dbt has them."""
+    tables: dict[str, dict[str, Any]] = {}
+    for view, said, column, meaning in connection.execute(
+        "SELECT c.relname, obj_description(c.oid), a.attname, col_description(c.oid, a.attnum)"
+        " FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname = 'report'"
+        " JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 ORDER BY c.relname, a.attnum"
+    ):
+        table = tables.setdefault(view, {"name": view, "description": said, "columns": []})
+        table["columns"].append({"name": column, "description": meaning})
+    source = {
+        "name": "report",
+        "schema": "report",
+        "description": "Views of the telemetry receiver. Columns are only ever added; another meaning is another view.",
+        "tables": list(tables.values()),
+    }
+    return str(yaml.safe_dump({"version": 2, "sources": [source]}, sort_keys=False, width=120))
+
+
+def main() -> None:
+    """Write the file from a database of its own."""
+    with (
+        tempfile.TemporaryDirectory(prefix="sources-") as folder,
+        embedded.open_server(Path(folder)) as server,
+    ):
+        migrations.migrate(server.url)
+        with psycopg.connect(server.url.replace("+psycopg", "")) as connection:
+            FILE.write_text(describe(connection), "utf-8")
+
+
+if __name__ == "__main__":
+    main()
