@@ -21,7 +21,9 @@ Month = dict[str, dict[int, Use]]
 @st.composite
 def months(draw: st.DrawFn) -> Month:
     """Who used what: few connectors of few users, so that most of them are near the rules' edges."""
-    uses = st.tuples(st.integers(1, 4), st.integers(0, 4), st.integers(0, 4)).map(
+    # Often one attempt each, often no failure at all: the least that a row can say of those in it.
+    attempts, failures = draw(st.sampled_from([1, 4])), draw(st.sampled_from([0, 1, 4]))
+    uses = st.tuples(st.integers(1, attempts), st.integers(0, failures), st.integers(0, 4)).map(
         lambda use: (use[0], min(use[0], use[1]), min(use[0], use[1], use[2]))
     )
     people = st.integers(0, draw(st.sampled_from([9, 14, 40])))
@@ -176,6 +178,8 @@ def of_users(*numbers: int, attempts: int = 3, failing: int = 0, shared: bool = 
         pytest.param(of_users(30, 9, 9), ["other"], id="two of 9 each would be known by their sum"),
         pytest.param(of_users(9, 9), [], id="and are left out when nobody joins them"),
         pytest.param(of_users(5, 4, 4, 4, shared=True), [], id="many that are few people"),
+        pytest.param(of_users(10, 1, attempts=1), [], id="so few attempts that one alone has hardly any"),
+        pytest.param(of_users(30, 10, 1, attempts=1), ["other"], id="until further ones leave room"),
     ],
 )
 def test_who_stands_under_other(month: Month, names: list[str]) -> None:
@@ -190,4 +194,11 @@ def test_counts_are_rounded_and_few_are_not_told() -> None:
         Figure("source-0", 25, 70, None, None),
         Figure("source-1", 15, 55, 0, 0),
         Figure("source-2", 10, 20, 10, 0),
+    ]
+
+
+def test_that_none_of_them_failed_is_not_said_of_those_under_other() -> None:
+    assert list(publish(of_users(30, 5, 4, 3)).values()) == [
+        Figure("source-0", 30, 90, 0, 0),
+        Figure("other", 10, 35, None, None),
     ]
