@@ -1,9 +1,11 @@
 """`/v1/track` with an empty database and with millions of events stored, in one run: what an event costs must not grow with history."""
 
 import datetime as dt
+import os
 import shlex
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Final
@@ -13,9 +15,11 @@ import typer
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
-from sqlalchemy import create_engine
+from sqlalchemy import create_engine, text
 
+from app.operations.packing import pack
 from app.store import partitions
+from app.store.database import open_admin_engine
 from app.store.embedded import open_server
 from benchmarks.load import Measurement, find_wrk, measure, write_templates
 from benchmarks.servers import run_service
@@ -83,6 +87,10 @@ def prepare(path: Path, events: int) -> None:
         with create_engine(database.url).connect() as connection:
             partitions.make_all(connection, weeks)
         fill(database.url, events)
+        with open_admin_engine(database.url).connect() as connection:
+            pack(connection, threading.Event())  # as the service does with every week that is over
+            connection.execute(text("CHECKPOINT"))
+        os.sync()  # gigabytes that are still on their way to the disk would be in the way of every commit
 
 
 def main(

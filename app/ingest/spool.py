@@ -9,7 +9,8 @@ import hashlib
 import os
 import sqlite3
 import time
-from contextlib import suppress
+from collections.abc import Collection
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
@@ -30,6 +31,7 @@ CREATE TABLE IF NOT EXISTS entries (
     payload BLOB NOT NULL
 );
 """
+COUNT: Final = "SELECT count(*), coalesce(sum(length(payload)), 0), min(queued_at) FROM entries"
 PAGE_BYTES: Final = 4096
 DAMAGE: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_IOERR_SHORT_READ)
 WAL_PAGES: Final = (
@@ -122,6 +124,19 @@ class Spool:
                 os.close(lock)
         return adopted
 
+    @staticmethod
+    def look(folder: Path, held: Collection[Path]) -> Depth:
+        """How much waits in the spools of other living processes; one that cannot be read just now counts as empty."""
+        depth = Depth()
+        for file in sorted(set(folder.glob("*.sqlite")) - set(held)):
+            with (
+                suppress(sqlite3.Error),
+                closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as connection,
+            ):
+                entries, size, oldest = connection.execute(COUNT).fetchone()
+                depth += Depth(entries, size, max(0.0, time.time() - oldest) if oldest else 0.0)
+        return depth
+
     def connect(self) -> sqlite3.Connection:
         """Open the file, fsyncing every commit."""
         descriptor = os.open(self.file, os.O_RDWR | os.O_CREAT, 0o600)
@@ -134,9 +149,7 @@ class Spool:
 
     def count(self) -> None:
         """Count what waits: once, for each change is counted from then on."""
-        self.entries, self.payload_bytes, self.oldest_at = self.connection.execute(
-            "SELECT count(*), coalesce(sum(length(payload)), 0), min(queued_at) FROM entries"
-        ).fetchone()
+        self.entries, self.payload_bytes, self.oldest_at = self.connection.execute(COUNT).fetchone()
 
     def append(self, payload: bytes) -> None:
         """Keep a payload; it is on disk when this returns. Raises SpoolFullError, and nothing is written then."""

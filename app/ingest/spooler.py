@@ -49,6 +49,7 @@ class Spooler:
         self.thread = ThreadPoolExecutor(1, "spool")  # SQLite blocks, and wants one thread
         self.own: Spool | None = None
         self.adopted: list[Spool] = []
+        self.others = Depth()  # what waits with other processes, as of the last look
         self.known_corrupt = 0  # entries lost in spools that are closed by now
         self.full = False
         self.away = False  # since a deadline was missed, until a batch was committed again
@@ -143,7 +144,7 @@ class Spooler:
         self.thread.shutdown()
 
     def adopt(self) -> None:
-        """Look for spools of dead processes."""
+        """Look for spools of dead processes, and at those of living ones."""
         try:
             found = Spool.adopt(self.folder, self.quota_bytes)
         except OSError:
@@ -151,6 +152,8 @@ class Spooler:
         for spool in found:
             log.info("spool_adopted", spool=spool.file.name, entries=spool.depth().entries)
         self.adopted += found
+        held = [spool.file for spool in (*self.adopted, *([self.own] if self.own else []))]
+        self.others = Spool.look(self.folder, held)
 
     def oldest(self) -> tuple[Spool, Entry] | None:
         """The next entry: adopted spools first, they are older."""
@@ -193,6 +196,7 @@ class Spooler:
             "age_seconds": round(depth.age_seconds, 1),
             "corrupt": depth.corrupt,
             "set_aside": self.set_aside(),
+            "others": {"entries": self.others.entries, "age_seconds": round(self.others.age_seconds, 1)},
         }
 
     def close(self) -> None:

@@ -67,9 +67,8 @@ def create_router(engine: Engine, head: str, describe_spool: Callable[[], dict[s
     async def readyz(response: Response) -> dict[str, Any]:
         database, spool = await probe.ask(), describe_spool()
         reachable = database in ("ok", "partition_missing")
-        healthy = (
-            database == "ok" and not spool["entries"] and not spool["corrupt"] and not spool["set_aside"]
-        )
+        waiting = spool["entries"] or spool["others"]["entries"]
+        healthy = database == "ok" and not waiting and not spool["corrupt"] and not spool["set_aside"]
         status = "ok" if healthy else "degraded" if reachable or spool["writable"] else "unavailable"
         if status == "unavailable":
             response.status_code = 503

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from app.store.embedded import open_server
 from tests.embedded.processes import find_server_processes, read_command
-from tests.faults.ledger import check_books, is_drained, wait_until
+from tests.faults.ledger import check_books, check_rollups, is_drained, wait_until
 from tests.faults.load import Account, start_senders, stop_senders
 from tests.service import Service
 
@@ -86,6 +86,7 @@ class Harness:
         assert self.service.stop() == 0
         with open_server(self.service.data_dir) as server:
             check_books(server.url, account, process_killed=True)
+            check_rollups(server.url)
         assert account.slowest < DEADLINE_SECONDS + slack_seconds, (
             f"an answer took {account.slowest:.2f} s: {account.slowest_was}"
         )

@@ -12,6 +12,9 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.pool import NullPool
 
 from app.privacy.pseudonyms import event_id
+from app.rollups.rebuild import rebuild
+from app.rollups.worker import drain
+from app.store.database import open_admin_engine
 from tests.conftest import Service
 from tests.faults.load import Account
 
@@ -51,6 +54,27 @@ def spooled(service: Service) -> int:
         except sqlite3.OperationalError:  # busy at the moment, or drained and deleted by now
             waiting += file.exists()
     return waiting
+
+
+def check_rollups(url: str) -> None:
+    """What was rolled up while everything was killed is what a rebuild makes of the events."""
+    drain(url)
+    before = rolled_up(url)
+    with open_admin_engine(url).connect() as connection:
+        rebuild(connection, None, lambda _done, _total: None)
+    assert before, "nothing was rolled up"
+    assert rolled_up(url) == before
+
+
+def rolled_up(url: str) -> set[tuple[Any, ...]]:
+    """Every row of the rollups."""
+    engine = create_engine(url, poolclass=NullPool)
+    with engine.connect() as connection:
+        return {
+            (table, *row)
+            for table in ("attempts", "unit_days")
+            for row in connection.execute(text(f"SELECT * FROM {table}"))
+        }
 
 
 def ids(url: str, table: str) -> list[str]:

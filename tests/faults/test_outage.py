@@ -9,6 +9,7 @@ import httpx
 import pytest
 from sqlalchemy import create_engine, text
 
+from app.ingest.spool import Spool
 from tests.conftest import Service, ServiceFactory
 from tests.faults.ledger import check_books, ids, is_drained, outcomes, readiness, wait_until
 from tests.faults.load import Account, start_senders, stop_senders
@@ -229,3 +230,20 @@ def test_a_full_spool_is_503_and_everything_promised_arrives(
     wait_until(lambda: is_drained(service), "the spool is drained")
     check_books(database_url, account)
     assert readiness(service)["status"] == "ok"
+
+
+def test_readiness_shows_what_waits_with_other_processes(
+    start: Callable[..., Service], database_url: str
+) -> None:
+    service = start()
+    folder = service.data_dir / "spool"
+    other = Spool.create(folder, 2**20)  # of this process, which lives
+    assert readiness(service)["status"] == "ok"
+    other.append(b"a batch")
+    wait_until(lambda: readiness(service)["spool"]["others"]["entries"] == 1, "the other spool is seen")
+    assert readiness(service)["status"] == "degraded"
+    entry = other.oldest()
+    assert entry is not None
+    other.remove(entry)
+    other.close()
+    wait_until(lambda: readiness(service)["status"] == "ok", "it is empty again")

@@ -1,0 +1,119 @@
+"""Disks that are full, really full: Postgres' own, and the spool's. Needs to mount a small one, so it runs as root only."""
+
+import contextlib
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from app.store import embedded, migrations
+from tests.conftest import Service, ServiceFactory
+from tests.faults.ledger import check_books, is_drained, readiness, wait_until
+from tests.faults.load import Account, start_senders, stop_senders
+from tests.faults.proxy import Proxy
+from tests.samples import basic, clean_event
+
+DEADLINE_SECONDS = 1.0
+SLACK_SECONDS = 4.0
+# A cluster that fits on a small disk.
+SMALL = {
+    "fsync": "off",
+    "full_page_writes": "off",
+    "min_wal_size": "32MB",
+    "max_wal_size": "32MB",
+    "shared_buffers": "16MB",
+}
+
+MakeDisk = Callable[[int], Path]
+
+
+@pytest.fixture
+def make_disk() -> Iterator[MakeDisk]:
+    """Mounts disks of so many MiB."""
+    with contextlib.ExitStack() as stack:
+
+        def make(size_mb: int) -> Path:
+            folder = Path(
+                stack.enter_context(tempfile.TemporaryDirectory(prefix="disk-", ignore_cleanup_errors=True))
+            )
+            folder.chmod(0o755)
+            mounted = subprocess.run(
+                ["mount", "-t", "tmpfs", "-o", f"size={size_mb}m,mode=0755", "tmpfs", str(folder)],
+                capture_output=True,
+                check=False,
+            )
+            if mounted.returncode:
+                pytest.skip("a small disk can be mounted by root only")
+            stack.callback(subprocess.run, ["umount", "--lazy", str(folder)], check=False)
+            return folder
+
+        yield make
+
+
+@contextmanager
+def full(disk: Path) -> Iterator[None]:
+    """Leave no byte on the disk for the length of the block."""
+    filler = disk / "filler"
+    with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        while True:
+            file.write(bytes(65_536))
+    with filler.open("ab", buffering=0) as file, contextlib.suppress(OSError):
+        while True:
+            file.write(bytes(512))
+    yield
+    filler.unlink()
+
+
+def test_postgres_out_of_disk(make_disk: MakeDisk, make_service: ServiceFactory) -> None:
+    disk = make_disk(256)
+    with embedded.open_server(disk / "cluster", settings=SMALL) as server:
+        migrations.migrate(server.url)
+        service = make_service({"TELEMETRY_DATABASE_URL": server.url})
+        account = Account()
+        senders = start_senders(service.url, service.write_key, account, 4, seed=5)
+        wait_until(lambda: account.outcomes["accepted"] > 50, "events before")
+        with full(disk):
+            wait_until(lambda: account.outcomes["queued"] > 100, "events while the disk is full")
+            assert readiness(service)["status"] == "degraded"
+        server.ensure_running()  # if it died of it: without a disk there is no log of transactions either
+        before = account.outcomes["accepted"]
+        wait_until(lambda: account.outcomes["accepted"] > before + 50, "events after")
+        stop_senders(senders)
+        wait_until(lambda: is_drained(service), "the spool is drained")
+        assert set(account.statuses) <= {200, 400, 422}
+        assert account.slowest < DEADLINE_SECONDS + SLACK_SECONDS
+        check_books(server.url, account)
+        assert service.stop() == 0
+
+
+def test_the_spool_out_of_disk(make_disk: MakeDisk, make_service: ServiceFactory, database_url: str) -> None:
+    disk = make_disk(8)
+    proxy = Proxy(database_url)
+    service = make_service({"TELEMETRY_DATABASE_URL": proxy.url, "TELEMETRY_DATA_DIR": str(disk / "data")})
+    proxy.set("refuse")
+    account = Account()
+    senders = start_senders(service.url, service.write_key, account, 4, seed=6)
+    wait_until(lambda: account.outcomes["queued"] > 20, "events in the spool")
+    with full(disk):
+        wait_until(lambda: account.statuses[503] > 20, "the disk is full")
+        refused = post(service)
+        assert refused.status_code == 503
+        assert 0 < int(refused.headers["Retry-After"]) <= 300
+        assert readiness(service)["status"] == "unavailable"
+    queued = account.outcomes["queued"]
+    wait_until(lambda: account.outcomes["queued"] > queued + 20, "there is room again")
+    proxy.set("pass")
+    stop_senders(senders)
+    wait_until(lambda: readiness(service)["status"] == "ok", "the spool is drained")
+    check_books(database_url, account)
+    assert set(account.statuses) <= {200, 400, 422, 503}
+    proxy.close()
+
+
+def post(service: Service) -> httpx.Response:
+    body = {"batch": [clean_event(number_of_records=n) | {"messageId": f"big-{n}"} for n in range(100)]}
+    return httpx.post(f"{service.url}/v1/batch", json=body, headers=basic(service.write_key), timeout=30)
