@@ -44,6 +44,12 @@ def publish_due(
     for month in due:
         if stop.is_set():
             break
+        is_quiet = connection.execute(
+            query("is_quiet"), bounds(month) | {"now": now, "quiet": QUIET}
+        ).scalar()
+        connection.commit()
+        if not is_quiet:
+            continue
         publish(connection, month, now, denied)
         published.append(month)
     return published
@@ -51,7 +57,12 @@ def publish_due(
 
 def when(now: dt.datetime) -> dict[str, Any]:
     """The parameters of `sql/unpublished.sql`."""
-    return {"now": now, "oldest": now.date() - KEPT, "settling": SETTLING, "quiet": QUIET}
+    return {"now": now, "oldest": now.date() - KEPT, "settling": SETTLING}
+
+
+def bounds(month: dt.date) -> dict[str, Any]:
+    """The first days of a month and of the next."""
+    return {"month": month, "next_month": (month + dt.timedelta(days=31)).replace(day=1)}
 
 
 def publish(connection: Connection, month: dt.date, now: dt.datetime, denied: Sequence[UUID] = ()) -> None:
@@ -82,8 +93,7 @@ def count(
 ) -> list[Count]:
     """The counts of a month, connector by connector, those in `together` as one."""
     values = {
-        "month": month,
-        "next_month": (month + dt.timedelta(days=31)).replace(day=1),
+        **bounds(month),
         "role": role,
         "together": list(together),
         "other": OTHER,

@@ -132,3 +132,12 @@ def test_the_public_views_hold_nothing_else(ledger: Ledger, connection: Connecti
     ).all()
     assert [tuple(row) for row in rows] == [("other", 15), ("source-faker", 40), ("source-file", 15)]
     connection.rollback()
+
+
+def test_a_month_waits_while_an_import_is_under_way(ledger: Ledger, connection: Connection) -> None:
+    fill(ledger)
+    late = [row | {"received_at": THIRD - dt.timedelta(hours=1)} for row in used("source-imported", 20, 2)]
+    ledger.write([late])
+    ledger.roll_up()
+    assert publication.publish_due(connection, STOP, now=THIRD) == []
+    assert publication.publish_due(connection, STOP, now=THIRD + dt.timedelta(days=1)) == [OCTOBER]

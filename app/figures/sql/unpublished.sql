@@ -1,12 +1,11 @@
 -- Months that are over and settled and whose figures are not out, oldest first.
 -- Grain: one row a month: its first day.
--- Index: the primary key of unit_days for each month; the marks are few. The last condition reads the month's events
---        once an hour, and only of a month that all other conditions are met for.
+-- Index: the primary key of unit_days for each month; the marks are few.
 -- Parameters: now; oldest (the first day that is kept by user); settling (an interval: how long after its end a month
---        waits); quiet (an interval).
+--        waits).
 --
--- Settled: what came in before the wait was over is rolled up, nothing of the month waits to be, and less than one in a
--- hundred of its events came in lately: so history is not published while it is being imported.
+-- Settled: what came in before the wait was over is rolled up, and nothing of the month waits to be. is_quiet.sql then
+-- looks at the events, which would be too much for every hour.
 SELECT CAST(month AS date) AS month
 FROM generate_series(
     date_trunc('month', CAST(:oldest AS timestamp) + interval '1 month' - interval '1 day'),
@@ -23,11 +22,5 @@ WHERE NOT EXISTS (SELECT FROM publications AS p WHERE p.month = CAST(months.mont
       WHERE q.received_at < (months.month + interval '1 month') AT TIME ZONE 'UTC' + CAST(:settling AS interval)
          OR (q.occurred_at >= (months.month - interval '7 days') AT TIME ZONE 'UTC'
              AND q.occurred_at < (months.month + interval '1 month') AT TIME ZONE 'UTC')
-  )
-  AND (
-      SELECT 100 * count(*) FILTER (WHERE e.received_at > CAST(:now AS timestamptz) - CAST(:quiet AS interval)) <= count(*)
-      FROM events AS e
-      WHERE e.occurred_at >= months.month AT TIME ZONE 'UTC'
-        AND e.occurred_at < (months.month + interval '1 month') AT TIME ZONE 'UTC'
   )
 ORDER BY month
