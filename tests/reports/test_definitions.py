@@ -8,7 +8,7 @@ import pytest
 from app.problems import Problem
 from app.reports.definitions.registry_metrics import grade_success, grade_usage
 from app.reports.model import Row
-from tests.reports.rows import HOUR, NOON, NOW, Store, Stored, query_report, refuse, sync
+from tests.reports.rows import HOUR, NOON, NOW, Store, Stored, query_report, refuse, sync, upgrade
 from tests.rollups.ledger import Ledger
 
 MONTH_AGO = NOW - dt.timedelta(days=35)
@@ -259,3 +259,11 @@ def test_home(store: Store) -> None:
     top = [picked(row, "item", "value", "before") for row in rows if row["section"] == "top"]
     assert top == [("destination-csv", 2.0, None), ("source-a", 2.0, None), ("source-b", 1.0, 1.0)]
     assert [row["text"] for row in rows if row["item"] == "last day with data"] == ["2026-11-19"]
+
+
+def test_home_names_the_regressions(store: Store) -> None:
+    store.write(upgrade(30, 15))
+    rows = [row for row in rows_of(store, "home") if row["section"] == "regressions"]
+    assert [picked(row, "item", "units", "text") for row in rows] == [
+        ("source-faker 1.1.0", 30, "regression")
+    ]

@@ -4,21 +4,32 @@ from collections.abc import Iterable
 from typing import Final
 
 from app.reports import ranking
-from app.reports.definitions import connectors
+from app.reports.definitions import connectors, regressions
 from app.reports.model import COUNTS, FILTERS, SCOPE, Answers, Column, Counts, Heading, Report, Row
 from app.reports.parameters import Parameters
 
 TOP: Final = 10
 COLUMNS: Final = (
-    Column("section", "text", "fleet (all connectors together), top (connectors by burden), freshness."),
+    Column(
+        "section",
+        "text",
+        "fleet (all connectors together), top (connectors by burden), regressions (new versions with evidence against them), "
+        "freshness.",
+    ),
     Column("item", "text", "What is told, or which connector."),
-    Column("value", "number", "Its value; of a connector its burden."),
+    Column(
+        "value",
+        "number",
+        "Its value; of a connector its burden, of a new version E, the evidence against it.",
+    ),
     Column("before", "number", "The value in the window before."),
-    Column("units", "integer", "Of a connector: its users."),
+    Column("units", "integer", "Of a connector: its users; of a new version: returning users who voted."),
     Column("rate", "number", "Of a connector: its capped rate, drawn towards the fleet's; from 10 users on."),
     Column("rate_low", "number", "Lower end of the 90 % interval of rate."),
     Column("rate_high", "number", "Upper end of the 90 % interval of rate."),
-    Column("text", "text", "A value that is no number: the last day with data."),
+    Column(
+        "text", "text", "A value that is no number: the last day with data; of a new version the verdict."
+    ),
 )
 FIGURES: Final = {
     "users": "units",
@@ -38,7 +49,7 @@ FIGURES: Final = {
 def shape(answers: Answers, parameters: Parameters) -> list[Row]:
     """Section by section."""
     rows = [*tell_fleet(answers["fleet"], parameters), *tell_top(answers, parameters)]
-    rows += tell_freshness(answers["freshness"])
+    rows += [*tell_regressions(answers), *tell_freshness(answers["freshness"])]
     empty: Row = {column.name: None for column in COLUMNS}
     return ranking.select([empty | row for row in rows], COLUMNS)
 
@@ -75,6 +86,21 @@ def tell_top(answers: Answers, parameters: Parameters) -> Iterable[Row]:
         }
 
 
+def tell_regressions(answers: Answers) -> Iterable[Row]:
+    """New versions that are watched or found to be worse, the strongest evidence first."""
+    rows = regressions.assess(regressions.gather(answers["votes"]), ())
+    for row in ranking.order(rows, "evidence", "connector", "new_version"):
+        if row["verdict"] != regressions.NOT_ENOUGH:
+            item = f"{row['connector']} {row['new_version']}"
+            yield {
+                "section": "regressions",
+                "item": item,
+                "value": row["evidence"],
+                "units": row["votes"],
+                "text": row["verdict"],
+            }
+
+
 def tell_freshness(counts: Iterable[Counts]) -> Iterable[Row]:
     """How far the figures are."""
     for count in counts:
@@ -93,9 +119,11 @@ HOME: Final = Report(
         "fleet": (*SCOPE, "keyed/fleet", *COUNTS),
         "sources": (*SCOPE, "keyed/connectors", *COUNTS, "connectors"),
         "destinations": (*SCOPE, "keyed/connectors", *COUNTS, "connectors"),
+        "votes": regressions.VOTES,
         "freshness": ("freshness",),
     },
     fixed={"sources": {"role": "source"}, "destinations": {"role": "destination"}},
+    planner=regressions.PLANNER,
     shape=shape,
     columns=COLUMNS,
     headings=(
@@ -111,6 +139,17 @@ HOME: Final = Report(
     sorts={"section": "section"},
     default_sort="section",
     note="The value of a connector is its burden: users x capped rate. Rates are fractions. Today is provisional.",
-    terms=("lane", "attempt", "in flight", "unit", "ranking", "failure rate, burden", "rate", "window"),
+    terms=(
+        "lane",
+        "attempt",
+        "in flight",
+        "unit",
+        "ranking",
+        "failure rate, burden",
+        "rate",
+        "window",
+        "evidence",
+        "alert",
+    ),
     compares=True,
 )
