@@ -160,6 +160,7 @@ unit_days = Table(
     *(pseudonym(name) for name in ("unit", "application_hash")),
     *sums(),
     PrimaryKeyConstraint(*GRAIN),
+    Index("unit_days_route_idx", "route", "day"),  # for the page of one connector
 )
 
 # What stays when `unit_days` go: days of connectors with 10 users or more, bucket 0.

@@ -1,6 +1,6 @@
 -- Everything that the filters leave: the daily sums of the window and of the one before, and what of them is in flight.
 -- Grain: that of `unit_days`; beside it rows of `attempts` that count in `in_flight` only.
--- Index: the primary key of unit_days, by day; attempts_settles_at_idx.
+-- Index: the primary key of unit_days, by day; unit_days_route_idx for one connector; attempts_settles_at_idx.
 -- Reads: the stages routes_asked and environments_asked.
 -- Parameters: prior_from, first_day, last_day (dates; the window is first_day to last_day, the one before it begins at
 --             prior_from), as_of (an instant: what has not settled by then is in flight), denied (units to leave out).
