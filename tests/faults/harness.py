@@ -14,7 +14,7 @@ from pathlib import Path
 
 from app.store.embedded import open_server
 from tests.embedded.processes import find_server_processes, read_command
-from tests.faults.ledger import check_books, check_rollups, is_drained, wait_until
+from tests.faults.ledger import check_books, check_rollups, is_drained, is_rolled_up, wait_until
 from tests.faults.load import Account, start_senders, stop_senders
 from tests.service import Service
 
@@ -83,6 +83,8 @@ class Harness:
         finally:
             stop_senders(senders)
         wait_until(lambda: is_drained(self.service), "everything is drained")
+        with open_server(self.service.data_dir) as server:
+            wait_until(lambda: is_rolled_up(server.url), "the service itself has rolled everything up")
         assert self.service.stop() == 0
         with open_server(self.service.data_dir) as server:
             check_books(server.url, account, process_killed=True)
