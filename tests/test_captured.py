@@ -15,6 +15,7 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from tests.conftest import Service
+from tests.faults.ledger import is_rolled_up, wait_until
 from tests.samples import CAPTURED_KEY, captured_requests
 
 OTHER_KEY = "acme-own-write-key"  # of the scenario tracking_key_override
@@ -124,6 +125,7 @@ def test_the_hand_checked_ranking(
     replies: tuple[Service, list[tuple[dict[str, Any], httpx.Response]]],
 ) -> None:
     service, _ = replies
+    wait_until(lambda: is_rolled_up(service.database_url), "everything is rolled up")
     sources = report(service)
 
     # source-faker, all succeeded. 0.71.3: duckdb_success, all_streams, default_cache, postgres_success, and

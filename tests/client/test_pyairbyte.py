@@ -13,6 +13,7 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from tests.conftest import Service
+from tests.faults.ledger import is_rolled_up, wait_until
 
 pytestmark = pytest.mark.e2e
 
@@ -156,5 +157,6 @@ def test_real_syncs_reach_the_report(
 
     # One person; of three syncs one succeeds, one fails, one is canceled. Checks are no attempts, and reading records
     # straight from a source is a lane of its own.
+    wait_until(lambda: is_rolled_up(service.database_url), "everything is rolled up")
     assert report(service) == {"source-faker": (1, 1, 0, 0, 0), "source-postgres": (1, 1, 1, 0, 0)}
     assert report(service, lane="direct") == {"source-github": (1, 1, 0, 1, 0)}

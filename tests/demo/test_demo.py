@@ -14,6 +14,7 @@ from app.demo import catalog
 from app.demo.fleet import FleetEvent, generate_events
 from app.demo.send import Summary, Target, send_events
 from tests.conftest import Service, ServiceFactory
+from tests.faults.ledger import is_rolled_up, wait_until
 
 NOW = dt.datetime.now(dt.UTC).replace(minute=0, second=0, microsecond=0)
 
@@ -88,6 +89,7 @@ def test_demo_finds_the_running_service_and_what_is_broken_comes_out_on_top(serv
     assert "accepted" in done.stdout
     assert "not the outcome" not in done.stdout
 
+    wait_until(lambda: is_rolled_up(service.database_url), "everything is rolled up")
     report = service.run("report", "connectors", "--format", "json", "--until", f"{NOW:%Y-%m-%d}")
     rows = json.loads(report.stdout)["rows"]
     assert len(rows) > 100
