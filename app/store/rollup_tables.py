@@ -28,7 +28,6 @@ from app.store.tables import PSEUDONYM, metadata, moment
 
 # Stands for "no user can be told" and "no application named" in columns that are part of a key.
 NOBODY: Final = "00000000-0000-0000-0000-000000000000"
-NOT_A_FAILURE: Final = 0  # in `failure`
 
 # In `unit_days` and `attempts`; a column that names a failure sums failed attempts only, the others none.
 # attempts = succeeded + failed + canceled + open. The rest count attempts, too: without a start (orphans), known from a

@@ -3,6 +3,7 @@
 from typing import Final
 
 from app.reports import ranking
+from app.reports.definitions import rated
 from app.reports.model import COUNTS, FILTERS, ORDER, SCOPE, Answers, Column, Heading, Report, Row
 from app.reports.parameters import Parameters
 
@@ -51,27 +52,12 @@ CONNECTORS: Final = Report(
     headings=(
         Heading("#", ("rank",)),
         Heading("connector", ("connector",), "name"),
-        Heading("users", ("units",)),
-        Heading("attempts", ("attempts",)),
-        Heading("failed", ("failed",)),
-        Heading("aban-\ndoned", ("abandoned",)),
-        Heading("failure rate,\n% to upper", ("failure_rate", "failure_rate_upper"), "span"),
-        Heading("affected\nusers", ("affected_units",)),
-        Heading("capped rate, %\n(90 % interval)", ("rate", "rate_low", "rate_high"), "interval"),
+        *rated.HEADINGS[:-1],
         Heading("change,\npoints", ("delta",), "signed"),
-        Heading("burden", ("burden",), "decimal"),
+        rated.HEADINGS[-1],
     ),
     parameters=("window", "until", "role", *FILTERS[2:], *ORDER),
-    sorts={
-        "burden": "burden",
-        "rate": "rate",
-        "affected_units": "affected_units",
-        "failure_rate": "failure_rate",
-        "failures": "failed",
-        "attempts": "attempts",
-        "units": "units",
-        "regression": "delta_low",
-    },
+    sorts=rated.SORTS | {"regression": "delta_low"},
     default_sort="burden",
     compares=True,
     note="burden = users x capped rate. No interval under 10 users: low data. Change is against the window before. "
