@@ -23,7 +23,7 @@ from app.store.events import Batch, Tally
 
 log = structlog.get_logger()
 
-BATCH_ROWS: Final = 2_500  # a statement of this size takes about 0.1 s; more only adds to everyone's wait
+BATCH_ROWS: Final = 1_000  # two requests of 500, stored while two more are judged; more makes a convoy
 IN_FLIGHT_ROWS: Final = 25_000  # about 40 MB of rows; beyond it the answer is 503 at once
 TALLY_SECONDS: Final = 1.0
 SWEEP_SECONDS: Final = 0.05
