@@ -1,14 +1,14 @@
 """`/v1/track`, `/v1/batch`, `/v1/import`, `/v1/validate`: the only file of the way in that knows HTTP.
 
 Bare ASGI inside the FastAPI app: FastAPI's request and response machinery costs more than all the rest of an event.
-`app.ingest.reference` describes the endpoints in OpenAPI all the same.
+`app.ingest.shortcut` describes the endpoints in OpenAPI all the same.
 """
 
 import asyncio
 import datetime as dt
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import orjson
@@ -64,6 +64,7 @@ class Ingest:
     installation: Installation
     admit_address: Admit
     admit_key: Admit
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)  # of the batch that is judged
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +227,10 @@ def describe(verdict: Verdict, outcome: str, *, success: bool | None = None) -> 
 
 
 async def judge_batch(ingest: Ingest, request: Request, *, historical: bool) -> list[Verdict]:
-    """The verdicts on the events of a batch, in order. Raises Problem 400 or 413 for the batch as a whole."""
+    """The verdicts on the events of a batch, in order. Raises Problem 400 or 413 for the batch as a whole.
+
+    The event loop is free after every slice, and batches take turns: side by side, all of many would be late.
+    """
     envelope = request.document.value
     if not isinstance(envelope, dict) or not isinstance(envelope.get("batch"), list):
         raise NOT_A_BATCH.fresh()
@@ -242,19 +246,22 @@ async def judge_batch(ingest: Ingest, request: Request, *, historical: bool) -> 
         historical=historical,
     )
     may_be_large = request.size > EVENT_BYTES
-    verdicts = []
-    for number, event in enumerate(envelope["batch"]):
-        if number % SLICE == SLICE - 1:
-            await asyncio.sleep(0)
-        verdicts.append(
-            judge(
-                event,
-                arrival,
-                ingest.installation,
-                clean=request.document.clean,
-                fault="too_large" if may_be_large and len(canonical(event)) > EVENT_BYTES else None,
-            )
-        )
+    events = envelope["batch"]
+    verdicts: list[Verdict] = []
+    async with ingest.turn:
+        for start in range(0, len(events), SLICE):
+            if start:
+                await asyncio.sleep(0)
+            verdicts += [
+                judge(
+                    event,
+                    arrival,
+                    ingest.installation,
+                    clean=request.document.clean,
+                    fault="too_large" if may_be_large and len(canonical(event)) > EVENT_BYTES else None,
+                )
+                for event in events[start : start + SLICE]
+            ]
     return verdicts
 
 

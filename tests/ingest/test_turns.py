@@ -1,0 +1,76 @@
+"""Batches are judged in slices and in turn, so that one of them never holds up everything else."""
+
+import asyncio
+import datetime as dt
+from typing import Any, cast
+
+from app.contract.document import Document
+from app.contract.limits import BATCH_EVENTS
+from app.contract.vocabulary import shipped_connectors
+from app.ingest.keyring import Sender
+from app.ingest.routes import SLICE, Ingest, Request, judge_batch
+from app.privacy.pseudonyms import Pseudonyms
+from app.privacy.verdict import Installation
+from tests.samples import clean_event
+
+
+def make_ingest() -> Ingest:
+    """What judging needs: neither keys nor a writer."""
+    installation = Installation(shipped_connectors(), Pseudonyms("k" * 32))
+    nothing = cast("Any", None)
+    return Ingest(nothing, nothing, installation, nothing, nothing)
+
+
+def make_request(number: int) -> Request:
+    """A batch of some distinct events."""
+    events = [clean_event(number_of_records=each) for each in range(number)]
+    return Request(Document({"batch": events}, clean=True), 1, Sender(1, b"key"), dt.datetime.now(dt.UTC), {})
+
+
+async def judge_beside_a_counter(number: int) -> tuple[int, list[int]]:
+    """How often the loop was free while a batch was judged, and the numbers of records in the order of the verdicts."""
+    turns = 0
+
+    async def count() -> None:
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0)
+            turns += 1
+
+    counter = asyncio.create_task(count())
+    await asyncio.sleep(0)
+    verdicts = await judge_batch(make_ingest(), make_request(number), historical=False)
+    counter.cancel()
+    return turns, [verdict.row["number_of_records"] for verdict in verdicts]
+
+
+def test_the_loop_is_free_after_every_slice() -> None:
+    turns, numbers = asyncio.run(judge_beside_a_counter(BATCH_EVENTS))
+    assert turns == BATCH_EVENTS // SLICE - 1
+    assert numbers == list(range(BATCH_EVENTS))
+
+
+def test_a_small_batch_is_judged_at_once() -> None:
+    turns, numbers = asyncio.run(judge_beside_a_counter(SLICE))
+    assert (turns, len(numbers)) == (0, SLICE)
+
+
+def test_no_event_of_a_last_slice_is_lost() -> None:
+    assert asyncio.run(judge_beside_a_counter(2 * SLICE + 1))[1] == list(range(2 * SLICE + 1))
+
+
+def test_batches_are_judged_in_the_order_in_which_they_came() -> None:
+    ended: list[int] = []
+
+    async def judge_one(ingest: Ingest, number: int) -> None:
+        await judge_batch(ingest, make_request(number), historical=False)
+        ended.append(number)
+
+    async def judge_all() -> None:
+        ingest = make_ingest()
+        async with asyncio.TaskGroup() as group:
+            for number in (20 * SLICE, 3 * SLICE, 1):
+                group.create_task(judge_one(ingest, number))
+
+    asyncio.run(judge_all())
+    assert ended == [20 * SLICE, 3 * SLICE, 1]
