@@ -8,6 +8,7 @@ are spelled out because its `\\d` and `\\w` match Unicode.
 import datetime as dt
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
+from functools import lru_cache
 from typing import Annotated, Any, Final, Literal, NotRequired, cast
 
 from pydantic import (
@@ -32,6 +33,8 @@ HASH: Final = "[0-9a-f]{64}"
 HASH_DISTINCT_DIGITS: Final = 8  # a sha256 with fewer has odds of about 1 in 10^13: somebody typed it
 
 EARLIEST: Final = dt.datetime(2023, 1, 1, tzinfo=dt.UTC)
+REMEMBERED: Final = 16_384  # hashes that passed: those of a session come several times
+
 LATEST: Final = dt.datetime(2100, 1, 1, tzinfo=dt.UTC)
 
 
@@ -40,6 +43,7 @@ def full(pattern: str) -> StringConstraints:
     return StringConstraints(strict=True, pattern=f"^(?:{pattern})$")
 
 
+@lru_cache(REMEMBERED)
 def check_entropy(text: str) -> str:
     """Refuse hashes that no hash function returned: all zeros, `deadbeef` repeated."""
     # Sixteen digits nearly always suffice to tell, at half the cost.

@@ -8,6 +8,7 @@ from uuid import UUID
 import orjson
 from sqlalchemy import DateTime, Uuid
 
+from app.privacy.projection import NO_ROW
 from app.privacy.verdict import Verdict
 from app.store.events import Batch, Tally
 from app.store.tables import events
@@ -21,7 +22,7 @@ def dump(batch: Batch) -> bytes:
     document = {
         "batch_id": batch.batch_id,
         "verdicts": [
-            [verdict.id, verdict.row, verdict.withheld, verdict.reason, verdict.path]
+            [verdict.id, dump_row(verdict.row), verdict.withheld, verdict.reason, verdict.path]
             for verdict in batch.verdicts
         ],
         "tallies": [
@@ -48,9 +49,14 @@ def load(payload: bytes) -> Batch:
     return Batch(verdicts, tallies, UUID(document["batch_id"]))
 
 
+def dump_row(row: dict[str, Any]) -> dict[str, Any]:
+    """A row without its empty columns."""
+    return {name: value for name, value in row.items() if value is not None}
+
+
 def load_row(row: dict[str, Any]) -> dict[str, Any]:
-    """A row with its times and pseudonyms as Python values."""
-    return {
+    """A row with its empty columns, and with its times and pseudonyms as Python values."""
+    return NO_ROW | {
         name: dt.datetime.fromisoformat(value)
         if name in MOMENTS and value is not None
         else bytes.fromhex(value)

@@ -9,6 +9,7 @@ import datetime as dt
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, Final
 
 import orjson
@@ -72,7 +73,6 @@ class Request:
     """One authenticated body."""
 
     document: Document
-    size: int
     sender: Sender
     received_at: dt.datetime
     headers: Mapping[bytes, bytes]
@@ -82,10 +82,11 @@ class Endpoint:
     """An ASGI endpoint: read, authenticate, judge, store, reply."""
 
     def __init__(self, ingest: Ingest, path: str, limit: int, reply: "Reply") -> None:
-        """Take bodies of at most `limit` inflated bytes, answered by `reply`."""
+        """Take bodies of at most `limit` inflated bytes, batches if an event is too small for it, answered by `reply`."""
         self.ingest = ingest
         self.answered = {status: instruments.REQUESTS.labels(path, status) for status in STATUSES}
         self.limit = limit
+        self.batch = limit > EVENT_BYTES
         self.reply = reply
 
     async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
@@ -128,11 +129,11 @@ class Endpoint:
         sender = await self.ingest.keyring.authenticate(header, None) if header is not None else None
         raw = await read(receive, headers, self.limit)
         if sender is not None:
-            return Request(parse(raw), len(raw), sender, received_at, headers)
-        document = parse_unauthenticated(raw)
+            return Request(parse(raw, batch=self.batch), sender, received_at, headers)
+        document = parse_unauthenticated(raw, batch=self.batch)
         body_key = document.value.get("writeKey") if isinstance(document.value, dict) else None
         sender = await self.ingest.keyring.authenticate(None, body_key)
-        return Request(document, len(raw), sender, received_at, headers)
+        return Request(document, sender, received_at, headers)
 
     async def respond(self, send: Send, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
         """Send a whole response."""
@@ -163,10 +164,10 @@ def is_opt_out(headers: Mapping[bytes, bytes]) -> bool:
     return headers.get(b"dnt") == b"1" or headers.get(b"sec-gpc") == b"1"
 
 
-def parse_unauthenticated(raw: bytes) -> Document:
+def parse_unauthenticated(raw: bytes, *, batch: bool) -> Document:
     """Parse a body that should name its write key; one that cannot be parsed names none."""
     try:
-        return parse(raw)
+        return parse(raw, batch=batch)
     except Problem:
         return Document(None, clean=False)
 
@@ -186,7 +187,9 @@ async def track(ingest: Ingest, request: Request) -> bytes:
     if not isinstance(request.document.value, dict):
         raise NOT_AN_OBJECT.fresh()
     arrival = Arrival(request.received_at, request.sender.write_key, request.sender.text)
-    verdict = judge(request.document.value, arrival, ingest.installation, clean=request.document.clean)
+    document = request.document
+    form = document.forms[0] if document.forms else None
+    verdict = judge(document.value, arrival, ingest.installation, clean=document.clean, form=form)
     if verdict.malformed:
         raise malformed(verdict)
     outcomes = await ingest.writer.submit([verdict], dropped_by_client(request))
@@ -245,8 +248,8 @@ async def judge_batch(ingest: Ingest, request: Request, *, historical: bool) -> 
         sent_at=envelope.get("sentAt"),
         historical=historical,
     )
-    may_be_large = request.size > EVENT_BYTES
     events = envelope["batch"]
+    pairs = zip(events, request.document.forms or map(canonical, events), strict=True)
     verdicts: list[Verdict] = []
     async with ingest.turn:
         for start in range(0, len(events), SLICE):
@@ -258,9 +261,10 @@ async def judge_batch(ingest: Ingest, request: Request, *, historical: bool) -> 
                     arrival,
                     ingest.installation,
                     clean=request.document.clean,
-                    fault="too_large" if may_be_large and len(canonical(event)) > EVENT_BYTES else None,
+                    fault="too_large" if len(form) > EVENT_BYTES else None,
+                    form=form,
                 )
-                for event in events[start : start + SLICE]
+                for event, form in islice(pairs, SLICE)
             ]
     return verdicts
 
@@ -287,8 +291,8 @@ async def validate(ingest: Ingest, request: Request) -> bytes:
     """The same verdicts and reply as a batch; stores nothing, counts nothing."""
     value = request.document.value
     if isinstance(value, dict) and "batch" not in value:
-        document = Document({"batch": [value]}, request.document.clean)
-        request = Request(document, request.size, request.sender, request.received_at, request.headers)
+        document = Document({"batch": [value]}, request.document.clean, request.document.forms)
+        request = Request(document, request.sender, request.received_at, request.headers)
     verdicts = await judge_batch(ingest, request, historical=False)
     results = [describe(verdict, REJECTED if verdict.rejected else "accepted") for verdict in verdicts]
     return orjson.dumps({"success": True, "results": results})

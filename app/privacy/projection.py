@@ -17,6 +17,44 @@ NO_TIME: Final = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)  # never the arrival: a 
 CLOCK_DRIFT: Final = dt.timedelta(minutes=55)  # less is a slow clock; more is a wrong time zone
 EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 NOTHING: Final[Mapping[str, Any]] = {}
+# A row without an event: the columns in the order of the table `events`, so that a row is its values.
+NO_ROW: Final[dict[str, Any]] = dict.fromkeys(
+    (
+        "occurred_at",
+        "received_at",
+        "corrected_at",
+        "number_of_records",
+        "exit_code",
+        "event",
+        "state",
+        "notebook_runtime",
+        "source_executor_type",
+        "destination_executor_type",
+        "cache_type",
+        "bucket",
+        "write_key",
+        "ci",
+        "langchain",
+        "mcp",
+        "first_run",
+        "message_key",
+        "anonymous_id",
+        "session_key",
+        "application_hash",
+        "source_config_hash",
+        "destination_config_hash",
+        "cache_config_hash",
+        "version",
+        "python_version",
+        "os",
+        "source_name",
+        "source_version",
+        "destination_name",
+        "destination_version",
+        "exception_class",
+        "connector_name",
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +74,7 @@ class Arrival:
 def project(
     event: Mapping[str, Any], message_key: bytes, arrival: Arrival, pseudonyms: Pseudonyms
 ) -> dict[str, Any]:
-    """The row of an event whose fields are valid or absent; absent columns are left out.
+    """The row of an event whose fields are valid or absent: every column, in the order of the table, absent ones None.
 
     Times are datetimes in UTC, pseudonyms 16 bytes. `bucket` is crc32 of the raw subject (anonymous id, else session,
     else message key) modulo 256, fixed for ever: it distributes the tables.
@@ -49,20 +87,19 @@ def project(
     timestamp = event.get("timestamp")
     occurred_at = timestamp or minted_at(session_id)
     subject = anonymous_id or session_id
-    row: dict[str, Any] = {
-        "occurred_at": occurred_at,
-        "received_at": arrival.received_at,
-        "bucket": zlib.crc32(subject.encode() if subject else message_key) % BUCKETS,
-        "write_key": arrival.write_key,
-        "message_key": message_key,
-        "first_run": is_first_run(anonymous_id, session_id),
-        "event": event.get("event"),
-        "state": properties.get("state"),
-        "version": properties.get("version"),
-        "python_version": properties.get("python_version"),
-        "os": properties.get("os"),
-        "number_of_records": properties.get("number_of_records"),
-    }
+    row = NO_ROW.copy()
+    row["occurred_at"] = occurred_at
+    row["received_at"] = arrival.received_at
+    row["bucket"] = zlib.crc32(subject.encode() if subject else message_key) % BUCKETS
+    row["write_key"] = arrival.write_key
+    row["message_key"] = message_key
+    row["first_run"] = is_first_run(anonymous_id, session_id)
+    row["event"] = event.get("event")
+    row["state"] = properties.get("state")
+    row["version"] = properties.get("version")
+    row["python_version"] = properties.get("python_version")
+    row["os"] = properties.get("os")
+    row["number_of_records"] = properties.get("number_of_records")
     if timestamp and not arrival.historical:
         row["corrected_at"] = correct(timestamp, event.get("sentAt") or arrival.sent_at, arrival.received_at)
     if anonymous_id:

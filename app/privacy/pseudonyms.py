@@ -30,6 +30,7 @@ def ulid_number(ulid: str) -> int:
     return int(ulid.translate(FROM_CROCKFORD), 32)
 
 
+@lru_cache(CACHED)
 def ulid_ms(ulid: str) -> int:
     """Milliseconds since 1970 at which a ULID was minted."""
     return ulid_number(ulid[:10])

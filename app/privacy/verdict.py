@@ -54,20 +54,21 @@ class Installation:
     pseudonyms: Pseudonyms
 
 
-def judge(
+def judge(  # noqa: PLR0913 -- the last three are what reading the body has shown
     event: object,
     arrival: Arrival,
     installation: Installation,
     *,
     clean: bool = True,
     fault: str | None = None,
+    form: bytes | None = None,
 ) -> Verdict:
     """Decide on one parsed event. Never raises.
 
     `clean` says that the body was proven free of the faults that `find_fault` looks for; `fault` refuses the event for
-    what the caller found (`too_large`).
+    what the caller found (`too_large`); `form` is the event's canonical form if the caller has it.
     """
-    message_key = digest(event, arrival, installation.pseudonyms)
+    message_key = digest(event, arrival, installation.pseudonyms, form)
     if clean and fault is None:
         try:
             valid: Mapping[str, Any] = validate(event, installation.connectors)
@@ -92,18 +93,18 @@ def holds_containers(valid: Mapping[str, Any]) -> bool:
     return isinstance(valid.get("sentAt"), (dict, list)) or isinstance(valid.get("writeKey"), (dict, list))
 
 
-def digest(event: object, arrival: Arrival, pseudonyms: Pseudonyms) -> bytes:
+def digest(event: object, arrival: Arrival, pseudonyms: Pseudonyms, form: bytes | None = None) -> bytes:
     """The message key: equal for a retry, different for another event. It takes only what the client sent.
 
     Over write key, anonymous id and `messageId`; without one over the event's canonical JSON, less what SDKs, proxies and
     archives add on the way.
     """
     if not isinstance(event, dict):
-        return pseudonyms.message(arrival.write_key_text, b"", canonical(event))
+        return pseudonyms.message(arrival.write_key_text, b"", form or canonical(event))
     message_id = event.get("messageId")
     if isinstance(message_id, str):
         anonymous_id = canonical(event.get("anonymousId"))
         return pseudonyms.message(arrival.write_key_text, anonymous_id, message_id.encode(errors="replace"))
     if not ADDED_ON_THE_WAY.isdisjoint(event):
-        event = {key: value for key, value in event.items() if key not in ADDED_ON_THE_WAY}
-    return pseudonyms.message(arrival.write_key_text, b"", canonical(event))
+        form = canonical({key: value for key, value in event.items() if key not in ADDED_ON_THE_WAY})
+    return pseudonyms.message(arrival.write_key_text, b"", form or canonical(event))

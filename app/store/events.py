@@ -3,7 +3,7 @@
 import datetime as dt
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 from uuid import UUID, uuid4, uuid5
@@ -13,14 +13,12 @@ from psycopg.errors import CheckViolation, UniqueViolation
 from sqlalchemy.exc import DataError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.privacy.projection import NO_ROW
 from app.privacy.verdict import Verdict
 from app.store.database import read_sql
-from app.store.tables import events, rejections
+from app.store.tables import events
 
 COLUMNS: Final = tuple(column.name for column in events.columns)
-EMPTY: Final = dict.fromkeys(
-    column.name for column in rejections.columns
-)  # a row, in the order of the columns
 LINE: Final = b")\n("
 KEY_BYTES: Final = 16
 MISROUTED_AT_MOST: Final = 3
@@ -56,19 +54,20 @@ def hour_of(moment: dt.datetime) -> dt.datetime:
     return moment.replace(minute=0, second=0, microsecond=0)
 
 
-def sort_key(row: Mapping[str, Any]) -> tuple[Any, ...]:
+def sort_key(verdict: Verdict) -> tuple[Any, ...]:
     """The primary key: rows sorted by it are locked in one order by every writer."""
+    row = verdict.row
     return (row["occurred_at"], row["bucket"], row["message_key"])
 
 
-def encode(rows: Iterable[dict[str, Any]]) -> str:
-    """Rows as lines of text, each a value of the type `rejections` as Postgres writes one: `("2026-…",5,,"sync")`.
+def encode(verdicts: Iterable[Verdict]) -> str:
+    """The rows of verdicts as lines of text, each a value of the type `rejections` as Postgres writes one: `("2026-…",5,,"sync")`.
 
     JSON lists are nearly that: strings have the same quotation marks and escapes, and null is nothing at all. Postgres
     reads them in a third of the time of JSON objects. Pseudonyms are 32 hexadecimal digits, which it takes for a uuid.
     No string holds `],[` or `,null`; should one, its row is malformed to Postgres or refused by a CHECK.
     """
-    values = [list((EMPTY | row).values()) for row in rows]
+    values = [[*verdict.row.values(), verdict.reason, verdict.path or ""] for verdict in verdicts]
     if not values:
         return ""
     lists = orjson.dumps(values, default=bytes.hex)[2:-2]
@@ -94,11 +93,6 @@ def tally(batch: Batch) -> list[dict[str, Any]]:
     ]
 
 
-def ledger_row(verdict: Verdict) -> dict[str, Any]:
-    """The row of a refused event in the ledger."""
-    return {**verdict.row, "reason": verdict.reason, "path": verdict.path or ""}
-
-
 async def insert(connection: AsyncConnection, batch: Batch) -> list[str]:
     """Commit a batch; the outcome of each verdict, in order: `accepted`, `duplicate`, `rejected`, `expired`, `forgotten`.
 
@@ -121,13 +115,12 @@ async def insert(connection: AsyncConnection, batch: Batch) -> list[str]:
 
 async def insert_whole(connection: AsyncConnection, batch: Batch) -> list[str]:
     """Commit a batch with one statement."""
-    rows = [ledger_row(verdict) if verdict.rejected else verdict.row for verdict in batch.verdicts]
     result = await connection.exec_driver_sql(
         INSERT_BATCH,
         {
             "batch_id": batch.batch_id,
             "bucket": zlib.crc32(batch.batch_id.bytes) % 256,
-            "events": encode(sorted(rows, key=sort_key)),
+            "events": encode(sorted(batch.verdicts, key=sort_key)),
             "tallies": orjson.dumps(tally(batch)).decode(),
         },
     )
@@ -191,7 +184,7 @@ async def insert_refused(connection: AsyncConnection, batch: Batch) -> None:
 def refuse(verdict: Verdict) -> Verdict:
     """The verdict on an event that Postgres would not take: in the ledger with its key only."""
     kept = ("occurred_at", "received_at", "bucket", "write_key", "message_key", "first_run")
-    row = {name: verdict.row[name] for name in kept}
+    row = NO_ROW | {name: verdict.row[name] for name in kept}
     return Verdict(verdict.id, row, reason=INTERNAL)
 
 

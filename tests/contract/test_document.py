@@ -79,6 +79,18 @@ def test_a_repeated_key_is_never_missed(value: Any, escaped: bool) -> None:
         assert find_fault(document.value, clean=document.clean) in (None, "too_deep")
 
 
+@given(st.lists(documents, max_size=4), st.booleans(), st.booleans())
+def test_a_repeated_key_is_never_missed_in_a_batch(events: list[Any], escaped: bool, again: bool) -> None:
+    envelope = Pairs([("batch", events), ("batch" if again else "sentAt", events)])
+    document = parse(write(envelope, escaped).encode(), batch=True)
+    if repeats(envelope) or any(map(repeats, events)):
+        assert not document.clean
+    if document.clean:
+        assert document.forms == [canonical(event) for event in document.value["batch"]]
+    else:
+        assert not document.forms
+
+
 def numbers(value: Any) -> Iterable[Any]:
     if isinstance(value, tuple | list):
         for item in value:

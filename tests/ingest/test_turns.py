@@ -24,7 +24,7 @@ def make_ingest() -> Ingest:
 def make_request(number: int) -> Request:
     """A batch of some distinct events."""
     events = [clean_event(number_of_records=each) for each in range(number)]
-    return Request(Document({"batch": events}, clean=True), 1, Sender(1, b"key"), dt.datetime.now(dt.UTC), {})
+    return Request(Document({"batch": events}, clean=True), Sender(1, b"key"), dt.datetime.now(dt.UTC), {})
 
 
 async def judge_beside_a_counter(number: int) -> tuple[int, list[int]]:

@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.contract.document import canonical
 from app.contract.vocabulary import shipped_connectors
-from app.privacy.projection import Arrival
+from app.privacy.projection import NO_ROW, Arrival
 from app.privacy.pseudonyms import Pseudonyms
 from app.privacy.verdict import Installation, Verdict, judge
 from tests.samples import HASH, clean_event, spoil
@@ -115,6 +116,8 @@ def test_whatever_else_is_spoiled_the_attempt_is_counted(
         event = spoil(path, value, event)
     spoiled = verdict_on(event, clean=clean)
     assert kept(spoiled) == kept(original)
+    assert list(spoiled.row) == list(NO_ROW)  # what writes it goes by position
+    assert judge(event, ARRIVAL, INSTALLATION, clean=clean, form=canonical(event)) == spoiled
     if not spoiled.malformed:
         assert spoiled.row["state"] == state
 

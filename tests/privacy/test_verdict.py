@@ -315,7 +315,7 @@ def test_a_withheld_field_and_a_refused_one_in_one_event() -> None:
     verdict = verdict_on(event)
     assert (verdict.reason, verdict.path) == ("pattern", "properties.application_hash")
     assert verdict.row["source_name"] == "custom"
-    assert "application_hash" not in verdict.row
+    assert verdict.row["application_hash"] is None
 
 
 def legacy_event(**properties: Any) -> dict[str, Any]:
@@ -339,8 +339,8 @@ def legacy_event(**properties: Any) -> dict[str, Any]:
 def test_the_oldest_releases_need_no_session() -> None:
     verdict = verdict_on(legacy_event())
     assert (verdict.reason, verdict.withheld) == (None, ())
-    assert "session_key" not in verdict.row
-    assert "anonymous_id" not in verdict.row
+    assert verdict.row["session_key"] is None
+    assert verdict.row["anonymous_id"] is None
     assert verdict.row["source_executor_type"] == "local_install"
 
 
@@ -418,7 +418,9 @@ def test_a_clock_that_is_off_is_corrected_but_not_in_history() -> None:
     assert sent.row["corrected_at"] == occurred + drift
     queued = verdict_on(clean_event(), Arrival(received, 1, b"key", sent_at="2026-11-23T06:59:58Z"))
     assert queued.row["corrected_at"] is None
-    assert "corrected_at" not in verdict_on(clean_event(), Arrival(received, 1, b"key", historical=True)).row
+    assert (
+        verdict_on(clean_event(), Arrival(received, 1, b"key", historical=True)).row["corrected_at"] is None
+    )
 
 
 def test_a_first_run_is_an_id_minted_with_its_session() -> None:

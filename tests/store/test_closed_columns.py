@@ -15,11 +15,11 @@ from app.contract import wire
 from app.contract.vocabulary import CUSTOM, EXCEPTION_CLASSES, SYSTEM_FAMILIES, SYSTEMS, shipped_connectors
 from app.contract.wire import OBJECTS
 from app.privacy.examination import RULES
-from app.privacy.projection import Arrival
+from app.privacy.projection import NO_ROW, Arrival
 from app.privacy.pseudonyms import Pseudonyms
 from app.privacy.verdict import Installation, judge
 from app.store.database import open_write_engine
-from app.store.events import EMPTY, INTERNAL, Batch, Tally, insert
+from app.store.events import INTERNAL, Batch, Tally, insert
 from app.store.schema import METADATA
 from app.store.tables import events, rejections
 from tests.samples import captured_requests, clean_event
@@ -140,7 +140,7 @@ def test_rows_are_written_in_the_order_of_the_columns(connection: "psycopg.Conne
     stored = connection.execute(
         "SELECT attname FROM pg_attribute WHERE attrelid = 'rejections'::regclass AND attnum > 0 ORDER BY attnum"
     )
-    assert [name for (name,) in stored] == list(EMPTY)
+    assert [name for (name,) in stored] == [*NO_ROW, "reason", "path"]
 
 
 def test_every_word_of_the_vocabulary_is_taken(connection: "psycopg.Connection[Any]") -> None:
