@@ -190,6 +190,7 @@ class Spooler:
         """What `/readyz` says of the spool."""
         depth = self.depth()
         return {
+            "in_use": self.away,
             "writable": not self.full,
             "entries": depth.entries,
             "bytes": depth.payload_bytes,

@@ -48,7 +48,7 @@ class Probe:
 def create_router(engine: Engine, head: str, describe_spool: Callable[[], dict[str, Any]]) -> APIRouter:
     """The health endpoints of a service on a database at Alembic revision `head`.
 
-    `describe_spool` answers with `writable` and what waits.
+    `describe_spool` answers with `in_use` (Postgres did not take the last batch), `writable` and what waits.
     """
     router = APIRouter(tags=["operations"])
     probe = Probe(engine, head)
@@ -66,10 +66,10 @@ def create_router(engine: Engine, head: str, describe_spool: Callable[[], dict[s
     )
     async def readyz(response: Response) -> dict[str, Any]:
         database, spool = await probe.ask(), describe_spool()
-        reachable = database in ("ok", "partition_missing")
-        waiting = spool["entries"] or spool["others"]["entries"]
+        takes_events = database in ("ok", "partition_missing") and not spool["in_use"]
+        waiting = spool["in_use"] or spool["entries"] or spool["others"]["entries"]
         healthy = database == "ok" and not waiting and not spool["corrupt"] and not spool["set_aside"]
-        status = "ok" if healthy else "degraded" if reachable or spool["writable"] else "unavailable"
+        status = "ok" if healthy else "degraded" if takes_events or spool["writable"] else "unavailable"
         if status == "unavailable":
             response.status_code = 503
             response.headers["Retry-After"] = "5"

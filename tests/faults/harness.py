@@ -12,6 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import psycopg
+
 from app.store.embedded import open_server
 from tests.embedded.processes import find_server_processes, read_command
 from tests.faults.ledger import check_books, check_rollups, is_drained, is_rolled_up, wait_until
@@ -23,6 +25,12 @@ SLACK_SECONDS = 0.5
 SENDERS = 6
 WORKERS = 2
 WARM_SECONDS = 0.7
+ROLLUP_SECONDS = 30.0
+# The backend that holds buckets: from its first statement to its commit.
+CLAIMANT = """
+    SELECT pid FROM pg_locks
+    WHERE relation = 'rollup_buckets'::regclass AND mode = 'RowShareLock' AND granted AND pid <> pg_backend_pid()
+"""
 
 
 @dataclass
@@ -72,6 +80,7 @@ class Harness:
                         self.kill_worker,
                         self.kill_postgres,
                         self.kill_postmaster,
+                        self.kill_rollup,
                         self.hang,
                         self.restart,
                     ]
@@ -130,6 +139,19 @@ class Harness:
         for process in find_server_processes(self.service.data_dir):
             if " -c cluster_name=" in read_command(process):
                 kill(process, signal.SIGKILL)
+
+    def kill_rollup(self) -> None:
+        """kill -9 the backend of a rollup step, in the middle of its transaction."""
+        ending = time.monotonic() + ROLLUP_SECONDS
+        with (
+            open_server(self.service.data_dir) as server,
+            psycopg.connect(server.url.replace("+psycopg", ""), autocommit=True) as connection,
+        ):
+            found = None
+            while found is None and time.monotonic() < ending:
+                found = connection.execute(CLAIMANT).fetchone()
+            assert found, "no rollup step was seen"
+            kill(found[0], signal.SIGKILL)
 
     def hang(self) -> None:
         """Stop every Postgres process for longer than the deadline."""

@@ -44,11 +44,8 @@ class Account:
         body: dict[str, Any] = response.json() if response.content else {}
         results = body.get("results", [body] if "outcome" in body else [])
         with self.lock:
-            if self.down_since is None and started > self.up_since:
-                if seconds > self.slowest:
-                    self.slowest, self.slowest_was = seconds, f"{response.status_code} after {self.now}"
-                if seconds > 1.4:
-                    print("SLOW", time.time(), seconds, response.status_code, response.text[:100])
+            if self.down_since is None and started > self.up_since and seconds > self.slowest:
+                self.slowest, self.slowest_was = seconds, f"{response.status_code} after {self.now}"
             self.statuses[response.status_code] += 1
             if response.status_code == 422:
                 self.outcomes["rejected"] += 1

@@ -21,8 +21,6 @@ DEADLINE_SECONDS = 1.0
 SLACK_SECONDS = 4.0
 # A cluster that fits on a small disk.
 SMALL = {
-    "fsync": "off",
-    "full_page_writes": "off",
     "min_wal_size": "32MB",
     "max_wal_size": "32MB",
     "shared_buffers": "16MB",
@@ -112,6 +110,37 @@ def test_the_spool_out_of_disk(make_disk: MakeDisk, make_service: ServiceFactory
     check_books(database_url, account)
     assert set(account.statuses) <= {200, 400, 422, 503}
     proxy.close()
+
+
+def test_both_out_of_disk(make_disk: MakeDisk, make_service: ServiceFactory) -> None:
+    clusters, spools = make_disk(256), make_disk(8)
+    with embedded.open_server(clusters / "cluster", settings=SMALL) as server:
+        migrations.migrate(server.url)
+        service = make_service(
+            {"TELEMETRY_DATABASE_URL": server.url, "TELEMETRY_DATA_DIR": str(spools / "data")}
+        )
+        account = Account()
+        senders = start_senders(service.url, service.write_key, account, 4, seed=7)
+        wait_until(lambda: account.outcomes["accepted"] > 50, "events before")
+        with full(clusters):
+            wait_until(lambda: account.outcomes["queued"] > 20, "events while the database's disk is full")
+            with full(spools):
+                wait_until(lambda: account.statuses[503] > 20, "both disks are full")
+                refused = post(service)
+                assert refused.status_code == 503
+                assert 0 < int(refused.headers["Retry-After"]) <= 300
+                assert readiness(service)["status"] == "unavailable"
+            queued = account.outcomes["queued"]
+            wait_until(lambda: account.outcomes["queued"] > queued + 20, "the spool has room again")
+        server.ensure_running()
+        before = account.outcomes["accepted"]
+        wait_until(lambda: account.outcomes["accepted"] > before + 50, "events after")
+        stop_senders(senders)
+        wait_until(lambda: readiness(service)["status"] == "ok", "the spool is drained")
+        assert set(account.statuses) <= {200, 400, 422, 503}
+        assert account.slowest < DEADLINE_SECONDS + SLACK_SECONDS
+        check_books(server.url, account)
+        assert service.stop() == 0
 
 
 def post(service: Service) -> httpx.Response:

@@ -1,5 +1,6 @@
 """Postgres is away: everything is answered within the deadline, and arrives afterwards, once."""
 
+import re
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -134,6 +135,24 @@ def test_a_dead_process_leaves_its_spool_to_the_next(
     wait_until(lambda: len(list(spool.glob("*.sqlite"))) <= 1, "the adopted spool is deleted")
 
 
+def test_what_waited_arrives_oldest_first(
+    proxy: Proxy, start: Callable[..., Service], database_url: str
+) -> None:
+    service = start()
+    proxy.set("refuse")
+    for number in range(20):
+        assert post(service, number).json()["outcome"] == "queued"
+    service.kill()
+    service.start()
+    for number in range(20, 30):
+        assert post(service, number).json()["outcome"] == "queued"
+    proxy.set("pass")
+    wait_until(lambda: is_drained(service), "the spools are drained")
+    with create_engine(database_url).connect() as connection:
+        stored = connection.execute(text("SELECT number_of_records FROM events ORDER BY xmin::text::bigint"))
+        assert list(stored.scalars()) == list(range(30))
+
+
 def test_sigterm_drains(proxy: Proxy, start: Callable[..., Service], database_url: str) -> None:
     service = start()
     proxy.set("refuse")
@@ -177,8 +196,9 @@ def test_a_damaged_spool_never_blocks_the_start(
     assert body["spool"]["corrupt"] >= 1
     stored = len(ids(database_url, "events"))
     assert stored == 39 if where == "entry" else stored < 40
-    if where != "entry":
-        assert body["spool"]["set_aside"] == [file.with_suffix(".corrupt").name]
+    [aside] = body["spool"]["set_aside"]
+    assert re.fullmatch(rf"{file.stem}(\.[0-9]+)?\.corrupt", aside)
+    assert (aside == f"{file.stem}.corrupt") == (where != "entry")
     assert post(service, 100).json()["outcome"] == "accepted"
 
 
