@@ -43,6 +43,7 @@ USAGE = """Usage: python3 dev.py VERB [ARGUMENTS]
   bench NAME        run benchmarks/NAME.py
   e2e [PYTEST …]    run the tests that install released PyAirbyte versions
   faults [--minutes N]  kill and stop things under load for a while
+  fuzz [--bodies N]  send mutated bodies to a real service
   lock [--upgrade]  resolve the requirements anew
   VERB …            any other verb goes to the CLI: report, demo, keys, import, doctor …
 """
@@ -283,6 +284,7 @@ VERBS: dict[str, Callable[[list[str]], None]] = {
     "test": run_module("pytest", "-m", "not e2e"),
     "e2e": run_module("pytest", "-m", "e2e"),
     "faults": run_module("tests.faults"),
+    "fuzz": run_module("tests.faults.fuzz"),
     "bench": bench,
     "check": check,
     "format": format_code,

@@ -22,11 +22,11 @@ from rich.table import Table
 
 from app.store.embedded import open_server
 from benchmarks.load import list_events
-from benchmarks.servers import WRITE_KEY, Server, run_service
+from benchmarks.servers import WRITE_KEY, Server, machine_cpu, run_service
 
 BATCH_EVENTS: Final = 500
 BATCHES_A_SECOND: Final = 60  # bodies made ahead for each second of load; more than the service takes
-CONNECTIONS: Final = (1, 8)
+CASES: Final = ((1, (1, 8)), (2, (8,)))  # workers, and over how many connections
 EXAMPLE: Final = "Example: python3 dev.py bench batch --seconds 5"
 
 
@@ -38,6 +38,7 @@ class Measurement:
     rows_per_second: float
     server_cpu: float | None = None
     generator_cpu: float | None = None
+    machine_cpu: float | None = None
     peak_mb: float | None = None
 
 
@@ -85,25 +86,25 @@ async def post_all(
     return taken
 
 
-def measure_posts(server: Server, seconds: int) -> Iterator[Measurement]:
-    """Plain and gzip, over one connection and over several."""
-    number = 0
+def measure_posts(server: Server, connections: int, seconds: int, number: int) -> Iterator[Measurement]:
+    """Plain and gzip; `number` is the first event's."""
     for gzipped in (False, True):
-        for connections in CONNECTIONS:
-            bodies = build_bodies(seconds * BATCHES_A_SECOND, number)
-            number += len(bodies) * BATCH_EVENTS
-            if gzipped:
-                bodies = [gzip.compress(body, 6) for body in bodies]
-            before = (time.monotonic(), server.cpu_seconds, time.process_time())
-            taken = asyncio.run(post_all(server, bodies, connections, seconds, gzipped=gzipped))
-            elapsed = time.monotonic() - before[0]
-            yield Measurement(
-                f"/v1/batch, {'gzip' if gzipped else 'plain'}, {connections} connection(s)",
-                taken * BATCH_EVENTS / elapsed,
-                (server.cpu_seconds - before[1]) / elapsed,
-                (time.process_time() - before[2]) / elapsed,
-                server.peak_mb,
-            )
+        bodies = build_bodies(seconds * BATCHES_A_SECOND, number)
+        number += len(bodies) * BATCH_EVENTS
+        if gzipped:
+            bodies = [gzip.compress(body, 6) for body in bodies]
+        workers = len(server.workers)
+        before = (time.monotonic(), server.cpu_seconds, time.process_time(), machine_cpu())
+        taken = asyncio.run(post_all(server, bodies, connections, seconds, gzipped=gzipped))
+        elapsed = time.monotonic() - before[0]
+        yield Measurement(
+            f"{'gzip' if gzipped else 'plain'}, {connections} connection(s), {workers} worker(s)",
+            taken * BATCH_EVENTS / elapsed,
+            (server.cpu_seconds - before[1]) / elapsed,
+            (time.process_time() - before[2]) / elapsed,
+            (machine_cpu() - before[3]) / elapsed,
+            server.peak_mb,
+        )
 
 
 def measure_copies(url: str) -> Iterator[Measurement]:
@@ -129,12 +130,12 @@ def measure_copies(url: str) -> Iterator[Measurement]:
 def render(measurements: list[Measurement]) -> Table:
     """One row a way in; the ratio is to COPY in one transaction."""
     reference = next(each.rows_per_second for each in measurements if each.name.startswith("COPY, one"))
-    table = Table(title="500 events a request, one worker, default fsync, sender on the same machine")
+    table = Table(title="/v1/batch, 500 events a request, default fsync, sender on the same machine")
     table.add_column("way in")
-    for column in ("rows/s", "x COPY", "server CPU", "sender CPU", "peak MB"):
+    for column in ("rows/s", "x COPY", "worker CPU", "sender CPU", "machine CPU", "peak MB"):
         table.add_column(column, justify="right")
     for each in measurements:
-        shares = [each.server_cpu, each.generator_cpu]
+        shares = [each.server_cpu, each.generator_cpu, each.machine_cpu]
         table.add_row(
             each.name,
             f"{each.rows_per_second:,.0f}",
@@ -148,8 +149,12 @@ def render(measurements: list[Measurement]) -> Table:
 def main(seconds: Annotated[int, typer.Option(help="Seconds of load for each row.", min=1)] = 4) -> None:
     """Measure /v1/batch beside COPY."""
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-        with run_service(Path(folder)) as server:
-            measurements = list(measure_posts(server, seconds))
+        measurements: list[Measurement] = []
+        for workers, numbers in CASES:
+            with run_service(Path(folder), {"TELEMETRY_WORKERS": str(workers)}) as server:
+                for connections in numbers:
+                    number = len(measurements) * seconds * BATCHES_A_SECOND * BATCH_EVENTS
+                    measurements += measure_posts(server, connections, seconds, number)
         with open_server(Path(folder)) as database:
             measurements += measure_copies(database.url)
     console = Console(width=120)

@@ -38,16 +38,25 @@ class Server:
         return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
     @property
+    def workers(self) -> list[int]:
+        """The processes that serve: its children where there are several, else itself."""
+        children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text("ascii").split()
+        spawned = [each for each in children if b"spawn_main" in Path(f"/proc/{each}/cmdline").read_bytes()]
+        return [int(each) for each in spawned] or [self.pid]
+
+    @property
     def peak_mb(self) -> float:
-        """The most that it ever was, in MB."""
-        lines = Path(f"/proc/{self.pid}/status").read_text("ascii").splitlines()
-        return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) * 1024 / 1e6
+        """The most that it, or the largest of its workers, ever was, in MB."""
+        status = [Path(f"/proc/{worker}/status").read_text("ascii") for worker in self.workers]
+        lines = [line for each in status for line in each.splitlines() if line.startswith("VmHWM:")]
+        return max(int(line.split()[1]) for line in lines) * 1024 / 1e6
 
     @property
     def cpu_seconds(self) -> float:
-        """User and system time of the process so far."""
-        fields = Path(f"/proc/{self.pid}/stat").read_text("ascii").rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / TICKS
+        """User and system time of the workers so far."""
+        stats = [Path(f"/proc/{worker}/stat").read_text("ascii") for worker in self.workers]
+        fields = [each.rpartition(")")[2].split() for each in stats]
+        return sum(int(each[11]) + int(each[12]) for each in fields) / TICKS
 
 
 def find_port() -> int:

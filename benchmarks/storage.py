@@ -22,6 +22,7 @@ from app.operations.packing import pack
 from app.privacy.projection import Arrival
 from app.privacy.pseudonyms import Pseudonyms
 from app.privacy.verdict import Installation, judge
+from app.rollups.rebuild import rebuild
 from app.store import migrations
 from app.store.database import open_admin_engine, open_write_engine
 from app.store.embedded import open_server
@@ -42,6 +43,12 @@ SIZES: Final = """
         (SELECT sum(pg_table_size(leaf)) FROM leaves)::bigint,
         (SELECT sum(size) FROM indexes WHERE indisprimary)::bigint,
         (SELECT sum(size) FROM indexes WHERE NOT indisprimary)::bigint
+"""
+# With their indexes.
+ROLLUPS: Final = """
+    SELECT sum(pg_total_relation_size(relid))::bigint
+    FROM unnest(ARRAY['attempts', 'unit_days', 'connector_days', 'routes', 'environments', 'failures']) AS name,
+        pg_partition_tree(name::regclass)
 """
 
 
@@ -84,6 +91,15 @@ def sizes_on_disk(url: str, *, packed: bool) -> tuple[int, int, int]:
     return table, primary, other
 
 
+def size_of_rollups(url: str) -> int:
+    """Bytes of what the reports read, made of all that is stored."""
+    with open_admin_engine(url).connect() as connection:
+        rebuild(connection, None, lambda _done, _total: None)
+        with connection.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as vacuum:
+            vacuum.exec_driver_sql("VACUUM FULL attempts, unit_days, connector_days")
+        return int(connection.exec_driver_sql(ROLLUPS).scalar_one())
+
+
 def main(
     users: Annotated[int, typer.Option(help="Users of the demo's fleet.", min=1)] = 10_000,
     days: Annotated[int, typer.Option(help="Days that they send.", min=1)] = 60,
@@ -95,6 +111,7 @@ def main(
         stored, body_bytes = asyncio.run(store(database.url, demo_events(users, days), batch))
         loose = sizes_on_disk(database.url, packed=False)
         packed = sizes_on_disk(database.url, packed=True)
+        rollups = size_of_rollups(database.url)
     console = Console(width=120)
     console.print(f"{stored:,} events, {batch} a transaction, after VACUUM; bytes an event:", highlight=False)
     table = Table("what", "as they came", "weeks that are over packed")
@@ -104,6 +121,9 @@ def main(
     table.add_row("JSON body as sent", *[f"{body_bytes / stored:.1f}"] * 2)
     ratios = (f"{sum(sizes) / body_bytes:.3f}" for sizes in (loose, packed))
     table.add_row(f"disk to body (goal {GOAL})", *ratios)
+    table.add_row("rollups beside them", *[f"{rollups / stored:.1f}"] * 2)
+    ratios = (f"{(sum(sizes) + rollups) / body_bytes:.3f}" for sizes in (loose, packed))
+    table.add_row("disk to body, rollups counted", *ratios)
     console.print(table)
     console.print(f"command: python -m benchmarks.storage {shlex.join(sys.argv[1:])}", highlight=False)
 

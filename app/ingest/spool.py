@@ -58,10 +58,7 @@ UNREADABLE: Final = (
 WAL_PAGES: Final = (
     512  # the log is folded into the file every 2 MiB, so that the two stay near the quota together
 )
-
-
-# SQLite's messages quote names of a damaged schema.
-SQLITE_ERRORS: Final = (sqlite3.Error, UnicodeDecodeError)
+SQLITE_ERRORS: Final = (sqlite3.Error, UnicodeDecodeError)  # its messages quote names of a damaged schema
 
 
 class SpoolFullError(Exception):
@@ -319,7 +316,7 @@ def examine(connection: sqlite3.Connection, file: Path) -> None:
     tables = connection.execute("SELECT name FROM sqlite_schema WHERE name NOT GLOB 'sqlite_*'").fetchall()
     connection.executescript(SCHEMA)
     [(found,), *_] = connection.execute("PRAGMA quick_check(1)").fetchall()
-    if tables not in ([], [("entries",)]) or found != "ok" or size % PAGE_BYTES:
+    if tables not in ([], [("entries",)]) or found != "ok" or 0 < size < PAGE_BYTES:
         raise sqlite3.DatabaseError("damaged")
 
 

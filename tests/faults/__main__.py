@@ -2,11 +2,15 @@
 
 import argparse
 import random
+import sys
 import tempfile
 import time
 from pathlib import Path
 
-from tests.faults.harness import Harness
+from rich.console import Console
+from rich.progress import Progress
+
+from tests.faults.harness import Figures, Harness
 
 
 def main() -> None:
@@ -17,11 +21,20 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--seed", type=int, default=random.randrange(1_000_000))
     arguments = parser.parse_args()
-    ending = time.monotonic() + arguments.minutes * 60
+    seconds: float = arguments.minutes * 60
     with tempfile.TemporaryDirectory(prefix="telemetry-faults-") as folder:
         harness = Harness(Path(folder), arguments.seed)
         try:
-            figures = harness.run(lambda _figures: time.monotonic() > ending)
+            with Progress(console=Console(stderr=True), disable=not sys.stderr.isatty()) as progress:
+                task = progress.add_task("killing and stopping", total=seconds)
+                beginning = time.monotonic()
+
+                def is_over(_figures: Figures) -> bool:
+                    passed = time.monotonic() - beginning
+                    progress.update(task, completed=passed)
+                    return passed > seconds
+
+                figures = harness.run(is_over)
         except AssertionError:
             print(
                 f"seed {arguments.seed} failed; the service's last words:\n{harness.service.output()[-4000:]}"

@@ -1,12 +1,16 @@
-"""`python -m tests.faults.fuzz --bodies 100000`: mutated captured bodies against the real service, the long form."""
+"""`python3 dev.py fuzz [--bodies N] [--seed S]`: mutated captured bodies against the real service, the long form."""
 
 import argparse
 import http.client
 import random
+import sys
 import tempfile
 from collections import Counter
 from pathlib import Path
 from typing import Any
+
+from rich.console import Console
+from rich.progress import track
 
 from tests.faults.mutations import CANARY, mutate
 from tests.samples import basic, captured_requests
@@ -49,7 +53,9 @@ def fuzz(service: Service, bodies: int, seed: int) -> tuple[Counter[int], int, i
     statuses: Counter[int] = Counter()
     warm = 0
     connection = http.client.HTTPConnection("127.0.0.1", service.port, timeout=PATIENCE_SECONDS)
-    for number in range(bodies):
+    for number in track(
+        range(bodies), "sending", disable=not sys.stderr.isatty(), console=Console(stderr=True)
+    ):
         try:
             statuses[send(connection, service, rng, documents)] += 1
         except (http.client.RemoteDisconnected, BrokenPipeError, ConnectionResetError):
@@ -63,7 +69,9 @@ def fuzz(service: Service, bodies: int, seed: int) -> tuple[Counter[int], int, i
 
 def main() -> None:
     """Run the long form and print one line."""
-    parser = argparse.ArgumentParser(epilog="example: python -m tests.faults.fuzz --bodies 100000 --seed 1")
+    parser = argparse.ArgumentParser(
+        prog="dev.py fuzz", epilog="example: python3 dev.py fuzz --bodies 100000 --seed 1"
+    )
     parser.add_argument("--bodies", type=int, default=100_000)
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()

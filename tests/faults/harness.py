@@ -3,6 +3,7 @@
 `python3 dev.py faults --minutes 10` runs it for long; a short run is part of the tests.
 """
 
+import contextlib
 import os
 import random
 import signal
@@ -11,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import psycopg
 
@@ -33,6 +35,18 @@ CLAIMANT = """
 """
 
 
+class Size(NamedTuple):
+    """The largest of the workers."""
+
+    descriptors: int
+    memory_mb: int
+
+
+NO_SIZE = Size(0, 0)
+# What a worker that had a load may hold more than one that had none: its pools, its spool, what it remembers.
+MORE = Size(descriptors=16, memory_mb=128)
+
+
 @dataclass
 class Figures:
     """What a run did and saw."""
@@ -40,8 +54,9 @@ class Figures:
     seed: int
     account: Account
     faults: Counter[str] = field(default_factory=Counter)
-    most_descriptors: int = 0
-    most_memory_mb: int = 0
+    before: Size = NO_SIZE  # without a load
+    most: Size = NO_SIZE
+    after: Size = NO_SIZE  # without a load again
 
     def line(self) -> str:
         """One line."""
@@ -51,8 +66,9 @@ class Figures:
             f"seed {self.seed}: {kills} kills, {sum(self.faults.values())} faults ({dict(self.faults)}); "
             f"answers {dict(self.account.statuses)}, outcomes {dict(told)}, "
             f"{self.account.lost_connections} connections lost; promised {len(self.account.promised)}, lost 0; "
-            f"slowest answer {self.account.slowest:.2f} s; at most {self.most_descriptors} descriptors and "
-            f"{self.most_memory_mb} MB in one process"
+            f"slowest answer {self.account.slowest:.2f} s; descriptors of a worker {self.before.descriptors}, at most "
+            f"{self.most.descriptors}, in the end {self.after.descriptors}; MB {self.before.memory_mb}, "
+            f"{self.most.memory_mb}, {self.after.memory_mb}"
         )
 
 
@@ -69,6 +85,8 @@ class Harness:
     def run(self, is_over: Callable[[Figures], bool], slack_seconds: float = SLACK_SECONDS) -> Figures:
         """Hurt the service until it is over; then check the books and the slowest answer. Raises AssertionError."""
         self.service.start()
+        wait_until(lambda: len(self.workers()) == WORKERS, "the workers")
+        self.figures.before = self.size()
         account = self.figures.account
         senders = start_senders(self.service.url, self.service.write_key, account, SENDERS, self.figures.seed)
         try:
@@ -88,12 +106,13 @@ class Harness:
                 account.now = f"{account.now.rpartition(', ')[2]}, {fault.__name__}"
                 fault()
                 self.figures.faults[fault.__name__] += 1
-                self.observe()
+                self.figures.most = Size(*map(max, self.figures.most, self.size()))
         finally:
             stop_senders(senders)
         wait_until(lambda: is_drained(self.service), "everything is drained")
         with open_server(self.service.data_dir) as server:
             wait_until(lambda: is_rolled_up(server.url), "the service itself has rolled everything up")
+        self.figures.after = self.size()
         assert self.service.stop() == 0
         with open_server(self.service.data_dir) as server:
             check_books(server.url, account, process_killed=True)
@@ -102,6 +121,8 @@ class Harness:
             f"an answer took {account.slowest:.2f} s: {account.slowest_was}"
         )
         assert set(account.statuses) <= {200, 400, 422, 503}
+        assert self.figures.after.descriptors <= self.figures.before.descriptors + MORE.descriptors
+        assert self.figures.after.memory_mb <= self.figures.before.memory_mb + MORE.memory_mb
         return self.figures
 
     def let_pass(self, seconds: float) -> None:
@@ -175,22 +196,16 @@ class Harness:
         ).read_text()
         return [int(child) for child in children.split() if b"spawn_main" in read(f"/proc/{child}/cmdline")]
 
-    def observe(self) -> None:
-        """Look at the size of the workers."""
+    def size(self) -> Size:
+        """How many descriptors and how much memory the largest worker has; of those that are up."""
+        sizes = [NO_SIZE]
         for worker in self.workers():
-            descriptors = Path(f"/proc/{worker}/fd")
             status = read(f"/proc/{worker}/status").decode()
-            try:
-                self.figures.most_descriptors = max(
-                    self.figures.most_descriptors, len(list(descriptors.iterdir()))
-                )
-            except FileNotFoundError:
-                continue
-            for line in status.splitlines():
-                if line.startswith("VmRSS:"):
-                    self.figures.most_memory_mb = max(
-                        self.figures.most_memory_mb, int(line.split()[1]) // 1024
-                    )
+            resident = [int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS:")]
+            with contextlib.suppress(FileNotFoundError):
+                descriptors = len(list(Path(f"/proc/{worker}/fd").iterdir()))
+                sizes.append(Size(descriptors, max(resident, default=0) // 1024))
+        return Size(*map(max, NO_SIZE, *sizes))
 
 
 def read(file: str) -> bytes:

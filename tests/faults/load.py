@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 
-from tests.samples import basic, clean_event, spoil
+from tests.samples import SESSION, basic, clean_event, spoil
 
 
 @dataclass
@@ -106,8 +106,11 @@ class Sender(threading.Thread):
         return event
 
     def numbered(self, number: int) -> dict[str, Any]:
-        """The n-th event of this sender."""
-        return clean_event(number_of_records=number) | {"messageId": f"{self.seed}-{number}"}
+        """The n-th event of this sender; a session has four, as it has two syncs."""
+        session = f"{SESSION[:16]}{self.seed % 1000:03d}{number // 4:07d}"
+        return clean_event(number_of_records=number, session_id=session) | {
+            "messageId": f"{self.seed}-{number}"
+        }
 
 
 def start_senders(url: str, key: str, account: Account, number: int, seed: int) -> list[Sender]:
