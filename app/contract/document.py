@@ -7,8 +7,7 @@ standard library, which can say what is wrong and in which event of a batch.
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import orjson
 
@@ -32,8 +31,7 @@ class NotANumber:
     """NaN, Infinity or -Infinity, which are no JSON."""
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
+class Document(NamedTuple):
     """A parsed body; `clean` says that no part of it has a fault, nesting aside.
 
     `forms` are the canonical forms of a clean body's events: it took them to prove it clean.

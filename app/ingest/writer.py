@@ -6,7 +6,7 @@ does not commit within half the deadline goes to the spool; from then on every b
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 from typing import Final
@@ -40,7 +40,7 @@ class Group:
     """The events of one request, and the future that its caller waits on."""
 
     verdicts: Sequence[Verdict]
-    tallies: Counter[Tally]
+    tallies: Mapping[Tally, int]
     done: asyncio.Future[list[str]]
     due: float  # on the event loop's clock
 
@@ -61,7 +61,7 @@ class Writer:
         self.wake = asyncio.Event()
         self.closing = False
 
-    async def submit(self, verdicts: Sequence[Verdict], tallies: Counter[Tally]) -> list[str]:
+    async def submit(self, verdicts: Sequence[Verdict], tallies: Mapping[Tally, int]) -> list[str]:
         """Make the verdicts of one request durable; their outcomes, in order, `queued` for what is in the spool.
 
         Raises Problem 503 when too much is waiting already, or when neither Postgres nor the spool takes it in time.
@@ -134,7 +134,8 @@ class Writer:
         if not groups and not tallies:
             return None
         for group in groups:
-            tallies.update(group.tallies)
+            if group.tallies:
+                tallies.update(group.tallies)
         return Batch([verdict for group in groups for verdict in group.verdicts], tallies), groups
 
     def take(self) -> list[Group]:

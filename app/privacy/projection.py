@@ -3,8 +3,7 @@
 import datetime as dt
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from pydantic_core import PydanticCustomError
 
@@ -57,8 +56,7 @@ NO_ROW: Final[dict[str, Any]] = dict.fromkeys(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Arrival:
+class Arrival(NamedTuple):
     """How an event came in: when, under which write key (its number and its bytes), as history or live.
 
     `sent_at` is the batch's, as the client sent it; an event's own goes before it.

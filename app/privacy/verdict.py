@@ -13,7 +13,7 @@ A clean event is validated once and projected; only one that fails is examined f
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from pydantic import ValidationError
 
@@ -29,8 +29,7 @@ ADDED_ON_THE_WAY: Final = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """What becomes of one event. `row` is its projection: pseudonyms and words of the vocabulary, never raw input."""
 
     id: str
