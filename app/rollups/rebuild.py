@@ -11,7 +11,7 @@ from typing import Final
 from sqlalchemy import Connection, func, select, text
 
 from app.problems import TelemetryError
-from app.rollups.recomputation import prepare, query, recompute
+from app.rollups.recomputation import analyze_unknown, prepare, query, recompute
 from app.store.rollup_tables import rollup_buckets
 from app.store.tables import dropped_ranges
 
@@ -38,6 +38,7 @@ def rebuild(connection: Connection, since: dt.date | None, advance: Callable[[in
         raise TelemetryError(f"The events of that time were dropped: days before {line} are frozen.")
     since = since or line
     prepare(connection)
+    analyze_unknown(connection)
     buckets = list(connection.execute(select(rollup_buckets.c.bucket).order_by("bucket")).scalars())
     list_stored(connection, since)
     rows = 0

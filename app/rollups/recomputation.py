@@ -20,6 +20,7 @@ BY_INDEX: Final = (
 )
 AS_PLANNED: Final = "RESET enable_seqscan; RESET enable_hashjoin; RESET enable_mergejoin"
 SINCE_EVER: Final = "-infinity"
+UNKNOWN_ROWS: Final = 1_000  # from which on a partition without statistics gets some
 MANY: Final = (
     200  # attempts from which on a session is watched: one of fewer is recomputed in a millisecond or two
 )
@@ -32,6 +33,17 @@ def prepare(connection: Connection) -> None:
     for statement in read_sql("workspace").split(";\n"):
         if statement.strip():
             connection.execute(text(statement))
+    connection.commit()
+
+
+def analyze_unknown(connection: Connection) -> None:
+    """Give the planner statistics of partitions that fill up and have none, and commit: 0.2 s, once a partition.
+
+    Without them a step reads two weeks of the primary key for every session, beside the index on session keys: 1.6 ms
+    a session in a partition of 100,000 rows.
+    """
+    for name in list(connection.execute(query("list_unknown"), {"rows": UNKNOWN_ROWS}).scalars()):
+        connection.execute(text(f"ANALYZE (SKIP_LOCKED) {name}"))
     connection.commit()
 
 

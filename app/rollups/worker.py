@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from app.rollups import instruments
-from app.rollups.recomputation import MANY, prepare, query, recompute
+from app.rollups.recomputation import MANY, analyze_unknown, prepare, query, recompute
 from app.store.database import open_admin_engine
 
 log = structlog.get_logger()
@@ -69,6 +69,7 @@ class Worker:
                     self.driver = connection.connection.driver_connection
                     prepare(connection)
                     while not self.stopping.is_set():
+                        analyze_unknown(connection)
                         sessions = self.step(connection)
                         observe_lag(connection)
                         if sessions < MARKS:

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.pool import NullPool
 
+from app.privacy.projection import NO_ROW
 from app.privacy.verdict import Verdict
 from app.rollups.recomputation import prepare
 from app.rollups.worker import Worker
@@ -55,7 +56,7 @@ def as_verdict(row: Stored) -> Verdict:
     """The verdict that leaves a row behind."""
     values = {name: getattr(value, "bytes", value) for name, value in row.items()}
     reason, path = values.pop("reason", None), values.pop("path", None)
-    return Verdict("", values, reason=reason, path=path)
+    return Verdict("", NO_ROW | values, reason=reason, path=path)
 
 
 class Ledger:

@@ -3,10 +3,14 @@
 import datetime as dt
 import threading
 
+from sqlalchemy import text
+
 from app.operations import expiry, forget
 from app.rollups import worker as rollups
-from app.rollups.recomputation import MANY
+from app.rollups.recomputation import BY_INDEX, MANY, analyze_unknown, contribute
 from app.rollups.worker import Worker
+from app.store.rollup_tables import NOBODY
+from tests.faults.ledger import wait_until
 from tests.reports.rows import NOON, NOW, pseudonym, sync
 from tests.rollups import oracle
 from tests.rollups.ledger import Ledger
@@ -129,3 +133,36 @@ def test_a_forgotten_id_leaves_the_rollups(ledger: Ledger) -> None:
     assert ledger.query("SELECT count(*) FROM attempts WHERE unit = :id", id=pseudonym("user 1")) == [(0,)]
     ledger.roll_up()
     assert ledger.unit_days() == oracle.recompute(remaining)
+
+
+def test_a_step_reads_sessions_by_their_index_in_a_partition_that_is_new(ledger: Ledger) -> None:
+    """The planner knows nothing of it, and the primary key of two weeks looks as good as the index on session keys."""
+    ledger.write([fleet(500)])
+    [(partition,)] = ledger.query("SELECT DISTINCT CAST(CAST(tableoid AS regclass) AS text) FROM events")
+    forget_statistics = "UPDATE pg_class SET reltuples = 0, relpages = 0 WHERE oid = CAST(:name AS regclass)"
+    with ledger.engine.begin() as connection:
+        connection.exec_driver_sql(f"DELETE FROM pg_statistic WHERE starelid = '{partition}'::regclass")
+        connection.execute(text(forget_statistics), {"name": partition})
+    wait_until(
+        lambda: (
+            ledger.query("SELECT pg_stat_get_live_tuples(CAST(:name AS regclass))", name=partition)[0][0]
+            > 1000
+        ),
+        "the rows are counted",
+    )
+    analyze_unknown(ledger.connection)
+    [(known,)] = ledger.query(
+        "SELECT reltuples FROM pg_class WHERE oid = CAST(:name AS regclass)", name=partition
+    )
+    assert known == 2_000
+    with ledger.connection.begin():
+        ledger.connection.exec_driver_sql(
+            "INSERT INTO marks SELECT bucket, session_key, NULL, min(occurred_at), max(occurred_at), false"
+            " FROM events GROUP BY 1, 2"
+        )
+        ledger.connection.execute(text(BY_INDEX))
+        plan = list(
+            ledger.connection.execute(text(f"EXPLAIN {contribute().text}"), {"nobody": NOBODY}).scalars()
+        )
+    assert any(f"Index Scan using {partition}_session_key_idx" in line for line in plan)
+    assert not [line for line in plan if "Bitmap" in line and f"on {partition}" in line]
