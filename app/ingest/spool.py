@@ -55,6 +55,7 @@ UNREADABLE: Final = (
     sqlite3.SQLITE_IOERR_READ,
     sqlite3.SQLITE_IOERR_CORRUPTFS,
 )
+SET_ASIDE_SECONDS: Final = 30 * 24 * 3600.0  # since it was last written
 WAL_PAGES: Final = (
     512  # the log is folded into the file every 2 MiB, so that the two stay near the quota together
 )
@@ -145,6 +146,15 @@ class Spool:
                 lock_file(file).unlink(missing_ok=True)
                 os.close(lock)
         return adopted
+
+    @staticmethod
+    def discard_set_aside(folder: Path) -> None:
+        """Delete what was set aside long ago: it holds pseudonyms, and nobody who asks to be forgotten is found in it."""
+        for file in folder.glob("*.corrupt*"):
+            with suppress(OSError):  # another process was faster, or it is somebody else's
+                if time.time() - file.stat().st_mtime > SET_ASIDE_SECONDS:
+                    file.unlink()
+                    log.warning("spool_set_aside_deleted", file=file.name)
 
     @staticmethod
     def look(folder: Path, held: Collection[Path]) -> Depth:

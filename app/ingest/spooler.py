@@ -144,8 +144,9 @@ class Spooler:
         self.thread.shutdown()
 
     def adopt(self) -> None:
-        """Look for spools of dead processes, and at those of living ones."""
+        """Look for spools of dead processes, at those of living ones, and for what was set aside long ago."""
         try:
+            Spool.discard_set_aside(self.folder)
             found = Spool.adopt(self.folder, self.quota_bytes)
         except OSError:
             return

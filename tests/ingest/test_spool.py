@@ -1,7 +1,9 @@
 """A spool file with bad bytes in it: nothing raises, nothing blocks, and what comes out is what went in."""
 
+import os
 import sqlite3
 import tempfile
+import time
 from collections.abc import Callable
 from contextlib import closing
 from functools import cache
@@ -117,6 +119,15 @@ def test_text_that_is_no_text(tmp_path: Path) -> None:
 def test_a_moment_of_another_type_costs_nothing(tmp_path: Path, moment: object) -> None:
     damage_row("queued_at", moment)(fill(tmp_path))
     assert drain(tmp_path) == (PAYLOADS, 0)
+
+
+def test_what_was_set_aside_is_deleted_after_a_month(tmp_path: Path) -> None:
+    names = ["01.corrupt", "01.corrupt-wal", "02.7.corrupt", "03.corrupt", "04.sqlite", "04.lock"]
+    for days, name in zip((31, 31, 31, 29, 31, 31), names, strict=True):
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, (0, time.time() - days * 24 * 3600))
+    Spool.discard_set_aside(tmp_path)
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["03.corrupt", "04.lock", "04.sqlite"]
 
 
 def test_numbers_beyond_all_bounds_do_not_hold_up_the_rescue(tmp_path: Path) -> None:
