@@ -9,6 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 from sqlalchemy import create_engine, text
+from sqlalchemy.pool import NullPool
 
 from app.ingest.spool import Spool
 from tests.conftest import Service, ServiceFactory
@@ -148,7 +149,7 @@ def test_what_waited_arrives_oldest_first(
         assert post(service, number).json()["outcome"] == "queued"
     proxy.set("pass")
     wait_until(lambda: is_drained(service), "the spools are drained")
-    with create_engine(database_url).connect() as connection:
+    with create_engine(database_url, poolclass=NullPool).connect() as connection:
         stored = connection.execute(text("SELECT number_of_records FROM events ORDER BY xmin::text::bigint"))
         assert list(stored.scalars()) == list(range(30))
 
