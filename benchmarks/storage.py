@@ -46,9 +46,8 @@ SIZES: Final = """
 """
 # With their indexes.
 ROLLUPS: Final = """
-    SELECT sum(pg_total_relation_size(relid))::bigint
-    FROM unnest(ARRAY['attempts', 'unit_days', 'connector_days', 'routes', 'environments', 'failures']) AS name,
-        pg_partition_tree(name::regclass)
+    SELECT sum(pg_total_relation_size(name::regclass))::bigint
+    FROM unnest(ARRAY['attempts', 'unit_days', 'connector_days', 'routes', 'environments', 'failures']) AS name
 """
 
 
