@@ -37,7 +37,9 @@ READ: Final = (
     "SELECT id, coalesce(CAST(queued_at AS REAL), 0), CAST(checksum AS BLOB), coalesce(CAST(payload AS BLOB), x'')"
     " FROM entries"
 )
+WRITE: Final = "INSERT INTO entries (queued_at, checksum, payload) VALUES (?, ?, ?)"
 PAGE_BYTES: Final = 4096
+MOST_PAGES: Final = 2**32 - 2  # of SQLite
 ENTRY_BYTES: Final = 32  # at the least: a moment and a checksum
 # What passes by itself, by the lower byte of its code. Everything else says that the file is not what SQLite wrote.
 PASSING: Final = (
@@ -176,7 +178,7 @@ class Spool:
         connection = sqlite3.connect(self.file, isolation_level=None, check_same_thread=False)
         try:
             examine(connection, self.file)
-            connection.execute(f"PRAGMA max_page_count = {max(64, self.quota_bytes // PAGE_BYTES)}")
+            bound(connection, self.quota_bytes // PAGE_BYTES)
             connection.execute(f"PRAGMA wal_autocheckpoint = {WAL_PAGES}")
         except BaseException:
             connection.close()
@@ -200,10 +202,7 @@ class Spool:
     def insert(self, payload: bytes) -> None:
         """Write a payload at the end."""
         now = time.time()
-        self.connection.execute(
-            "INSERT INTO entries (queued_at, checksum, payload) VALUES (?, ?, ?)",
-            (now, checksum(payload), payload),
-        )
+        self.connection.execute(WRITE, (now, checksum(payload), payload))
         self.entries += 1
         self.payload_bytes += len(payload)
         self.oldest_at = self.oldest_at or now
@@ -288,23 +287,21 @@ class Spool:
         self.count()
 
     def rescue(self, damaged: Path) -> tuple[int, int]:
-        """Copy the entries of a damaged file, all or none; how many there were, and how many could not be read."""
+        """Copy the entries of a damaged file, all or none; how many there were, and how many could not be read.
+
+        Beyond the quota if need be: what was promised may take a page more in another file.
+        """
         saved = lost = 0
-        self.connection.execute("BEGIN")
-        try:
+        bound(self.connection, MOST_PAGES)
+        with self.connection:  # commits, or rolls back
+            self.connection.execute("BEGIN")
             for row in readable_rows(damaged):
                 if row is None:
                     lost += 1
                 else:
-                    self.connection.execute(
-                        "INSERT INTO entries (queued_at, checksum, payload) VALUES (?, ?, ?)", row
-                    )
+                    self.connection.execute(WRITE, row)
                     saved += 1
-            self.connection.execute("COMMIT")
-        except BaseException:
-            if self.connection.in_transaction:
-                self.connection.execute("ROLLBACK")
-            raise
+        bound(self.connection, self.quota_bytes // PAGE_BYTES)
         return saved, lost
 
     def close(self) -> None:
@@ -318,6 +315,11 @@ class Spool:
                 Path(f"{self.file}{suffix}").unlink(missing_ok=True)
             lock_file(self.file).unlink(missing_ok=True)
         os.close(self.lock)
+
+
+def bound(connection: sqlite3.Connection, pages: int) -> None:
+    """Let the file grow to so many pages, and to 64 in any case."""
+    connection.execute(f"PRAGMA max_page_count = {max(64, pages)}")
 
 
 def examine(connection: sqlite3.Connection, file: Path) -> None:

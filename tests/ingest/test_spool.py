@@ -1,11 +1,12 @@
 """A spool file with bad bytes in it: nothing raises, nothing blocks, and what comes out is what went in."""
 
 import os
+import resource
 import sqlite3
 import tempfile
 import time
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.ingest.spool import Spool
+from app.ingest.spool import Spool, SpoolFullError
 
 QUOTA = 2**20
 # Small ones, several to a page of 4 KiB, and one that takes several pages.
@@ -57,9 +58,8 @@ def test_what_was_kept_comes_back_in_order(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-places = st.integers(0, 2**16) | st.integers(
-    0, 8_192 + 64
-)  # half of them where the tables are described and begin
+# Half of them where the tables are described and begin.
+places = st.integers(0, 2**16) | st.integers(0, 8_192 + 64)
 damages = st.lists(st.tuples(places, st.binary(min_size=1, max_size=64)), min_size=1, max_size=3)
 
 
@@ -90,18 +90,15 @@ def check(content: bytes) -> None:
             assert list(folder.glob("*.corrupt"))
 
 
-def damage_row(column: str, value: object) -> Callable[[Path], None]:
-    def damage(file: Path) -> None:
-        with closing(sqlite3.connect(file, isolation_level=None)) as connection:
-            connection.execute(f"UPDATE entries SET {column} = ? WHERE id = 2", (value,))
-
-    return damage
+def damage_row(file: Path, column: str, value: object) -> None:
+    with closing(sqlite3.connect(file, isolation_level=None)) as connection:
+        connection.execute(f"UPDATE entries SET {column} = ? WHERE id = 2", (value,))
 
 
 @pytest.mark.parametrize("value", ["text", "", 7, 1.5, b"\xed\xa0\x80"])
 @pytest.mark.parametrize("column", ["payload", "checksum"])
 def test_a_value_of_another_type_costs_its_own_entry_only(tmp_path: Path, column: str, value: object) -> None:
-    damage_row(column, value)(fill(tmp_path))
+    damage_row(fill(tmp_path), column, value)
     assert drain(tmp_path) == (PAYLOADS[:1] + PAYLOADS[2:], 1)
     [aside] = tmp_path.glob("*.corrupt")
     if column == "checksum":
@@ -117,8 +114,48 @@ def test_text_that_is_no_text(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("moment", ["x", b"y", 2**62, -1.5])
 def test_a_moment_of_another_type_costs_nothing(tmp_path: Path, moment: object) -> None:
-    damage_row("queued_at", moment)(fill(tmp_path))
+    damage_row(fill(tmp_path), "queued_at", moment)
     assert drain(tmp_path) == (PAYLOADS, 0)
+
+
+def break_schema(file: Path) -> None:
+    """Every entry can be read, but the file is not what SQLite wrote."""
+    with closing(sqlite3.connect(file, isolation_level=None)) as connection:
+        connection.execute("CREATE TABLE more (id INTEGER)")
+
+
+@contextmanager
+def files_of_at_most(size: int) -> Iterator[None]:
+    """No file of this process grows beyond so many bytes, as on a full disk."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_rescue_without_room_changes_nothing_and_is_tried_again(tmp_path: Path) -> None:
+    file = fill(tmp_path)
+    break_schema(file)
+    with files_of_at_most(32_768):
+        assert Spool.adopt(tmp_path, QUOTA) == []
+    assert [each.name for each in tmp_path.glob("*.sqlite")] == [file.name]
+    assert not list(tmp_path.glob("*.corrupt"))
+    assert drain(tmp_path) == (PAYLOADS, 1)
+
+
+def test_a_rescue_may_go_beyond_the_quota(tmp_path: Path) -> None:
+    spool = Spool.create(tmp_path, QUOTA)
+    for _ in range(100):
+        spool.append(bytes(5_000))
+    spool.close()
+    break_schema(spool.file)
+    [rescued] = Spool.adopt(tmp_path, 1)  # it was lowered, to less than what waits
+    assert rescued.depth().entries == 100
+    with pytest.raises(SpoolFullError):
+        rescued.append(bytes(5_000))
+    rescued.close()
 
 
 def test_what_was_set_aside_is_deleted_after_a_month(tmp_path: Path) -> None:

@@ -2,12 +2,15 @@
 
 import datetime as dt
 import threading
+from collections.abc import Callable
 
+import pytest
 from sqlalchemy import text
 
 from app.operations import expiry, forget
 from app.rollups import worker as rollups
-from app.rollups.recomputation import BY_INDEX, MANY, analyze_unknown, contribute
+from app.rollups.rebuild import rebuild
+from app.rollups.recomputation import BY_INDEX, MANY, UNKNOWN_ROWS, contribute
 from app.rollups.worker import Worker
 from app.store.rollup_tables import NOBODY
 from tests.faults.ledger import wait_until
@@ -135,22 +138,38 @@ def test_a_forgotten_id_leaves_the_rollups(ledger: Ledger) -> None:
     assert ledger.unit_days() == oracle.recompute(remaining)
 
 
-def test_a_step_reads_sessions_by_their_index_in_a_partition_that_is_new(ledger: Ledger) -> None:
-    """The planner knows nothing of it, and the primary key of two weeks looks as good as the index on session keys."""
+def run_in_its_thread(url: str, is_done: Callable[[], bool]) -> None:
+    worker = Worker(url)
+    worker.start()
+    wait_until(is_done, "the worker has looked")
+    worker.stop()
+
+
+def rebuild_all(url: str, _is_done: Callable[[], bool]) -> None:
+    with Worker(url).engine.connect() as connection:
+        rebuild(connection, None, lambda _done, _total: None)
+
+
+@pytest.mark.parametrize("roll_up", [run_in_its_thread, rebuild_all])
+def test_a_new_partition_is_analyzed_and_its_sessions_are_read_by_their_index(
+    ledger: Ledger, roll_up: Callable[[str, Callable[[], bool]], None]
+) -> None:
+    """Before, the primary key of two weeks looks as good as the index on session keys."""
     ledger.write([fleet(500)])
     [(partition,)] = ledger.query("SELECT DISTINCT CAST(CAST(tableoid AS regclass) AS text) FROM events")
     with ledger.engine.begin() as connection:
+        connection.exec_driver_sql(f"ALTER TABLE {partition} SET (autovacuum_enabled = false)")
         connection.exec_driver_sql(f"DELETE FROM pg_statistic WHERE starelid = '{partition}'::regclass")
-    wait_until(
-        lambda: (
-            ledger.query("SELECT pg_stat_get_live_tuples(CAST(:name AS regclass))", name=partition)[0][0]
-            > 1000
-        ),
-        "the rows are counted",
-    )
-    analyze_unknown(ledger.connection)
-    statistics = "SELECT count(*) FROM pg_stats WHERE tablename = :name AND attname = 'session_key'"
-    assert ledger.query(statistics, name=partition) == [(1,)]
+    rows = "SELECT pg_stat_get_live_tuples(CAST(:name AS regclass))"
+    wait_until(lambda: ledger.query(rows, name=partition)[0][0] > UNKNOWN_ROWS, "the rows are counted")
+
+    def is_known() -> bool:
+        columns = ledger.query("SELECT attname FROM pg_stats WHERE tablename = :name", name=partition)
+        return ("session_key",) in columns
+
+    assert not is_known()
+    roll_up(ledger.url, is_known)
+    assert is_known()
     with ledger.connection.begin():
         ledger.connection.exec_driver_sql(
             "INSERT INTO marks SELECT bucket, session_key, NULL, min(occurred_at), max(occurred_at), false"
