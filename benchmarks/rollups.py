@@ -14,7 +14,7 @@ from rich.table import Table
 from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.pool import NullPool
 
-from app.rollups.recomputation import BY_INDEX, contribute, prepare, query
+from app.rollups.recomputation import BY_INDEX, fill, prepare, query
 from app.rollups.worker import MARKS, Worker
 from app.store.embedded import open_server
 from app.store.rollup_tables import NOBODY
@@ -89,7 +89,8 @@ def scans(url: str) -> list[str]:
         buckets = list(range(256))
         connection.execute(query("take_marks"), {"buckets": buckets, "postponed": [], "marks": MARKS})
         connection.execute(text(BY_INDEX))
-        plan = connection.execute(text(f"EXPLAIN {contribute().text}"), {"nobody": NOBODY}).scalars()
+        signals = fill("signals", "accepted", "refused").text
+        plan = connection.execute(text(f"EXPLAIN {signals}"), {"nobody": NOBODY}).scalars()
         found = [
             line.strip() for line in plan if "Seq Scan on events" in line or "Seq Scan on rejections" in line
         ]

@@ -12,13 +12,17 @@ from sqlalchemy import Connection, TextClause, text
 
 from app.store.rollup_tables import NOBODY
 
-STAGES: Final = ("accepted", "refused", "attempts")
 NUMBERING: Final = ("number_routes", "number_environments", "number_failures")
-# The planner knows nothing of the marks, and a scan of events in their place would grow with history.
+# The planner knows nothing of this connection's tables. A scan of events in the place of the marks would grow with
+# history; a look at routes and environments for each of thousands of signals costs six times as much as hashing them.
 BY_INDEX: Final = (
     "SET LOCAL enable_seqscan = off; SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off"
 )
-AS_PLANNED: Final = "RESET enable_seqscan; RESET enable_hashjoin; RESET enable_mergejoin"
+BY_HASH: Final = "RESET enable_seqscan; RESET enable_hashjoin; SET LOCAL enable_nestloop = off"
+AS_PLANNED: Final = (
+    "RESET enable_seqscan; RESET enable_hashjoin; RESET enable_mergejoin; RESET enable_nestloop"
+)
+MANY_SIGNALS: Final = 1_000  # from which on hashing pays
 SINCE_EVER: Final = "-infinity"
 UNKNOWN_ROWS: Final = 1_000  # from which on a partition without statistics gets some
 MANY: Final = (
@@ -55,12 +59,19 @@ def recompute(connection: Connection, since: dt.date | None = None) -> int:
     day = {"since": SINCE_EVER if since is None else since.isoformat()}
     connection.execute(text(BY_INDEX))
     connection.execute(query("mark_accepted"))
-    connection.execute(contribute(), {"nobody": NOBODY})
+    signals = connection.execute(fill("signals", "accepted", "refused"), {"nobody": NOBODY}).rowcount
     connection.execute(query("take_attempts"), day)
+    many = signals >= MANY_SIGNALS
+    connection.execute(text(BY_HASH if many else AS_PLANNED))
+    # A prepared plan outlives the settings that it was made under; another text has a plan of its own.
+    contribute = fill("contributions", "attempts", remark="-- of many signals" if many else "-- of few")
+    rows = connection.execute(contribute, day).rowcount
+    if connection.execute(query("has_unknown")).scalar():
+        for name in NUMBERING:
+            connection.execute(query(name))
+        connection.execute(text("TRUNCATE contributions"))
+        rows = connection.execute(contribute, day).rowcount
     connection.execute(text(AS_PLANNED))
-    for name in NUMBERING:
-        connection.execute(query(name))
-    rows = connection.execute(query("number_contributions"), day).rowcount
     connection.execute(query("add_attempts"))
     connection.execute(query("add_differences"))
     connection.execute(query("delete_empty"))
@@ -68,10 +79,10 @@ def recompute(connection: Connection, since: dt.date | None = None) -> int:
 
 
 @cache
-def contribute() -> TextClause:
-    """The statement that computes contributions: each stage reads the ones before it by name."""
-    steps = ",\n".join(f"{stage} AS (\n{read_sql(stage)})" for stage in STAGES)
-    return text(f"INSERT INTO contributions\nWITH {steps}\n{read_sql('contributions')}")
+def fill(table: str, *stages: str, remark: str = "") -> TextClause:
+    """The statement that fills a table of `workspace.sql` by the query of its name, which reads stages by theirs."""
+    steps = ",\n".join(f"{stage} AS (\n{read_sql(stage)})" for stage in stages)
+    return text(f"INSERT INTO {table} {remark}\nWITH {steps}\n{read_sql(table)}")
 
 
 @cache

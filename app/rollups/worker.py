@@ -34,7 +34,11 @@ WORTH_A_REST: Final = 0.05  # seconds
 
 
 class Worker:
-    """The thread of one process."""
+    """The thread of one process.
+
+    Its transactions end with COMMIT, also those that only read: psycopg forgets its prepared statements at a ROLLBACK, and
+    planning 20 partitions anew takes ten times as long as recomputing a few sessions (26 ms, 2 ms).
+    """
 
     def __init__(self, url: str) -> None:
         """Work on the database at `url`."""
@@ -88,7 +92,7 @@ class Worker:
         claimed = connection.execute(query("claim_buckets"), {"buckets": BUCKETS, "postponed": postponed})
         buckets = list(claimed.scalars())
         if not buckets:
-            connection.rollback()
+            connection.commit()
             return 0
         taken = {"buckets": buckets, "postponed": postponed, "marks": MARKS}
         sessions = connection.execute(query("take_marks"), taken).rowcount
@@ -116,7 +120,7 @@ class Worker:
 def observe_lag(connection: Connection) -> None:
     """Set the gauge of the lag, and end the transaction."""
     oldest = connection.execute(query("oldest_mark")).scalar()
-    connection.rollback()
+    connection.commit()
     instruments.LAG.set(
         0.0 if oldest is None else max(0.0, (dt.datetime.now(dt.UTC) - oldest).total_seconds())
     )

@@ -5,12 +5,14 @@ what a recomputation from the definitions gives.
 import datetime as dt
 import random
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import event
 
+from app.rollups import recomputation
 from app.rollups.rebuild import rebuild
 from tests.reports.rows import NOW, Stored, refuse, sync
 from tests.rollups import oracle
@@ -96,16 +98,18 @@ def kill_at(ledger: Ledger, statement: int) -> None:
     rows=st.lists(stored_rows(), max_size=30),
     shuffled=st.randoms(use_true_random=False),
     kills=st.lists(st.integers(1, 40), max_size=4),
+    many=st.sampled_from([1, recomputation.MANY_SIGNALS]),
 )
 def test_any_order_duplicates_and_kills_leave_the_recomputation(
-    ledger: Ledger, rows: list[Stored], shuffled: random.Random, kills: list[int]
+    ledger: Ledger, rows: list[Stored], shuffled: random.Random, kills: list[int], many: int
 ) -> None:
     ledger.clear()
-    for batch in in_batches(rows, shuffled):
-        ledger.write([batch])
-        if shuffled.random() < 0.5:
-            kill_at(ledger, kills.pop()) if kills else ledger.roll_up()
-    ledger.roll_up()
+    with patch.object(recomputation, "MANY_SIGNALS", many):
+        for batch in in_batches(rows, shuffled):
+            ledger.write([batch])
+            if shuffled.random() < 0.5:
+                kill_at(ledger, kills.pop()) if kills else ledger.roll_up()
+        ledger.roll_up()
     assert ledger.unit_days() == oracle.recompute(rows)
     assert ledger.query("SELECT count(*) FROM dirty_sessions") == [(0,)]
 

@@ -1,5 +1,5 @@
 -- Puts what the marked sessions contribute now into `attempts`.
--- Grain: that of `attempts`. Reads: the table `numbered` of this connection.
+-- Grain: that of `attempts`. Reads: the table `contributions` of this connection.
 INSERT INTO attempts (
     settles_at, day, route, environment, bucket, failure, session_key, unit, application_hash,
     records, succeeded, failed, canceled, open, orphans, from_ledger, first_runs, corrected
@@ -7,4 +7,4 @@ INSERT INTO attempts (
 SELECT
     settles_at, day, route, environment, bucket, failure, session_key, unit, application_hash,
     records, succeeded, failed, canceled, open, orphans, from_ledger, first_runs, corrected
-FROM numbered
+FROM contributions

@@ -1,6 +1,6 @@
 -- Adds (new - old) to `unit_days`, in key order.
 -- Grain: that of `unit_days`. Index: its primary key.
--- Reads: the tables `numbered` and `retracted` of this connection.
+-- Reads: the tables `contributions` and `retracted` of this connection.
 INSERT INTO unit_days (
     day, route, environment, bucket, failure, unit, application_hash,
     records, succeeded, failed, canceled, open, orphans, from_ledger, first_runs, corrected
@@ -13,7 +13,7 @@ FROM (
     SELECT
         day, route, environment, bucket, failure, unit, application_hash,
         records, succeeded, failed, canceled, open, orphans, from_ledger, first_runs, corrected
-    FROM numbered
+    FROM contributions
     UNION ALL
     SELECT
         day, route, environment, bucket, failure, unit, application_hash,

@@ -1,18 +1,26 @@
 -- Gives new environments their numbers, as number_routes.sql.
 -- Grain: one row an environment. Index: environments_words_key.
--- Reads: the table `contributions` of this connection.
+-- Reads: the table `signals` of this connection.
+--
+-- prerelease: anything but N.N.N and N.N.N.postN, and 0.0.0; a version that was withheld is taken for a release. It
+-- follows from the version, so nothing is looked up by it.
 INSERT INTO environments (
     version, python_version, os, ci, notebook_runtime, source_executor_type, destination_executor_type, prerelease
 )
-SELECT DISTINCT
-    version, python_version, os, ci, notebook_runtime, source_executor_type, destination_executor_type, prerelease
-FROM contributions AS c
-WHERE NOT EXISTS (
-    SELECT FROM environments AS e
-    WHERE (e.version, e.python_version, e.os, e.ci, e.notebook_runtime, e.source_executor_type,
-           e.destination_executor_type, e.prerelease)
-        = (c.version, c.python_version, c.os, c.ci, c.notebook_runtime, c.source_executor_type,
-           c.destination_executor_type, c.prerelease)
-)
-ORDER BY version, python_version, os, ci, notebook_runtime, source_executor_type, destination_executor_type, prerelease
+SELECT
+    version, python_version, os, ci, notebook_runtime, source_executor_type, destination_executor_type,
+    version <> '' AND (version = '0.0.0' OR version !~ '^[0-9]+\.[0-9]+\.[0-9]+(\.post[0-9]+)?$')
+FROM (
+    SELECT DISTINCT
+        version, python_version, os, ci, notebook_runtime, source_executor_type, destination_executor_type
+    FROM signals AS s
+    WHERE NOT EXISTS (
+        SELECT FROM environments AS e
+        WHERE (e.version, e.python_version, e.os, e.ci, e.notebook_runtime, e.source_executor_type,
+               e.destination_executor_type)
+            = (s.version, s.python_version, s.os, s.ci, s.notebook_runtime, s.source_executor_type,
+               s.destination_executor_type)
+    )
+) AS unknown
+ORDER BY version, python_version, os, ci, notebook_runtime, source_executor_type, destination_executor_type
 ON CONFLICT DO NOTHING

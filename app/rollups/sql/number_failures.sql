@@ -1,6 +1,6 @@
 -- Gives new exception classes their numbers: the definition of the failure classes.
 -- Grain: one row an exception class, the empty one for failures that named none. Index: failures_exception_class_key.
--- Reads: the table `contributions` of this connection.
+-- Reads: the table `signals` of this connection.
 INSERT INTO failures (exception_class, failure_class)
 SELECT DISTINCT
     exception_class,
@@ -22,8 +22,8 @@ SELECT DISTINCT
         WHEN exception_class LIKE 'AirbyteConnector%' THEN 'connector'
         ELSE 'other'
     END
-FROM contributions AS c
+FROM signals AS s
 WHERE exception_class IS NOT NULL
-  AND NOT EXISTS (SELECT FROM failures AS f WHERE f.exception_class = c.exception_class)
+  AND NOT EXISTS (SELECT FROM failures AS f WHERE f.exception_class = s.exception_class)
 ORDER BY exception_class
 ON CONFLICT DO NOTHING

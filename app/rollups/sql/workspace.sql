@@ -7,38 +7,33 @@ CREATE TEMPORARY TABLE IF NOT EXISTS marks (
     upper timestamptz NOT NULL,
     late boolean NOT NULL
 ) ON COMMIT DELETE ROWS;
-CREATE TEMPORARY TABLE IF NOT EXISTS contributions (
+CREATE TEMPORARY TABLE IF NOT EXISTS signals (
     bucket smallint NOT NULL,
     session_key uuid NOT NULL,
-    day date NOT NULL,
+    message_key uuid NOT NULL,
     unit uuid NOT NULL,
     application_hash uuid NOT NULL,
-    event text NOT NULL,
+    happened_at timestamptz NOT NULL,
+    number_of_records bigint,
+    event event_name NOT NULL,
+    state event_state NOT NULL,
+    corrected boolean NOT NULL,
+    first_run boolean NOT NULL,
+    refused boolean NOT NULL,
+    ci boolean NOT NULL,
     lane text NOT NULL,
     source_name text NOT NULL,
     source_version text NOT NULL,
     destination_name text NOT NULL,
     destination_version text NOT NULL,
     cache_type text NOT NULL,
-    ci boolean NOT NULL,
-    prerelease boolean NOT NULL,
     version text NOT NULL,
     python_version text NOT NULL,
     os text NOT NULL,
     notebook_runtime text NOT NULL,
     source_executor_type text NOT NULL,
     destination_executor_type text NOT NULL,
-    exception_class text,
-    settles_at timestamptz NOT NULL,
-    records bigint NOT NULL,
-    succeeded integer NOT NULL,
-    failed integer NOT NULL,
-    canceled integer NOT NULL,
-    open integer NOT NULL,
-    orphans integer NOT NULL,
-    from_ledger integer NOT NULL,
-    first_runs integer NOT NULL,
-    corrected integer NOT NULL
+    exception_class text
 ) ON COMMIT DELETE ROWS;
-CREATE TEMPORARY TABLE IF NOT EXISTS numbered (LIKE attempts) ON COMMIT DELETE ROWS;
+CREATE TEMPORARY TABLE IF NOT EXISTS contributions (LIKE attempts) ON COMMIT DELETE ROWS;
 CREATE TEMPORARY TABLE IF NOT EXISTS retracted (LIKE unit_days) ON COMMIT DELETE ROWS;
