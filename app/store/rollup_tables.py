@@ -128,7 +128,8 @@ failures = Table(
 )
 
 # What a session contributed to `unit_days`, at the same grain. `settles_at`: its open attempts are in flight until 24 h
-# after the latest time of their pair. A row without a session stands under its message key.
+# after the latest time of their pair. A row without a session stands under its message key. No primary key: eight columns of
+# an index for nothing, since whoever adds a session's rows has just deleted all it had, its bucket locked.
 attempts = Table(
     "attempts",
     metadata,
@@ -140,9 +141,7 @@ attempts = Table(
     small("failure"),
     *(pseudonym(name) for name in ("session_key", "unit", "application_hash")),
     *sums(),
-    PrimaryKeyConstraint(
-        *("bucket", "session_key", "day", "unit", "route", "environment", "failure", "application_hash")
-    ),
+    Index("attempts_session_key_idx", "bucket", "session_key"),
     Index("attempts_settles_at_idx", "settles_at", postgresql_where=text("open > 0")),
     Index("attempts_day_idx", "day", postgresql_using="brin"),
 )

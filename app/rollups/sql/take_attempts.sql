@@ -1,5 +1,5 @@
 -- Takes what the marked sessions contributed so far out of `attempts`, as negative sums, into the table `retracted`.
--- Grain: that of `attempts`. Index: its primary key (bucket, session_key, …).
+-- Grain: that of `attempts`. Index: attempts_session_key_idx.
 -- Reads: `marks`. Parameter: since (days before are left alone).
 WITH taken AS (
     DELETE FROM attempts AS a USING marks AS m
