@@ -78,7 +78,8 @@ def parse_moment(text: object) -> dt.datetime:
     ):
         try:
             moment = dt.datetime.fromisoformat(text)
-            moment = moment.replace(tzinfo=dt.UTC) if moment.tzinfo is None else moment.astimezone(dt.UTC)
+            if moment.tzinfo is not dt.UTC:
+                moment = moment.replace(tzinfo=dt.UTC) if moment.tzinfo is None else moment.astimezone(dt.UTC)
         except (ValueError, OverflowError):
             pass
         else:

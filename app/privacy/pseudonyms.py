@@ -20,6 +20,7 @@ CROCKFORD: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 ULID: Final = re.compile("[0-7][0-9A-HJKMNP-TV-Z]{25}")
 FROM_CROCKFORD: Final = str.maketrans(CROCKFORD, "0123456789ABCDEFGHIJKLMNOPQRSTUV")
 DIGIT_PAIRS: Final = [a + b for a in CROCKFORD for b in CROCKFORD]  # of 10 bits each
+DIGIT_TRIPLES: Final = [a + b for a in DIGIT_PAIRS for b in CROCKFORD]  # of 15 bits each
 BLOCK_BYTES: Final = 64  # of SHA-256
 INNER_PAD, OUTER_PAD = (bytes(byte ^ pad for byte in range(256)) for pad in (0x36, 0x5C))
 WEEK_MS: Final = 7 * 24 * 3600 * 1000
@@ -50,22 +51,17 @@ def event_id(occurred_at: dt.datetime, message_key: bytes) -> str:
 
 
 def as_ulid(milliseconds: int, digest: bytes) -> str:
-    """A time in milliseconds since 1970 and the first 80 bits of a digest as a ULID."""
+    """A time in milliseconds since 1970 and the first 80 bits of a digest as a ULID.
+
+    Spelled out, and three digits at a time: a loop over the 26 costs three times as much, and every event gets one.
+    """
+    two, three = DIGIT_PAIRS, DIGIT_TRIPLES
     high, low = int.from_bytes(digest[:5]), int.from_bytes(digest[5:10])
-    return time_digits(milliseconds) + forty_bits(high) + forty_bits(low)
-
-
-def time_digits(milliseconds: int) -> str:
-    """The first ten digits of a ULID."""
-    pairs = DIGIT_PAIRS
-    return pairs[milliseconds >> 40] + forty_bits(milliseconds & 0xFF_FFFF_FFFF)
-
-
-def forty_bits(number: int) -> str:
-    """Eight digits. Small numbers, and no loop: the digits of a whole ULID at once cost three times as much."""
-    pairs = DIGIT_PAIRS
     return (
-        pairs[number >> 30] + pairs[number >> 20 & 1023] + pairs[number >> 10 & 1023] + pairs[number & 1023]
+        f"{two[milliseconds >> 40]}{three[milliseconds >> 25 & 0x7FFF]}{three[milliseconds >> 10 & 0x7FFF]}"
+        f"{two[milliseconds & 0x3FF]}"
+        f"{three[high >> 25]}{three[high >> 10 & 0x7FFF]}{two[high & 0x3FF]}"
+        f"{three[low >> 25]}{three[low >> 10 & 0x7FFF]}{two[low & 0x3FF]}"
     )
 
 
