@@ -62,8 +62,26 @@ def is_rolled_up(url: str) -> bool:
         return not connection.execute(text("SELECT EXISTS (SELECT FROM dirty_sessions)")).scalar()
 
 
+# Of sessions of which nothing was refused: their ends and their starts of syncs, once from the events, once as rolled up.
+SIGNALS = """
+    WITH whole AS (
+        SELECT session_key FROM events WHERE session_key IS NOT NULL
+        EXCEPT SELECT session_key FROM rejections
+    )
+    SELECT
+        (SELECT count(*) FROM events JOIN whole USING (session_key) WHERE state <> 'started'),
+        (SELECT count(*) FROM events JOIN whole USING (session_key) WHERE event = 'sync' AND state = 'started'),
+        (SELECT sum(succeeded + failed + canceled) FROM attempts JOIN whole USING (session_key)),
+        (SELECT sum(succeeded + failed + canceled + open - orphans)
+         FROM attempts JOIN whole USING (session_key) JOIN routes ON routes.id = route WHERE routes.event = 'sync')
+"""
+
+
 def check_rollups(url: str) -> None:
-    """What was rolled up while everything was killed is what a rebuild makes of the events."""
+    """What was rolled up while everything was killed is what a rebuild makes of the events, and counts each of them once."""
+    ends, starts, counted_ends, counted_starts = signals(url)
+    assert ends and starts, "the load signalled nothing"
+    assert (counted_ends, counted_starts) == (ends, starts), "attempts are not what the events say"
     before = rolled_up(url)
     with open_admin_engine(url).connect() as connection:
         rebuild(connection, None, lambda _done, _total: None)
@@ -71,15 +89,22 @@ def check_rollups(url: str) -> None:
     assert rolled_up(url) == before
 
 
-def rolled_up(url: str) -> set[tuple[Any, ...]]:
-    """Every row of the rollups."""
+def signals(url: str) -> tuple[int, ...]:
+    """What `SIGNALS` counts."""
     engine = create_engine(url, poolclass=NullPool)
     with engine.connect() as connection:
-        return {
+        return tuple(int(number) for number in connection.execute(text(SIGNALS)).one())
+
+
+def rolled_up(url: str) -> Counter[tuple[Any, ...]]:
+    """Every row of the rollups, and how often it is there."""
+    engine = create_engine(url, poolclass=NullPool)
+    with engine.connect() as connection:
+        return Counter(
             (table, *row)
             for table in ("attempts", "unit_days")
             for row in connection.execute(text(f"SELECT * FROM {table}"))
-        }
+        )
 
 
 def ids(url: str, table: str) -> list[str]:
