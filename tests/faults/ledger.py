@@ -80,7 +80,8 @@ SIGNALS = """
 def check_rollups(url: str) -> None:
     """What was rolled up while everything was killed is what a rebuild makes of the events, and counts each of them once."""
     ends, starts, counted_ends, counted_starts = signals(url)
-    assert ends and starts, "the load signalled nothing"
+    assert ends, "no attempt ended"
+    assert starts, "no sync started"
     assert (counted_ends, counted_starts) == (ends, starts), "attempts are not what the events say"
     before = rolled_up(url)
     with open_admin_engine(url).connect() as connection:
