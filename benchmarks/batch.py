@@ -26,7 +26,7 @@ from benchmarks.servers import WRITE_KEY, Server, machine_cpu, run_service
 
 BATCH_EVENTS: Final = 500
 BATCHES_A_SECOND: Final = 60  # bodies made ahead for each second of load; more than the service takes
-CASES: Final = ((1, (1, 8)), (2, (8,)))  # workers, and over how many connections
+CASES: Final = ((1, (1, 8)), (2, (16,)))  # workers, and over how many connections
 EXAMPLE: Final = "Example: python3 dev.py bench batch --seconds 5"
 
 

@@ -17,8 +17,9 @@ Place = str | Callable[..., object]
 TERMS: Final[Mapping[str, Place]] = {
     "lane": "app.rollups/sql/accepted.sql",
     "refused events": "app.rollups/sql/refused.sql",
+    "signal": "app.rollups/sql/signals.sql",
     "attempt": "app.rollups/sql/attempts.sql",
-    "day, unit": "app.rollups/sql/contributions.sql",
+    "day": "app.rollups/sql/contributions.sql",
     "failure class": "app.rollups/sql/number_failures.sql",
     "in flight": "app.reports/sql/scope.sql",
     "unit": "app.reports/sql/units.sql",

@@ -53,5 +53,5 @@ FUNNEL: Final = Report(
     sorts={"step": "step"},
     default_sort="step",
     note="Users, not attempts; whoever was seen in a later step has survived the earlier ones. Today is provisional.",
-    terms=("lane", "attempt", "day, unit"),
+    terms=("lane", "signal", "attempt", "day"),
 )
