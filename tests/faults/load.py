@@ -14,6 +14,8 @@ import httpx
 
 from tests.samples import SESSION, basic, clean_event, spoil
 
+STATES = ("started", "succeeded", "started", "failed")  # of a session, one after another
+
 
 @dataclass
 class Account:
@@ -106,9 +108,10 @@ class Sender(threading.Thread):
         return event
 
     def numbered(self, number: int) -> dict[str, Any]:
-        """The n-th event of this sender; a session has four, as it has two syncs."""
+        """The n-th event of this sender; a session has four, of two syncs."""
         session = f"{SESSION[:16]}{self.seed % 1000:03d}{number // 4:07d}"
-        return clean_event(number_of_records=number, session_id=session) | {
+        state = STATES[number % len(STATES)]
+        return clean_event(number_of_records=number, session_id=session, state=state) | {
             "messageId": f"{self.seed}-{number}"
         }
 
