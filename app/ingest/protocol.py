@@ -11,7 +11,9 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 REQUEST_SECONDS: Final = 10.0  # from its first byte to its last; PyAirbyte's requests are one or two segments
 HEADER_BYTES: Final = 32 * 1024
 CONNECTIONS: Final = 4_000  # a process; each costs about 10 KB
-PIECE_BYTES: Final = 64 * 1024  # more is sent at once: a report may be written without a pause
+# More is sent at once: a report may be written without a pause.
+PIECE_BYTES: Final = 64 * 1024
+PIECES: Final = 16
 OTHER_FILES: Final = 200  # descriptors that a process needs for everything else
 
 OVERLOADED: Final = (
@@ -53,7 +55,7 @@ class WholeAnswers:
         if not self.written:
             self.loop.call_soon(self.flush)
         self.written.append(data)
-        if len(data) > PIECE_BYTES:
+        if len(data) > PIECE_BYTES or len(self.written) == PIECES:
             self.flush()
 
     def flush(self) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from app.ingest.protocol import PIECE_BYTES, WholeAnswers
+from app.ingest.protocol import PIECE_BYTES, PIECES, WholeAnswers
 from tests.conftest import Service
 from tests.samples import basic, clean_event
 
@@ -55,6 +55,7 @@ async def tell(pieces: list[bytes], *, close: bool = False) -> list[bytes]:
             [b"head" + b"x" * (PIECE_BYTES + 1), b"end", b"next"],
             id="much, at once",
         ),
+        pytest.param([b"x"] * (PIECES + 1), [b"x" * PIECES, b"x", b"next"], id="many, at once"),
     ],
 )
 def test_what_is_written_in_one_turn_is_one_piece(pieces: list[bytes], sent: list[bytes]) -> None:
