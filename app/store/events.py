@@ -131,6 +131,9 @@ def assign(verdicts: Sequence[Verdict], rows: Sequence[tuple[Any, ...]]) -> list
     """The outcomes of verdicts from what the statement returned: the keys of what was new, one after another in one value;
     and key, time and fate of what was not stored.
     """
+    told = [outcome_of(verdict, fresh=True) for verdict in verdicts]
+    if len(rows) == 1 and len(rows[0][0] or b"") == KEY_BYTES * told.count("accepted"):
+        return told  # all that was not refused was new, as nearly always
     fresh: Counter[bytes] = Counter()
     fates: dict[tuple[bytes, dt.datetime], str] = {}
     for keys, occurred_at, fate in rows:
