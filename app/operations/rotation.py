@@ -86,6 +86,10 @@ def check_quiet(connection: Connection, spool: Path) -> None:
         raise TelemetryError(
             f"Events wait in the spool {spool}: start the service, let it drain, stop it, and run this again."
         )
+    if any(spool.glob("*.corrupt*")):
+        raise TelemetryError(
+            f"Damaged files were set aside in {spool}, and bear the old key: delete them, and run this again."
+        )
 
 
 def wrap_everything(connection: Connection, key: bytes) -> int:

@@ -143,15 +143,20 @@ def test_a_wrong_key_refuses_to_start(make_service: ServiceFactory, environment:
     assert service.run("keys", "rotate-hash").returncode == 1
 
 
-def test_a_waiting_spool_holds_the_rotation_back(make_service: ServiceFactory) -> None:
+def test_a_waiting_spool_and_damaged_ones_hold_the_rotation_back(make_service: ServiceFactory) -> None:
     service = make_service()
     service.stop()
-    (service.data_dir / "spool").mkdir(parents=True, exist_ok=True)
-    (service.data_dir / "spool" / "01M831Y67Z4Z89BH0DGHDMT1M9.sqlite").touch()
+    spool = service.data_dir / "spool"
+    spool.mkdir(parents=True, exist_ok=True)
     service.environment["TELEMETRY_HASH_KEY_ROTATIONS"] = NEW
-    refused = service.run("keys", "rotate-hash")
-    assert refused.returncode == 1
-    assert "spool" in refused.stderr
+    for name, said in (("sqlite", "wait in the spool"), ("corrupt-wal", "set aside in")):
+        file = spool / f"01M831Y67Z4Z89BH0DGHDMT1M9.{name}"
+        file.touch()
+        refused = service.run("keys", "rotate-hash")
+        assert refused.returncode == 1
+        assert f"{said} {spool}" in refused.stderr
+        file.unlink()
+    assert service.run("keys", "rotate-hash").returncode == 0
 
 
 def test_wrapping_is_what_the_next_keys_give() -> None:
