@@ -32,6 +32,8 @@ def test_settings_of_a_new_cluster(data_dir: Path) -> None:
         "listen_addresses": "",
         "fsync": "on",
         "data_checksums": "on",
+        "wal_segment_size": "4MB",
+        "min_wal_size": "256MB",
         "server_encoding": "UTF8",
         "max_parallel_workers_per_gather": "0",
         "jit": "off",

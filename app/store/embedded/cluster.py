@@ -19,6 +19,7 @@ DATABASE: Final = "telemetry"
 DESCRIPTORS: Final = Path("/proc/self/fd")
 FIRST_WITH_BUILTIN_LOCALE: Final = 17
 PRIVATE: Final = 0o700
+WAL_SEGMENT_MB: Final = 4
 
 
 @contextmanager
@@ -80,8 +81,11 @@ def _initialise(binaries: Binaries, account: Account, descriptor: int, path: str
 
 
 def _options(major: int) -> list[str]:
-    """C.UTF-8 of Postgres itself where there is one: an upgrade of the C library then never reorders an index."""
-    options = ["-E", "UTF8", "--locale=C", "--data-checksums"]
+    """C.UTF-8 of Postgres itself where there is one: an upgrade of the C library then never reorders an index.
+
+    Small segments of WAL, because a commit waits while the next one is made: 13 ms for 16 MB, 4 ms for 4 MB.
+    """
+    options = ["-E", "UTF8", "--locale=C", "--data-checksums", f"--wal-segsize={WAL_SEGMENT_MB}"]
     if major >= FIRST_WITH_BUILTIN_LOCALE:
         options += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
     return options

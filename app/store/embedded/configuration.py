@@ -35,6 +35,7 @@ SETTINGS: Final = {
     "shared_buffers": "128MB",
     "max_connections": "100",
     "max_wal_size": "1GB",
+    "min_wal_size": "256MB",  # so much is kept to be written again: making it anew, commits wait
 }
 
 
