@@ -19,6 +19,7 @@ from app.store.events import Batch, insert
 log = structlog.get_logger()
 
 LEFT_BEHIND_AT_MOST: Final = 3
+JUST_NOW: Final = 5.0  # seconds after a fault in which nobody should rely on Postgres
 LEFT_BEHIND_SECONDS: Final = 20.0  # after that nobody is there; a server that hangs ends a statement after 2
 
 
@@ -34,6 +35,12 @@ class Committer:
         self.engine = engine
         self.connection: AsyncConnection | None = None
         self.left_behind: set[asyncio.Task[list[str]]] = set()
+        self.failed_at = float("-inf")  # if nothing was committed since
+
+    @property
+    def just_failed(self) -> bool:
+        """Whether Postgres did not take the last batch, a moment ago."""
+        return time.monotonic() - self.failed_at < JUST_NOW
 
     async def commit(self, batch: Batch, seconds: float) -> list[str]:
         """Commit a batch; the outcomes of its verdicts, in order. Raises UnavailableError after `seconds` at the latest."""
@@ -41,7 +48,9 @@ class Committer:
             outcomes = await self.attempt(batch, seconds)
         except UnavailableError:
             instruments.UNAVAILABLE.inc()
+            self.failed_at = time.monotonic()
             raise
+        self.failed_at = float("-inf")
         instruments.BATCH_EVENTS.observe(len(outcomes))
         for outcome, number in Counter(outcomes).items():
             instruments.OUTCOMES.labels(outcome).inc(number)

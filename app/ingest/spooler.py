@@ -191,7 +191,8 @@ class Spooler:
         """What `/readyz` says of the spool."""
         depth = self.depth()
         return {
-            "in_use": self.away,
+            # `away` is not enough: a spool that is full and empty lets every batch try Postgres first.
+            "in_use": self.away or self.committer.just_failed,
             "writable": not self.full,
             "entries": depth.entries,
             "bytes": depth.payload_bytes,

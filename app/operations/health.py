@@ -48,7 +48,7 @@ class Probe:
 def create_router(engine: Engine, head: str, describe_spool: Callable[[], dict[str, Any]]) -> APIRouter:
     """The health endpoints of a service on a database at Alembic revision `head`.
 
-    `describe_spool` answers with `in_use` (Postgres did not take the last batch), `writable` and what waits.
+    `describe_spool` answers with `in_use` (Postgres does not take batches, or just failed to), `writable` and what waits.
     """
     router = APIRouter(tags=["operations"])
     probe = Probe(engine, head)

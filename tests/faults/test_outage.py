@@ -1,6 +1,7 @@
 """Postgres is away: everything is answered within the deadline, and arrives afterwards, once."""
 
 import re
+import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -251,6 +252,27 @@ def test_a_full_spool_is_503_and_everything_promised_arrives(
     wait_until(lambda: is_drained(service), "the spool is drained")
     check_books(database_url, account)
     assert readiness(service)["status"] == "ok"
+
+
+def test_readiness_does_not_waver_while_nothing_can_be_kept(
+    start: Callable[..., Service], database_url: str
+) -> None:
+    """A spool that is full and empty has nothing to drain, so every batch tries Postgres first, and in vain."""
+    service = start()
+    spool = service.data_dir / "spool"
+    spool.parent.mkdir(exist_ok=True)
+    shutil.rmtree(spool, ignore_errors=True)
+    spool.touch()  # no folder, so no room
+    engine = create_engine(database_url, poolclass=NullPool)
+    with engine.begin() as connection:
+        connection.execute(text("LOCK TABLE events IN ACCESS EXCLUSIVE MODE"))
+        for number in range(3):
+            assert post(service, number).status_code == 503
+            seen = [readiness(service) for _ in range(10)]
+            assert {(body["status"], body["database"]) for body in seen} == {("unavailable", "ok")}
+    spool.unlink()
+    assert post(service, 3).status_code == 200
+    wait_until(lambda: readiness(service)["status"] == "ok", "events can be kept again")
 
 
 def test_readiness_shows_what_waits_with_other_processes(
