@@ -18,8 +18,8 @@ from app.store.events import Batch, insert
 
 log = structlog.get_logger()
 
-LEFT_BEHIND_AT_MOST: Final = 3
 JUST_NOW: Final = 5.0  # seconds after a fault in which nobody should rely on Postgres
+LEFT_BEHIND_AT_MOST: Final = 3
 LEFT_BEHIND_SECONDS: Final = 20.0  # after that nobody is there; a server that hangs ends a statement after 2
 
 
@@ -35,7 +35,7 @@ class Committer:
         self.engine = engine
         self.connection: AsyncConnection | None = None
         self.left_behind: set[asyncio.Task[list[str]]] = set()
-        self.failed_at = float("-inf")  # if nothing was committed since
+        self.failed_at = float("-inf")  # seconds of `time.monotonic`; never, once something was committed since
 
     @property
     def just_failed(self) -> bool:

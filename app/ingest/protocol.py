@@ -11,10 +11,10 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 REQUEST_SECONDS: Final = 10.0  # from its first byte to its last; PyAirbyte's requests are one or two segments
 HEADER_BYTES: Final = 32 * 1024
 CONNECTIONS: Final = 4_000  # a process; each costs about 10 KB
+OTHER_FILES: Final = 200  # descriptors that a process needs for everything else
 # More is sent at once: a report may be written without a pause.
 PIECE_BYTES: Final = 64 * 1024
 PIECES: Final = 16
-OTHER_FILES: Final = 200  # descriptors that a process needs for everything else
 
 OVERLOADED: Final = (
     b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"

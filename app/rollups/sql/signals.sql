@@ -1,6 +1,6 @@
 -- Events and ledger rows of the marked sessions as what they signal, in words: who did what, where, between what.
 -- Grain: one row an event or ledger row.
--- Reads: the stages accepted and refused.
+-- Reads: the stages accepted and refused. Parameter: nobody (the nil UUID).
 --
 -- The empty word is none or withheld; the nil UUID is nobody, and no application. A row without a session (sent by the
 -- oldest releases, or refused for it) stands under its message key: it meets no partner, which might be a stranger's.
