@@ -35,7 +35,7 @@ class Committer:
         self.engine = engine
         self.connection: AsyncConnection | None = None
         self.left_behind: set[asyncio.Task[list[str]]] = set()
-        self.failed_at = float("-inf")  # seconds of `time.monotonic`; never, once something was committed since
+        self.failed_at = float("-inf")  # on the monotonic clock; a commit since then makes it never
 
     @property
     def just_failed(self) -> bool:
