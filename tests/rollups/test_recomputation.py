@@ -4,6 +4,7 @@ what a recomputation from the definitions gives.
 
 import datetime as dt
 import random
+from collections.abc import Callable
 from typing import Any
 from unittest.mock import patch
 
@@ -127,6 +128,20 @@ def test_a_rebuild_reproduces_every_rollup(ledger: Ledger, rows: list[Stored]) -
     rebuild(ledger.connection, None, lambda _done, _total: None)
     assert ledger.unit_days() == kept
     assert ledger.attempts() == contributed
+
+
+@pytest.mark.parametrize("spoil", [dict, refuse], ids=["accepted", "refused"])
+def test_a_check_that_names_a_destination_as_its_source_is_of_that_destination(
+    ledger: Ledger, spoil: Callable[[Stored], Stored]
+) -> None:
+    ledger.write([[spoil(sync("failed", source="destination-csv", cache=None) | {"event": "check"})]])
+    ledger.roll_up()
+    words = "event, lane, source_name, source_version, destination_name, destination_version"
+    found = ledger.query(
+        f"SELECT {words}, source_executor_type, destination_executor_type, failed FROM unit_days"
+        " JOIN routes ON routes.id = route JOIN environments ON environments.id = environment"
+    )
+    assert found == [("check", "write", "", "", "destination-csv", "1.2.3", "", "VenvExecutor", 1)]
 
 
 def test_every_contribution_is_in_the_sums(ledger: Ledger) -> None:
