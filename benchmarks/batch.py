@@ -20,7 +20,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from app.store.embedded import open_server
+from app.postgres import open_server
 from benchmarks.load import list_events
 from benchmarks.servers import WRITE_KEY, Server, machine_cpu, run_service
 

@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy import Connection, Engine, create_engine, text
 
+from app.postgres import open_server
 from app.reports import registry
 from app.reports.model import Report
 from app.reports.parameters import parse
@@ -24,7 +25,6 @@ from app.reports.run import bind, reading, run, statement
 from app.rollups.worker import drain
 from app.store import migrations, partitions
 from app.store.database import open_engine
-from app.store.embedded import open_server
 from benchmarks.storage import demo_events, store
 
 TIMES: Final = 7

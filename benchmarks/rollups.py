@@ -14,9 +14,9 @@ from rich.table import Table
 from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.pool import NullPool
 
+from app.postgres import open_server
 from app.rollups.recomputation import BY_INDEX, fill, prepare, query
 from app.rollups.worker import MARKS, Worker
-from app.store.embedded import open_server
 from app.store.rollup_tables import NOBODY
 from benchmarks.load import find_wrk, measure, write_templates
 from benchmarks.servers import run_service

@@ -19,8 +19,8 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy import create_engine
 
+from app.postgres import open_server
 from app.store import partitions
-from app.store.embedded import open_server
 from benchmarks.load import measure, write_templates
 from benchmarks.paced import Answers, Requests, run_paced
 from benchmarks.servers import Server, machine_cpu, run_service

@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from app.store.embedded import open_server
+from app.postgres import open_server
 from benchmarks.load import Measurement, find_wrk, measure, write_templates
 from benchmarks.servers import Server, run_app, run_service
 

@@ -11,7 +11,8 @@ import psycopg
 import pytest
 from sqlalchemy import make_url
 
-from app.store import embedded, migrations
+from app import postgres
+from app.store import migrations
 from app.store.schema import METADATA
 from tests.service import Service
 
@@ -35,7 +36,7 @@ def cluster_url() -> Iterator[str]:
     """The URL of a Postgres of the test run's own; the database in it is for administration."""
     with (
         tempfile.TemporaryDirectory(prefix="telemetry-tests-") as folder,
-        embedded.open_server(Path(folder), settings=QUICK) as server,
+        postgres.open_server(Path(folder), settings=QUICK) as server,
     ):
         yield server.url
 

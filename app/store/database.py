@@ -11,9 +11,9 @@ from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
+from app.postgres import open_server
 from app.problems import ConfigurationError
 from app.settings import Settings
-from app.store.embedded import open_server
 
 # A write takes milliseconds: one that takes seconds is stuck, and must let go of its locks.
 WRITE_OPTIONS: Final = "-c statement_timeout=2s -c idle_in_transaction_session_timeout=1500ms -c TimeZone=UTC"

@@ -7,7 +7,8 @@ from typing import Any
 import psycopg
 import yaml
 
-from app.store import embedded, migrations
+from app import postgres
+from app.store import migrations
 
 FILE = Path(__file__).parents[2] / "deploy" / "dbt" / "models" / "sources.yml"
 
@@ -35,7 +36,7 @@ def main() -> None:
     """Write the file from a database of its own."""
     with (
         tempfile.TemporaryDirectory(prefix="sources-") as folder,
-        embedded.open_server(Path(folder)) as server,
+        postgres.open_server(Path(folder)) as server,
     ):
         migrations.migrate(server.url)
         with psycopg.connect(server.url.replace("+psycopg", "")) as connection:

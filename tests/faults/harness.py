@@ -16,10 +16,10 @@ from typing import NamedTuple
 
 import psycopg
 
-from app.store.embedded import open_server
-from tests.embedded.processes import find_server_processes, read_command
+from app.postgres import open_server
 from tests.faults.ledger import check_books, check_rollups, is_drained, is_rolled_up, wait_until
 from tests.faults.load import Account, start_senders, stop_senders
+from tests.postgres.processes import find_server_processes, read_command
 from tests.service import Service
 
 DEADLINE_SECONDS = 1.0

@@ -10,7 +10,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from app.store import embedded, migrations
+from app import postgres
+from app.store import migrations
 from tests.conftest import Service, ServiceFactory
 from tests.faults.ledger import check_books, is_drained, readiness, wait_until
 from tests.faults.load import Account, start_senders, stop_senders
@@ -68,7 +69,7 @@ def full(disk: Path) -> Iterator[None]:
 
 def test_postgres_out_of_disk(make_disk: MakeDisk, make_service: ServiceFactory) -> None:
     disk = make_disk(256)
-    with embedded.open_server(disk / "cluster", settings=SMALL) as server:
+    with postgres.open_server(disk / "cluster", settings=SMALL) as server:
         migrations.migrate(server.url)
         service = make_service({"TELEMETRY_DATABASE_URL": server.url})
         account = Account()
@@ -114,7 +115,7 @@ def test_the_spool_out_of_disk(make_disk: MakeDisk, make_service: ServiceFactory
 
 def test_both_out_of_disk(make_disk: MakeDisk, make_service: ServiceFactory) -> None:
     clusters, spools = make_disk(256), make_disk(8)
-    with embedded.open_server(clusters / "cluster", settings=SMALL) as server:
+    with postgres.open_server(clusters / "cluster", settings=SMALL) as server:
         migrations.migrate(server.url)
         service = make_service(
             {"TELEMETRY_DATABASE_URL": server.url, "TELEMETRY_DATA_DIR": str(spools / "data")}

@@ -20,10 +20,10 @@ import httpx
 import psycopg
 import pytest
 
-from app.store import embedded
-from app.store.embedded.binaries import find_wheel
+from app import postgres
+from app.postgres.binaries import find_wheel
 from tests.conftest import Service, ServiceFactory
-from tests.embedded.processes import find_postmaster, find_server_processes, wait_until
+from tests.postgres.processes import find_postmaster, find_server_processes, wait_until
 from tests.privacy.canary import BODIES, MARKER, NEEDLES, POSITIONS, events, search, search_files
 from tests.samples import HASH, USER, basic, clean_event, spoil
 
@@ -232,7 +232,7 @@ def service(make_service: ServiceFactory) -> Service:
 def test_nothing_is_found_again(service: Service, talk: Conversation) -> None:
     refuse_everything(talk)
     knock_everywhere(talk)
-    with embedded.open_server(service.data_dir, create=False) as server:
+    with postgres.open_server(service.data_dir, create=False) as server:
         url = server.url.replace("+psycopg", "")
         break_the_database(talk, url)
         thaw = stop_postgres(service)
@@ -272,7 +272,7 @@ def test_nothing_is_found_again(service: Service, talk: Conversation) -> None:
 
 def test_the_search_finds_what_is_planted(service: Service) -> None:
     planted = spoil("anonymousId", MARKER)
-    with embedded.open_server(service.data_dir, create=False) as server:
+    with postgres.open_server(service.data_dir, create=False) as server:
         url = server.url.replace("+psycopg", "")
         with psycopg.connect(url, autocommit=True) as connection:
             connection.execute("CREATE TABLE planted (value text, id bytea)")

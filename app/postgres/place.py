@@ -7,8 +7,8 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.store.embedded.account import ROOT, Account
-from app.store.embedded.errors import UnsuitablePlaceError
+from app.postgres.account import ROOT, Account
+from app.postgres.errors import UnsuitablePlaceError
 
 FOLDER = "postgres"
 SOCKET_NAME = ".s.PGSQL.5432"

@@ -9,8 +9,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from app.store import embedded
-from tests.embedded.processes import (
+from app import postgres
+from tests.postgres.processes import (
     User,
     find_keeper,
     find_postmaster,
@@ -37,12 +37,12 @@ def count_rows(url: str) -> int:
 
 
 def test_leaving_returns_when_the_server_has_stopped(data_dir: Path) -> None:
-    with embedded.open_server(data_dir) as server:
+    with postgres.open_server(data_dir) as server:
         url = server.url.replace("+psycopg", "")
         write_row(url)
         assert find_server_processes(data_dir)
     assert not find_server_processes(data_dir)
-    with embedded.open_server(data_dir):
+    with postgres.open_server(data_dir):
         assert count_rows(url) == 1
 
 

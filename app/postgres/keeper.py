@@ -118,7 +118,7 @@ def clear_sockets(folder: str, names: list[str]) -> None:
 
 def start(orders: Orders) -> "subprocess.Popen[bytes]":
     """Start the server as our child. It inherits the server lock and the cluster's folder."""
-    return subprocess.Popen(  # noqa: S603 -- the command comes from app.store.embedded.server
+    return subprocess.Popen(  # noqa: S603 -- the command comes from app.postgres.server
         orders.command,
         stdin=subprocess.DEVNULL,
         env=orders.environment,

@@ -6,7 +6,7 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.store.embedded.errors import EmbeddedError
+from app.postgres.errors import EmbeddedError
 
 ROOT = 0
 ORDINARY_ACCOUNTS = ("postgres", "nobody")

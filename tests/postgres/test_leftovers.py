@@ -11,9 +11,9 @@ from urllib.parse import parse_qs, urlsplit
 import psycopg
 import pytest
 
-from app.store import embedded
-from app.store.embedded.account import choose_account
-from tests.embedded.processes import User, find_postmaster, find_server_processes, kill_all, wait_until_gone
+from app import postgres
+from app.postgres.account import choose_account
+from tests.postgres.processes import User, find_postmaster, find_server_processes, kill_all, wait_until_gone
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="finds processes in /proc")
 
@@ -46,7 +46,7 @@ def test_stale_pid_file_that_names_a_live_process(data_dir: Path, bystander: int
     _, _, rest = pid_file.read_text().partition("\n")
     pid_file.write_text(f"{bystander}\n{rest}")
     with (
-        embedded.open_server(data_dir) as server,
+        postgres.open_server(data_dir) as server,
         psycopg.connect(server.url.replace("+psycopg", "")) as connection,
     ):
         assert connection.execute("SELECT * FROM kept").fetchall() == [(1,)]
@@ -56,7 +56,7 @@ def test_stale_pid_file_that_names_a_live_process(data_dir: Path, bystander: int
 def test_pid_file_cut_off_by_a_crash(data_dir: Path, content: str) -> None:
     crash(data_dir)
     (data_dir / "postgres" / "cluster" / "postmaster.pid").write_text(content)
-    with embedded.open_server(data_dir):
+    with postgres.open_server(data_dir):
         assert find_postmaster(data_dir)
 
 
@@ -64,7 +64,7 @@ def test_stale_socket_lock_that_names_a_live_process(data_dir: Path, bystander: 
     lock = crash(data_dir) / ".s.PGSQL.5432.lock"
     _, _, rest = lock.read_text().partition("\n")
     lock.write_text(f"{bystander}\n{rest}")
-    with embedded.open_server(data_dir):
+    with postgres.open_server(data_dir):
         assert find_postmaster(data_dir)
 
 
@@ -72,7 +72,7 @@ def test_half_made_cluster_is_thrown_away(data_dir: Path) -> None:
     leftover = data_dir / "postgres" / "cluster.new-half"
     leftover.mkdir(parents=True)
     (leftover / "PG_VERSION").write_text("18\n")
-    with embedded.open_server(data_dir):
+    with postgres.open_server(data_dir):
         assert not leftover.exists()
 
 

@@ -10,10 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.store.embedded.errors import EmbeddedError, UnsupportedPlatformError
+from app.postgres.errors import EmbeddedError, UnsupportedPlatformError
 
 if TYPE_CHECKING:
-    from app.store.embedded.server import Server
+    from app.postgres.server import Server
 
 __all__ = ["EmbeddedError", "open_server"]
 
@@ -36,7 +36,7 @@ def open_server(
         raise UnsupportedPlatformError(
             "There is no embedded Postgres on Windows: name a database in TELEMETRY_DATABASE_URL, or use WSL."
         )
-    from app.store.embedded.server import Server  # noqa: PLC0415 -- needs fcntl and pwd, which Windows lacks
+    from app.postgres.server import Server  # noqa: PLC0415 -- needs fcntl and pwd, which Windows lacks
 
     server = Server(data_dir, pg_bin, create=create, settings=settings)
     try:

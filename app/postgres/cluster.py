@@ -9,10 +9,10 @@ from pathlib import Path
 from subprocess import CompletedProcess
 from typing import Final
 
-from app.store.embedded.account import Account
-from app.store.embedded.binaries import Binaries, run_as
-from app.store.embedded.errors import ClusterError, UnsuitablePlaceError
-from app.store.embedded.place import Place
+from app.postgres.account import Account
+from app.postgres.binaries import Binaries, run_as
+from app.postgres.errors import ClusterError, UnsuitablePlaceError
+from app.postgres.place import Place
 
 ROLE: Final = "telemetry"
 DATABASE: Final = "telemetry"

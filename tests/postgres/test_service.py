@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from tests.conftest import Service, ServiceFactory
-from tests.embedded.processes import (
+from tests.postgres.processes import (
     find_keeper,
     find_postmaster,
     find_server_processes,

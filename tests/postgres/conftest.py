@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.embedded.processes import User, find_server_processes, kill_all, wait_until_gone
+from tests.postgres.processes import User, find_server_processes, kill_all, wait_until_gone
 
 
 @pytest.fixture

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from app.store.embedded.account import Account
-from app.store.embedded.errors import BinariesError
-from app.store.embedded.place import Place
+from app.postgres.account import Account
+from app.postgres.errors import BinariesError
+from app.postgres.place import Place
 
 OLDEST_MAJOR: Final = 15
 DEBIAN_FOLDERS: Final = Path("/usr/lib/postgresql")

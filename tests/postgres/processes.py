@@ -17,7 +17,7 @@ USER_SCRIPT = """
 import itertools, sys
 from pathlib import Path
 import psycopg
-from app.store import embedded
+from app import postgres
 
 def connect(server):
     while True:  # a server whose keeper was killed still answers for a moment while it shuts down
@@ -27,7 +27,7 @@ def connect(server):
         except psycopg.OperationalError:
             continue
 
-with embedded.open_server(Path(sys.argv[1])) as server:
+with postgres.open_server(Path(sys.argv[1])) as server:
     for line in itertools.chain(["again"], iter(sys.stdin.readline, "")):
         with connect(server) as connection:
             [started] = connection.execute("SELECT pg_postmaster_start_time()::text").fetchone()

@@ -14,13 +14,13 @@ from urllib.parse import quote
 import psycopg
 from psycopg.pq import Ping
 
-from app.store.embedded import keeper, locks
-from app.store.embedded.account import choose_account
-from app.store.embedded.binaries import CLEAN_ENVIRONMENT, find_binaries
-from app.store.embedded.cluster import DATABASE, ROLE, check_cluster, make_cluster, opened_folder
-from app.store.embedded.configuration import server_arguments
-from app.store.embedded.errors import ClusterError, ServerStartError
-from app.store.embedded.place import FOLDER, Place, check_socket_folder, prepare_place, prepare_socket_folder
+from app.postgres import keeper, locks
+from app.postgres.account import choose_account
+from app.postgres.binaries import CLEAN_ENVIRONMENT, find_binaries
+from app.postgres.cluster import DATABASE, ROLE, check_cluster, make_cluster, opened_folder
+from app.postgres.configuration import server_arguments
+from app.postgres.errors import ClusterError, ServerStartError
+from app.postgres.place import FOLDER, Place, check_socket_folder, prepare_place, prepare_socket_folder
 
 # Recovery after a crash replays up to max_wal_size; a second command waits for the first one's initdb.
 PATIENCE_SECONDS: Final = 180

@@ -9,13 +9,13 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from app.store import embedded
-from app.store.embedded import binaries, keeper, locks
-from app.store.embedded.account import Account, choose_account
-from app.store.embedded.binaries import Binaries, copy_wheel, find_wheel, read_version
-from app.store.embedded.errors import BinariesError, ClusterError, UnsuitablePlaceError
-from app.store.embedded.place import check_socket_folder, file_system, prepare_place, refuse_network
-from tests.embedded.processes import User, find_server_processes, kill_all, wait_until_gone
+from app import postgres
+from app.postgres import binaries, keeper, locks
+from app.postgres.account import Account, choose_account
+from app.postgres.binaries import Binaries, copy_wheel, find_wheel, read_version
+from app.postgres.errors import BinariesError, ClusterError, UnsuitablePlaceError
+from app.postgres.place import check_socket_folder, file_system, prepare_place, refuse_network
+from tests.postgres.processes import User, find_server_processes, kill_all, wait_until_gone
 
 IS_ROOT = os.geteuid() == 0
 needs_root = pytest.mark.skipif(not IS_ROOT, reason="only root's server drops to another account")
@@ -41,7 +41,7 @@ def test_settings_of_a_new_cluster(data_dir: Path) -> None:
         "log_statement": "none",
         "TimeZone": "UTC",
     }
-    with embedded.open_server(data_dir) as server:
+    with postgres.open_server(data_dir) as server:
         assert {name: query(server.url, f'SHOW "{name}"') for name in expected} == expected
         locale = query(
             server.url,
@@ -55,7 +55,7 @@ def test_settings_of_a_new_cluster(data_dir: Path) -> None:
 
 
 def test_log_never_holds_a_value(data_dir: Path) -> None:
-    with embedded.open_server(data_dir) as server:
+    with postgres.open_server(data_dir) as server:
         for statement in (
             "SELECT 'sesame'::integer",
             "SELECT 1 / 0 AS sesame",
@@ -92,7 +92,7 @@ def remove_server(folder: Path) -> None:
 @pytest.mark.parametrize("name", ["d" * 120, "a,b", "with space", "quote'\"s", "100%/ü/\\back", "plain"])
 def test_any_path_will_do(tmp_path: Path, name: str) -> None:
     folder = tmp_path / name / "data"
-    with embedded.open_server(folder) as server:
+    with postgres.open_server(folder) as server:
         assert query(server.url, "SELECT current_database()") == "telemetry"
         postmaster_options = str(query(server.url, "SHOW unix_socket_directories")).strip('"')
     assert len(postmaster_options) < 100
@@ -104,28 +104,28 @@ def test_relative_and_linked_paths_find_the_same_server(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "link").symlink_to(tmp_path / "data")
-    with embedded.open_server(Path("data")) as first, embedded.open_server(tmp_path / "link") as second:
+    with postgres.open_server(Path("data")) as first, postgres.open_server(tmp_path / "link") as second:
         assert first.url == second.url
 
 
 def test_reading_commands_make_nothing(data_dir: Path) -> None:
-    with pytest.raises(ClusterError, match="no data in"), embedded.open_server(data_dir, create=False):
+    with pytest.raises(ClusterError, match="no data in"), postgres.open_server(data_dir, create=False):
         pass
     assert not data_dir.exists()
 
 
 def test_other_major_version_is_refused(data_dir: Path) -> None:
-    with embedded.open_server(data_dir):
+    with postgres.open_server(data_dir):
         pass
     version = data_dir / "postgres" / "cluster" / "PG_VERSION"
     version.write_text("15\n")
     with (
         pytest.raises(ClusterError, match=r"written by Postgres 15;.*TELEMETRY_PG_BIN"),
-        embedded.open_server(data_dir),
+        postgres.open_server(data_dir),
     ):
         pass
     version.write_text("18\n")
-    with embedded.open_server(data_dir):
+    with postgres.open_server(data_dir):
         pass
 
 
@@ -134,28 +134,28 @@ def test_other_major_version_is_refused(data_dir: Path) -> None:
 )
 def test_operators_binaries_of_an_older_major(data_dir: Path) -> None:
     debian = Path("/usr/lib/postgresql/15/bin")
-    with embedded.open_server(data_dir, debian) as server:
+    with postgres.open_server(data_dir, debian) as server:
         assert str(query(server.url, "SHOW server_version")).startswith("15.")
-    with pytest.raises(ClusterError, match="written by Postgres 15"), embedded.open_server(data_dir):
+    with pytest.raises(ClusterError, match="written by Postgres 15"), postgres.open_server(data_dir):
         pass
 
 
 def test_folder_without_binaries_is_named(data_dir: Path, tmp_path: Path) -> None:
-    with pytest.raises(BinariesError, match="TELEMETRY_PG_BIN"), embedded.open_server(data_dir, tmp_path):
+    with pytest.raises(BinariesError, match="TELEMETRY_PG_BIN"), postgres.open_server(data_dir, tmp_path):
         pass
 
 
 def test_folder_that_is_no_cluster_is_refused(data_dir: Path) -> None:
     (data_dir / "postgres" / "cluster").mkdir(parents=True)
-    with pytest.raises(ClusterError, match="no readable Postgres cluster"), embedded.open_server(data_dir):
+    with pytest.raises(ClusterError, match="no readable Postgres cluster"), postgres.open_server(data_dir):
         pass
 
 
 def test_server_that_cannot_start_says_why(data_dir: Path) -> None:
     wrong = {"shared_buffers": "nonsense"}
     with (
-        pytest.raises(embedded.EmbeddedError, match=r"does not start.*shared_buffers"),
-        embedded.open_server(data_dir, settings=wrong),
+        pytest.raises(postgres.EmbeddedError, match=r"does not start.*shared_buffers"),
+        postgres.open_server(data_dir, settings=wrong),
     ):
         pass
 
@@ -193,7 +193,7 @@ def test_folder_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     with (
         pytest.raises(UnsuitablePlaceError, match="TELEMETRY_DATA_DIR"),
-        embedded.open_server(tmp_path / "data"),
+        postgres.open_server(tmp_path / "data"),
     ):
         pass
     tmp_path.chmod(0o700)
