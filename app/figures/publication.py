@@ -17,8 +17,8 @@ from sqlalchemy import Connection, TextClause, text
 from sqlalchemy.dialects.postgresql import insert
 
 from app.figures.suppression import Count, Figure, suppress
-from app.store.publication_tables import OTHER, public_figures, publications
-from app.store.rollup_tables import NOBODY
+from app.store.tables.publications import OTHER, public_figures, publications
+from app.store.tables.rollups import NOBODY
 
 log = structlog.get_logger()
 

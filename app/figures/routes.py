@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine, select
 from sqlalchemy.exc import OperationalError
 
 from app.problems import PROBLEM_TYPE, Problem
-from app.store.publication_tables import OTHER, public_figures, publications
+from app.store.tables.publications import OTHER, public_figures, publications
 
 RETRY_AFTER: Final = 5  # seconds
 MONTH: Final = re.compile(r"20[0-9]{2}-(0[1-9]|1[0-2])", re.ASCII)

@@ -11,7 +11,7 @@ from sqlalchemy import DateTime, Uuid
 from app.privacy.projection import NO_ROW
 from app.privacy.verdict import Verdict
 from app.store.events import Batch, Tally
-from app.store.tables import events
+from app.store.tables.events import events
 
 MOMENTS: Final = frozenset(column.name for column in events.columns if isinstance(column.type, DateTime))
 DIGESTS: Final = frozenset(column.name for column in events.columns if isinstance(column.type, Uuid))

@@ -19,8 +19,8 @@ from app.problems import TelemetryError
 from app.settings import Settings
 from app.store import keys, migrations, partitions, report_roles, secrets
 from app.store.database import hold, open_admin_engine
-from app.store.rollup_tables import dirty_sessions
-from app.store.tables import hash_key_check
+from app.store.tables.events import hash_key_check
+from app.store.tables.rollups import dirty_sessions
 
 SECRETS: Final = ("hash-key", secrets.ROTATIONS, "report-token", "write-key")
 CLOCK: Final = dt.timedelta(seconds=5)

@@ -19,8 +19,8 @@ from app.contract import wire
 from app.privacy.projection import BUCKETS
 from app.privacy.pseudonyms import Pseudonyms, to_ms
 from app.store import partitions
-from app.store.rollup_tables import rollup_buckets
-from app.store.tables import SWEEPS, tombstones
+from app.store.tables.events import SWEEPS, tombstones
+from app.store.tables.rollups import rollup_buckets
 
 # Tables with a column `anonymous_id`, and those that are derived from them, with a column `unit`.
 FORGETTABLE: Final = ("events", "rejections")

@@ -14,7 +14,7 @@ from sqlalchemy.engine import Connection
 
 from app.store import partitions
 from app.store.partitions import WEEK
-from app.store.tables import PARTITIONED
+from app.store.tables.events import PARTITIONED
 
 SETTLED: Final = dt.timedelta(days=1)  # so long after its end a week still gets its share of late events
 PACKED: Final = "indexes packed"  # the comment on a partition that was

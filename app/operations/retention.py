@@ -14,8 +14,8 @@ from sqlalchemy.engine import Connection
 
 from app.store import partitions
 from app.store.partitions import WEEK
-from app.store.rollup_tables import dirty_sessions
-from app.store.tables import PARTITIONED
+from app.store.tables.events import PARTITIONED
+from app.store.tables.rollups import dirty_sessions
 
 # The 7 days around a dropped range are closed, too; and events come in late. So no week ends that is younger than this.
 YOUNGEST: Final = dt.timedelta(days=14)

@@ -20,7 +20,7 @@ from app.problems import ConfigurationError, TelemetryError
 from app.settings import Settings
 from app.store import secrets
 from app.store.schema import METADATA
-from app.store.tables import PSEUDONYM, hash_key_check
+from app.store.tables.events import PSEUDONYM, hash_key_check
 
 FETCHED: Final = 50_000  # pseudonyms in memory at a time
 NIL: Final = UUID(int=0)  # stands for none in the key of a table, and goes on standing for it

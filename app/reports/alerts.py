@@ -19,7 +19,7 @@ from app.reports.definitions.regressions import REGRESSION, REGRESSIONS
 from app.reports.model import Row
 from app.reports.parameters import parse
 from app.reports.run import run
-from app.store.alert_tables import alerts
+from app.store.tables.alerts import alerts
 
 log = structlog.get_logger()
 

@@ -12,8 +12,8 @@ from sqlalchemy import Connection, func, select, text
 
 from app.problems import TelemetryError
 from app.rollups.recomputation import analyze_unknown, prepare, query, recompute
-from app.store.rollup_tables import rollup_buckets
-from app.store.tables import dropped_ranges
+from app.store.tables.events import dropped_ranges
+from app.store.tables.rollups import rollup_buckets
 
 BUCKETS: Final = 8  # a transaction; 32 of them are a rebuild
 WEEK: Final = dt.timedelta(days=7)

@@ -7,7 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.engine import Connection
 
-from app.store.tables import connectors
+from app.store.tables.events import connectors
 
 
 def load(connection: Connection) -> frozenset[str]:

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.privacy.projection import NO_ROW
 from app.privacy.verdict import Verdict
 from app.store.database import read_sql
-from app.store.tables import events
+from app.store.tables.events import events
 
 COLUMNS: Final = tuple(column.name for column in events.columns)
 LINE: Final = b")\n("

@@ -11,7 +11,7 @@ from sqlalchemy.engine import Connection
 
 from app.privacy.pseudonyms import Pseudonyms
 from app.problems import ConfigurationError, TelemetryError
-from app.store.tables import hash_key_check, write_keys
+from app.store.tables.events import hash_key_check, write_keys
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from sqlalchemy import func, select, text
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
 
-from app.store.tables import PARTITIONED, dropped_ranges
+from app.store.tables.events import PARTITIONED, dropped_ranges
 
 WEEK: Final = dt.timedelta(days=7)
 WEEKS_BACK: Final = 13  # the 90 days that raw events are kept by default

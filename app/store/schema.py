@@ -4,7 +4,7 @@ from typing import Final
 
 from sqlalchemy import MetaData
 
-from app.store import alert_tables, publication_tables, rollup_tables, tables
+from app.store.tables import alerts, events, publications, rollups
 
-METADATA: Final[MetaData] = tables.metadata
-MODULES: Final = (tables, rollup_tables, alert_tables, publication_tables)  # importing them fills METADATA
+METADATA: Final[MetaData] = events.metadata
+MODULES: Final = (events, rollups, alerts, publications)  # importing them fills METADATA

@@ -10,7 +10,7 @@ from sqlalchemy import create_engine, select
 
 from app.operations.rotation import pseudonym_columns, wrap_everything
 from app.privacy.pseudonyms import Pseudonyms, wrap
-from app.store.tables import events
+from app.store.tables.events import events
 from tests.conftest import Service, ServiceFactory
 from tests.operations.conftest import Look
 from tests.reports.rows import sync

@@ -8,7 +8,7 @@ from sqlalchemy import Uuid
 
 from app.contract.wire import OBJECTS
 from app.privacy.detector import KINDS
-from app.store.tables import events
+from app.store.tables.events import events
 from tests.privacy.adversarial import read_cases
 
 PAGE = (Path(__file__).parents[2] / "docs" / "privacy.md").read_text("utf-8")

@@ -17,8 +17,8 @@ from app.reports.parameters import parse
 from app.reports.run import reading, run
 from app.rollups.recomputation import prepare
 from app.rollups.worker import Worker
-from app.store.rollup_tables import attempts, dirty_sessions, unit_days
-from app.store.tables import events, rejections
+from app.store.tables.events import events, rejections
+from app.store.tables.rollups import attempts, dirty_sessions, unit_days
 
 Stored = dict[str, Any]
 

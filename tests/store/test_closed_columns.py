@@ -21,7 +21,7 @@ from app.privacy.verdict import Installation, judge
 from app.store.database import open_write_engine
 from app.store.events import INTERNAL, Batch, Tally, insert
 from app.store.schema import METADATA
-from app.store.tables import events, rejections
+from app.store.tables.events import events, rejections
 from tests.samples import captured_requests, clean_event
 
 NOW = dt.datetime(2026, 11, 23, 12, tzinfo=dt.UTC)

@@ -4,7 +4,7 @@ from typing import Final
 
 from sqlalchemy import BigInteger, CheckConstraint, Column, Date, Integer, PrimaryKeyConstraint, Table, Text
 
-from app.store.tables import metadata, moment
+from app.store.tables.events import metadata, moment
 
 # Under this name stand all connectors that are too few to be shown, in `connector`.
 OTHER: Final = "other"

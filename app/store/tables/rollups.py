@@ -24,7 +24,7 @@ from sqlalchemy import (
     text,
 )
 
-from app.store.tables import PSEUDONYM, metadata, moment
+from app.store.tables.events import PSEUDONYM, metadata, moment
 
 # Stands for "no user can be told" and "no application named" in columns that are part of a key.
 NOBODY: Final = "00000000-0000-0000-0000-000000000000"

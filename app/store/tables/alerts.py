@@ -2,7 +2,7 @@
 
 from sqlalchemy import CheckConstraint, Column, Date, Double, Integer, PrimaryKeyConstraint, Table, Text
 
-from app.store.tables import metadata, moment
+from app.store.tables.events import metadata, moment
 
 # One row a new version that was found to be a regression. `posted_at` is NULL until the webhook said that it has it.
 alerts = Table(
