@@ -20,8 +20,6 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 
 from app import __version__
-from app.figures import publication as figures
-from app.figures import routes as public
 from app.ingest.committer import Committer, UnavailableError
 from app.ingest.keyring import Keyring
 from app.ingest.routes import Ingest, endpoints
@@ -33,6 +31,8 @@ from app.operations.maintenance import Job
 from app.operations.registry import Vocabulary
 from app.privacy.verdict import Installation
 from app.problems import Problem, TelemetryError
+from app.public import publication as figures
+from app.public import routes as public
 from app.reports import alerts
 from app.reports import routes as reports
 from app.rollups.worker import Worker

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 import yaml
 
-from app.figures import publication
+from app.public import publication
 from tests.deploy.sources import FILE, describe
 from tests.reports.rows import NOW, refuse, sync, upgrade
 from tests.rollups.ledger import Ledger

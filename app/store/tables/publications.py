@@ -19,7 +19,7 @@ publications = Table(
     CheckConstraint("extract(day FROM month) = 1", name="publications_month_check"),
 )
 
-# One row a month, role and connector: suppressed and rounded already (`app.figures.suppression`). NULL in `failed` and
+# One row a month, role and connector: suppressed and rounded already (`app.public.suppression`). NULL in `failed` and
 # `affected_units` stands for "<5".
 public_figures = Table(
     "public_figures",

@@ -16,7 +16,7 @@ import structlog
 from sqlalchemy import Connection, TextClause, text
 from sqlalchemy.dialects.postgresql import insert
 
-from app.figures.suppression import Count, Figure, suppress
+from app.public.suppression import Count, Figure, suppress
 from app.store.tables.publications import OTHER, public_figures, publications
 from app.store.tables.rollups import NOBODY
 
@@ -122,4 +122,4 @@ def as_rows(month: dt.date, role: str, shown: Sequence[Figure]) -> list[dict[str
 @cache
 def query(name: str) -> TextClause:
     """A statement of `sql/`."""
-    return text(files("app.figures").joinpath("sql", f"{name}.sql").read_text("utf-8"))
+    return text(files("app.public").joinpath("sql", f"{name}.sql").read_text("utf-8"))

@@ -9,7 +9,7 @@ import httpx
 import pytest
 from sqlalchemy import Connection, text
 
-from app.figures import publication
+from app.public import publication
 from tests.conftest import ServiceFactory
 from tests.operations.conftest import wait_until
 from tests.reports.rows import Stored, pseudonym, sync

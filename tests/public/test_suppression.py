@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import Bounds, LinearConstraint, milp
 
-from app.figures.suppression import Count, Figure, suppress
+from app.public.suppression import Count, Figure, suppress
 
 Use = tuple[int, int, int]  # of one user: attempts, failures, those of them that a wrong configuration caused
 Month = dict[str, dict[int, Use]]
