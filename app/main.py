@@ -26,8 +26,7 @@ from app.ingest.routes import Ingest, endpoints
 from app.ingest.shortcut import TelemetryApp, add_reference
 from app.ingest.spooler import Spooler
 from app.ingest.writer import Writer
-from app.operations import health, limits, logs, metrics, preparation, publication, routes, server, upkeep
-from app.operations.maintenance import Job
+from app.operations import forget, health, limits, logs, metrics, preparation, publication, routes, server
 from app.operations.registry import Vocabulary
 from app.privacy.verdict import Installation
 from app.problems import Problem, TelemetryError
@@ -37,12 +36,15 @@ from app.reports import alerts
 from app.reports import routes as reports
 from app.rollups.worker import Worker
 from app.settings import Settings, load_settings
-from app.store import connectors, keys, migrations, secrets
+from app.store import connectors, keys, migrations, partitions, secrets
 from app.store.database import hold, open_engine, open_write_engine
 from app.store.events import Batch, Tally
+from app.upkeep import expiry, packing, retention
+from app.upkeep.maintenance import Job, Maintenance
 
 log = structlog.get_logger()
 
+FORGET: Final = "forget"
 PREPARE_SECONDS: Final = 1.0
 DRAIN_AT_END_SECONDS: Final = 3.0
 YOUNG_OBJECTS: Final = 20_000  # containers made and not freed since the last look for cycles
@@ -81,18 +83,29 @@ class Service:
         installation = Installation(self.vocabulary.names, self.pseudonyms)
         admissions = limits.limit_addresses(settings), limits.limit_keys(settings)
         self.ingest = Ingest(self.keyring, self.writer, installation, *admissions)
-        self.upkeep = upkeep.create(self.database.url, settings, self.list_jobs())
+        self.upkeep = Maintenance(self.database.url, self.list_jobs())
         self.rollups = Worker(self.database.url)
 
     def list_jobs(self) -> list[Job]:
-        """What reports need to be kept up."""
-        jobs = [Job("figures", 3600, partial(figures.publish_due, denied=self.denied))]
+        """What the maintenance thread of one process does, and every how many seconds."""
+        days = self.settings.raw_retention_days
+        jobs = [
+            Job(FORGET, 15, forget.sweep),
+            Job("partitions", 60, lambda connection, _stop: partitions.make_due(connection)),
+            Job("retention", 3600, partial(retention.apply, days=days)),
+            Job("compaction", 3600, retention.compact),
+            Job("packing", 3600, packing.pack),
+            Job("figures", 3600, partial(figures.publish_due, denied=self.denied)),
+        ]
         if self.settings.alert_webhook is not None:
             webhook = self.settings.alert_webhook.get_secret_value()
             jobs.append(
                 Job("alerts", alerts.SECONDS, partial(alerts.alert, webhook=webhook, denied=self.denied))
             )
-        return jobs
+        return [
+            *jobs,
+            Job("expiry", 3600, expiry.expire),
+        ]  # last: the public figures count the days it deletes
 
     def load_keys(self) -> dict[bytes, int]:
         """The write keys in force."""
@@ -196,7 +209,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             service.write_engine,
             service.engine,
             service.pseudonyms,
-            lambda: service.upkeep.wake(upkeep.FORGET),
+            lambda: service.upkeep.wake(FORGET),
         )
     )
     app.include_router(publication.create_router(lambda: service.vocabulary.names))

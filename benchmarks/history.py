@@ -17,10 +17,10 @@ from rich.progress import track
 from rich.table import Table
 from sqlalchemy import create_engine, text
 
-from app.operations.packing import pack
 from app.postgres import open_server
 from app.store import partitions
 from app.store.database import open_admin_engine
+from app.upkeep.packing import pack
 from benchmarks.load import Measurement, find_wrk, measure, write_templates
 from benchmarks.servers import run_service
 

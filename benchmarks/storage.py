@@ -18,7 +18,6 @@ from rich.table import Table
 
 from app.contract.vocabulary import shipped_connectors
 from app.demo.fleet import FleetEvent, generate_events
-from app.operations.packing import pack
 from app.postgres import open_server
 from app.privacy.projection import Arrival
 from app.privacy.pseudonyms import Pseudonyms
@@ -27,6 +26,7 @@ from app.rollups.rebuild import rebuild
 from app.store import migrations
 from app.store.database import open_admin_engine, open_write_engine
 from app.store.events import Batch, insert
+from app.upkeep.packing import pack
 from benchmarks.load import UNTIL
 
 GOAL: Final = 0.5

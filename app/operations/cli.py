@@ -19,13 +19,13 @@ from app.contract.vocabulary import shipped_connectors
 from app.operations import forget as forgetting
 from app.operations import history, preparation, registry, rotation
 from app.operations.doctor import examine
-from app.operations.maintenance import only_one
 from app.privacy.projection import Arrival
 from app.privacy.pseudonyms import Pseudonyms
 from app.privacy.verdict import Installation
 from app.problems import TelemetryError
 from app.settings import Settings, load_settings
 from app.store import connectors, keys, migrations, secrets
+from app.store.advisory_lock import only_one
 from app.store.database import hold, open_admin_engine, open_write_engine
 
 

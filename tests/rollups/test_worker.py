@@ -7,12 +7,13 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy import text
 
-from app.operations import expiry, forget
+from app.operations import forget
 from app.rollups import worker as rollups
 from app.rollups.rebuild import rebuild
 from app.rollups.recomputation import BY_INDEX, MANY, UNKNOWN_ROWS, fill
 from app.rollups.worker import Worker
 from app.store.tables.rollups import NOBODY
+from app.upkeep import expiry
 from tests.faults.ledger import wait_until
 from tests.reports.rows import NOON, NOW, pseudonym, sync
 from tests.rollups import oracle

@@ -31,7 +31,7 @@ OLD_DAYS: Final = """
     WHERE day < :before AND NOT EXISTS (SELECT FROM attempts AS a WHERE a.day = u.day)
     ORDER BY day
 """
-ARCHIVE_DAY: Final = files("app.operations").joinpath("sql", "archive_day.sql").read_text("utf-8")
+ARCHIVE_DAY: Final = files("app.upkeep").joinpath("sql", "archive_day.sql").read_text("utf-8")
 
 
 def expire(connection: Connection, stop: threading.Event, now: dt.datetime | None = None) -> int:

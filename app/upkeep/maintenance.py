@@ -8,8 +8,7 @@ import contextlib
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -18,16 +17,15 @@ from sqlalchemy import text
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
+from app.store.advisory_lock import only_one
 from app.store.database import open_admin_engine
 
 log = structlog.get_logger()
 
-MAINTENANCE_LOCK: Final = 0x7E1E_0002
 TICK_SECONDS: Final = 15.0
 BUSY_SECONDS: Final = 0.5  # how soon to look again when another process has the lock and something waits here
 AWAY_SECONDS: Final = 5.0  # how soon to look again when the database is away
 END_SECONDS: Final = 3.0
-LOOK_SECONDS: Final = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,29 +35,6 @@ class Job:
     name: str
     seconds: float
     run: Callable[[Connection, threading.Event], object]
-
-
-@contextmanager
-def only_one(connection: Connection, *, wait: bool) -> Iterator[bool]:
-    """Hold the lock of all maintenance for the block; whether it was to be had. `wait` waits for it."""
-    held = take_lock(connection)
-    while wait and not held:
-        time.sleep(LOOK_SECONDS)
-        held = take_lock(connection)
-    try:
-        yield held
-    finally:
-        if not connection.invalidated:
-            connection.rollback()
-            connection.execute(text("SELECT pg_advisory_unlock_all()"))
-            connection.commit()
-
-
-def take_lock(connection: Connection) -> bool:
-    """Take the lock if it is free. Never waits inside a transaction: `REINDEX CONCURRENTLY` waits for transactions."""
-    held = connection.execute(text("SELECT pg_try_advisory_lock(:key)"), {"key": MAINTENANCE_LOCK}).scalar()
-    connection.commit()
-    return bool(held)
 
 
 class Maintenance:

@@ -6,9 +6,9 @@ import threading
 import psycopg
 import pytest
 
-from app.operations import packing
-from app.operations.maintenance import only_one
 from app.store import partitions
+from app.store.advisory_lock import only_one
+from app.upkeep import packing
 from tests.operations.conftest import Look
 
 NOW = dt.datetime(2026, 11, 25, tzinfo=dt.UTC)

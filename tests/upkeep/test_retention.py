@@ -11,7 +11,6 @@ from sqlalchemy import create_engine
 from sqlalchemy.engine import Connection
 
 from app.contract.vocabulary import shipped_connectors
-from app.operations import retention
 from app.privacy.projection import Arrival
 from app.privacy.pseudonyms import Pseudonyms
 from app.privacy.verdict import Installation, judge
@@ -19,6 +18,7 @@ from app.rollups.worker import drain
 from app.store import partitions
 from app.store.database import open_write_engine
 from app.store.events import Batch, insert
+from app.upkeep import retention
 from tests.conftest import ServiceFactory
 from tests.operations.conftest import Look, wait_until
 from tests.samples import clean_event, spoil
