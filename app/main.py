@@ -20,13 +20,14 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 
 from app import __version__
+from app.erasure import forget, routes
 from app.ingest.committer import Committer, UnavailableError
 from app.ingest.keyring import Keyring
 from app.ingest.routes import Ingest, endpoints
 from app.ingest.shortcut import TelemetryApp, add_reference
 from app.ingest.spooler import Spooler
 from app.ingest.writer import Writer
-from app.operations import forget, health, limits, logs, metrics, preparation, publication, routes, server
+from app.operations import health, logs, metrics, preparation, publication, server
 from app.operations.registry import Vocabulary
 from app.privacy.verdict import Installation
 from app.problems import Problem, TelemetryError
@@ -41,6 +42,7 @@ from app.store.database import hold, open_engine, open_write_engine
 from app.store.events import Batch, Tally
 from app.upkeep import expiry, packing, retention
 from app.upkeep.maintenance import Job, Maintenance
+from app.web import limits
 
 log = structlog.get_logger()
 

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
+import httpx
 import psycopg
 import pytest
 from sqlalchemy import make_url
@@ -14,6 +15,8 @@ from sqlalchemy import make_url
 from app import postgres
 from app.store import migrations
 from app.store.schema import METADATA
+from tests.look import Look
+from tests.samples import basic
 from tests.service import Service
 
 __all__ = ["Service", "ServiceFactory"]
@@ -128,3 +131,24 @@ def empty_database(url: str) -> None:
             if table.name not in KEPT:
                 connection.execute(f'DELETE FROM "{table.name}"'.encode())
         connection.execute("DELETE FROM write_keys WHERE name NOT LIKE 'setting-%'")
+
+
+@pytest.fixture
+def client(service: Service) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=service.url, headers=basic(service.write_key), timeout=10) as client:
+        yield client
+
+
+@pytest.fixture
+def look(service: Service) -> Iterator[Look]:
+    look = Look(service.database_url)
+    yield look
+    look.engine.dispose()
+
+
+@pytest.fixture
+def bare(database_url: str) -> Iterator[Look]:
+    """A migrated database without a service."""
+    look = Look(database_url)
+    yield look
+    look.engine.dispose()

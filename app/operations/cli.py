@@ -1,9 +1,6 @@
-"""The commands that keep a service in order: forget, import, doctor, `keys rotate-hash`, `connectors refresh`."""
+"""The commands that keep a service in order: import, doctor, `keys rotate-hash`, `connectors refresh`."""
 
 import datetime as dt
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from itertools import accumulate
 from pathlib import Path
 from typing import Annotated
@@ -16,7 +13,6 @@ from rich.table import Table
 from sqlalchemy.engine import Connection
 
 from app.contract.vocabulary import shipped_connectors
-from app.operations import forget as forgetting
 from app.operations import history, preparation, registry, rotation
 from app.operations.doctor import examine
 from app.privacy.projection import Arrival
@@ -24,49 +20,9 @@ from app.privacy.pseudonyms import Pseudonyms
 from app.privacy.verdict import Installation
 from app.problems import TelemetryError
 from app.settings import Settings, load_settings
-from app.store import connectors, keys, migrations, secrets
-from app.store.advisory_lock import only_one
+from app.store import connectors, keys, secrets
+from app.store.connected import connected
 from app.store.database import hold, open_admin_engine, open_write_engine
-
-
-@contextmanager
-def connected(*, create: bool = False) -> Iterator[tuple[Connection, Pseudonyms]]:
-    """A connection to the configured database that may write, and the pseudonyms that it was written with.
-
-    `create` makes and migrates it where that was not done yet. Raises TelemetryError, also for a wrong hash key.
-    """
-    settings = load_settings()
-    pseudonyms = secrets.resolve(settings).pseudonyms()
-    with hold(settings, create=create) as database:
-        if create:
-            migrations.migrate(database.url)
-        with open_admin_engine(database.url).connect() as connection:
-            keys.check_hash_key(connection, pseudonyms)
-            connection.commit()
-            yield connection, pseudonyms
-
-
-def forget(
-    anonymous_id: Annotated[
-        str, typer.Argument(help="The anonymous id: a ULID or a lower-case UUID.", metavar="ID")
-    ],
-) -> None:
-    """Delete everything under an anonymous id, and store nothing under it any more.
-
-    PyAirbyte keeps a person's id in ~/.airbyte/analytics.yml.
-
-    Example: pyairbyte-telemetry forget 01M831Y67Z4Z89BH0DGHDMT1M9
-    """
-    if not forgetting.is_forgettable(anonymous_id):
-        raise TelemetryError(
-            "That is no id of one installation: it takes a ULID or a lower-case UUID. `airbyte-lib-user`, which old "
-            "versions shared, is nobody's."
-        )
-    with connected() as (connection, pseudonyms):
-        receipt = forgetting.request(connection, pseudonyms, anonymous_id, dt.datetime.now(dt.UTC))
-        with only_one(connection, wait=True):
-            deleted = forgetting.sweep(connection, threading.Event())
-    typer.echo(f"Forgotten. Rows deleted: {deleted}. Receipt: {receipt}")
 
 
 def import_(

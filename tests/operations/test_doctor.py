@@ -1,7 +1,7 @@
 """`doctor` says what is wrong, and exits with 1 then."""
 
 from tests.conftest import Service, ServiceFactory
-from tests.operations.conftest import Look
+from tests.look import Look
 
 
 def test_a_healthy_service_has_no_fault(service: Service) -> None:

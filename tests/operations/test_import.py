@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 
 from tests.conftest import Service
-from tests.operations.conftest import Look
+from tests.look import Look
 from tests.samples import CAPTURED_KEY, DATA, basic, captured_requests, clean_event, spoil
 
 CAPTURED = DATA / "events" / "requests.jsonl"

@@ -15,7 +15,7 @@ from app.contract.vocabulary import shipped_connectors
 from app.operations import registry
 from app.problems import TelemetryError
 from tests.conftest import Service
-from tests.operations.conftest import Look, wait_until
+from tests.look import Look, wait_until
 from tests.samples import DATA, clean_event
 
 FILE = DATA / "registry.json"

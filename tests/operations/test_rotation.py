@@ -12,7 +12,7 @@ from app.operations.rotation import pseudonym_columns, wrap_everything
 from app.privacy.pseudonyms import Pseudonyms, wrap
 from app.store.tables.events import events
 from tests.conftest import Service, ServiceFactory
-from tests.operations.conftest import Look
+from tests.look import Look
 from tests.reports.rows import sync
 from tests.samples import USER, basic, clean_event, spoil
 

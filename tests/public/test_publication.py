@@ -11,7 +11,7 @@ from sqlalchemy import Connection, text
 
 from app.public import publication
 from tests.conftest import ServiceFactory
-from tests.operations.conftest import wait_until
+from tests.look import wait_until
 from tests.reports.rows import Stored, pseudonym, sync
 from tests.rollups.ledger import Ledger
 

@@ -15,7 +15,7 @@ from app.reports import alerts
 from app.reports.evidence import weigh
 from app.reports.model import Row
 from tests.conftest import ServiceFactory
-from tests.operations.conftest import wait_until
+from tests.look import wait_until
 from tests.reports.rows import DAY, NOW, Store, upgrade
 from tests.rollups.ledger import Ledger
 

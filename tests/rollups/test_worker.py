@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy import text
 
-from app.operations import forget
+from app.erasure import forget
 from app.rollups import worker as rollups
 from app.rollups.rebuild import rebuild
 from app.rollups.recomputation import BY_INDEX, MANY, UNKNOWN_ROWS, fill

@@ -9,7 +9,7 @@ import pytest
 from app.store import partitions
 from app.store.advisory_lock import only_one
 from app.upkeep import packing
-from tests.operations.conftest import Look
+from tests.look import Look
 
 NOW = dt.datetime(2026, 11, 25, tzinfo=dt.UTC)
 PAST, CURRENT = "events_p20261109", "events_p20261123"

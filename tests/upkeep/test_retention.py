@@ -20,7 +20,7 @@ from app.store.database import open_write_engine
 from app.store.events import Batch, insert
 from app.upkeep import retention
 from tests.conftest import ServiceFactory
-from tests.operations.conftest import Look, wait_until
+from tests.look import Look, wait_until
 from tests.samples import clean_event, spoil
 
 INSTALLATION = Installation(shipped_connectors(), Pseudonyms("a hash key of thirty-two characters or more"))

@@ -10,15 +10,15 @@ import pytest
 from sqlalchemy import create_engine
 
 from app.contract.vocabulary import shipped_connectors
-from app.operations import forget
-from app.operations.throttle import Rate, Throttle
+from app.erasure import forget
 from app.privacy.projection import Arrival
 from app.privacy.pseudonyms import Pseudonyms
 from app.privacy.verdict import Installation, judge
 from app.store.database import open_write_engine
 from app.store.events import Batch, insert
+from app.web.throttle import Rate, Throttle
 from tests.conftest import Service, ServiceFactory
-from tests.operations.conftest import Look, wait_until
+from tests.look import Look, wait_until
 from tests.samples import USER, clean_event, spoil
 
 OTHER = "01M831Y67Z4Z89BH0DGHDMT1MA"

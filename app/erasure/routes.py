@@ -11,10 +11,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.contract.document import find_fault, parse
-from app.operations import forget
-from app.operations.throttle import Rate, Throttle
+from app.erasure import forget
 from app.privacy.pseudonyms import Pseudonyms, to_ms
 from app.problems import PROBLEM_TYPE, Problem
+from app.web.throttle import Rate, Throttle
 
 BODY_BYTES: Final = 1024
 COMMIT_SECONDS: Final = 2.0

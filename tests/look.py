@@ -1,15 +1,10 @@
-"""A client of the running service, and a look into its database."""
+"""A look into a database: rows, counts by outcome, the ledger law."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
-import httpx
-import pytest
 from sqlalchemy import create_engine, text
-
-from tests.conftest import Service
-from tests.samples import basic
 
 DEADLINE_SECONDS = 30
 
@@ -45,24 +40,3 @@ def wait_until(condition: Callable[[], bool], what: str) -> None:
     while not condition():
         assert time.monotonic() < deadline, what
         time.sleep(0.02)
-
-
-@pytest.fixture
-def client(service: Service) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=service.url, headers=basic(service.write_key), timeout=10) as client:
-        yield client
-
-
-@pytest.fixture
-def look(service: Service) -> Iterator[Look]:
-    look = Look(service.database_url)
-    yield look
-    look.engine.dispose()
-
-
-@pytest.fixture
-def bare(database_url: str) -> Iterator[Look]:
-    """A migrated database without a service."""
-    look = Look(database_url)
-    yield look
-    look.engine.dispose()

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import Final
 
-from app.operations.throttle import Rate, Throttle
 from app.settings import Settings
+from app.web.throttle import Rate, Throttle
 
 BURST: Final = 10  # seconds' worth that may come at once
 EVERYBODY: Final = 1_000_000  # nobody is refused for what all others send
