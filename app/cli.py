@@ -9,11 +9,11 @@ from rich.table import Table
 
 from app.demo.cli import demo
 from app.erasure.cli import forget
-from app.operations import server
 from app.operations.cli import connectors_app, doctor, import_, rotate_hash
 from app.problems import Problem, TelemetryError
 from app.reports.cli import report
 from app.rollups.cli import rebuild
+from app.serving import server
 from app.settings import load_settings
 from app.store import keys, migrations, secrets
 from app.store.database import hold, open_admin_engine

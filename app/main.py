@@ -27,7 +27,7 @@ from app.ingest.routes import Ingest, endpoints
 from app.ingest.shortcut import TelemetryApp, add_reference
 from app.ingest.spooler import Spooler
 from app.ingest.writer import Writer
-from app.operations import health, logs, metrics, preparation, publication, server
+from app.operations import publication
 from app.operations.registry import Vocabulary
 from app.privacy.verdict import Installation
 from app.problems import Problem, TelemetryError
@@ -36,8 +36,9 @@ from app.public import routes as public
 from app.reports import alerts
 from app.reports import routes as reports
 from app.rollups.worker import Worker
+from app.serving import health, logs, metrics, server
 from app.settings import Settings, load_settings
-from app.store import connectors, keys, migrations, partitions, secrets
+from app.store import connectors, keys, migrations, partitions, preparation, secrets
 from app.store.database import hold, open_engine, open_write_engine
 from app.store.events import Batch, Tally
 from app.upkeep import expiry, packing, retention

@@ -13,14 +13,14 @@ from rich.table import Table
 from sqlalchemy.engine import Connection
 
 from app.contract.vocabulary import shipped_connectors
-from app.operations import history, preparation, registry, rotation
+from app.operations import history, registry, rotation
 from app.operations.doctor import examine
 from app.privacy.projection import Arrival
 from app.privacy.pseudonyms import Pseudonyms
 from app.privacy.verdict import Installation
 from app.problems import TelemetryError
 from app.settings import Settings, load_settings
-from app.store import connectors, keys, secrets
+from app.store import connectors, keys, preparation, secrets
 from app.store.connected import connected
 from app.store.database import hold, open_admin_engine, open_write_engine
 

@@ -16,11 +16,11 @@ import uvicorn
 from sqlalchemy.exc import OperationalError
 from uvicorn.supervisors import Multiprocess
 
-from app.operations import logs, preparation
 from app.privacy.pseudonyms import Pseudonyms
 from app.problems import TelemetryError
+from app.serving import logs
 from app.settings import Settings
-from app.store import secrets
+from app.store import preparation, secrets
 from app.store.database import Database, hold
 
 log = structlog.get_logger()
