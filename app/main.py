@@ -27,10 +27,10 @@ from app.ingest.routes import Ingest, endpoints
 from app.ingest.shortcut import TelemetryApp, add_reference
 from app.ingest.spooler import Spooler
 from app.ingest.writer import Writer
-from app.operations import publication
 from app.operations.registry import Vocabulary
 from app.privacy.verdict import Installation
 from app.problems import Problem, TelemetryError
+from app.public import documents as publication
 from app.public import publication as figures
 from app.public import routes as public
 from app.reports import alerts

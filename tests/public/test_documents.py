@@ -5,7 +5,7 @@ import re
 import httpx
 
 from app.contract.vocabulary import EXCEPTION_CLASSES, shipped_connectors
-from app.operations.publication import build_schema, render_page
+from app.public.documents import build_schema, render_page
 from tests.conftest import Service
 
 
