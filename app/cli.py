@@ -7,9 +7,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from app.admin.cli import connectors_app, doctor, import_, rotate_hash
 from app.demo.cli import demo
 from app.erasure.cli import forget
-from app.operations.cli import connectors_app, doctor, import_, rotate_hash
 from app.problems import Problem, TelemetryError
 from app.reports.cli import report
 from app.rollups.cli import rebuild

@@ -20,6 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 
 from app import __version__
+from app.admin.registry import Vocabulary
 from app.erasure import forget, routes
 from app.ingest.committer import Committer, UnavailableError
 from app.ingest.keyring import Keyring
@@ -27,7 +28,6 @@ from app.ingest.routes import Ingest, endpoints
 from app.ingest.shortcut import TelemetryApp, add_reference
 from app.ingest.spooler import Spooler
 from app.ingest.writer import Writer
-from app.operations.registry import Vocabulary
 from app.privacy.verdict import Installation
 from app.problems import Problem, TelemetryError
 from app.public import documents as publication

@@ -11,8 +11,8 @@ from typing import Any
 import httpx
 import pytest
 
+from app.admin import registry
 from app.contract.vocabulary import shipped_connectors
-from app.operations import registry
 from app.problems import TelemetryError
 from tests.conftest import Service
 from tests.look import Look, wait_until

@@ -8,7 +8,7 @@ import httpx
 import pytest
 from sqlalchemy import create_engine, select
 
-from app.operations.rotation import pseudonym_columns, wrap_everything
+from app.admin.rotation import pseudonym_columns, wrap_everything
 from app.privacy.pseudonyms import Pseudonyms, wrap
 from app.store.tables.events import events
 from tests.conftest import Service, ServiceFactory

@@ -12,9 +12,9 @@ from rich.progress import Progress
 from rich.table import Table
 from sqlalchemy.engine import Connection
 
+from app.admin import history, registry, rotation
+from app.admin.doctor import examine
 from app.contract.vocabulary import shipped_connectors
-from app.operations import history, registry, rotation
-from app.operations.doctor import examine
 from app.privacy.projection import Arrival
 from app.privacy.pseudonyms import Pseudonyms
 from app.privacy.verdict import Installation

@@ -1,1 +1,0 @@
-"""Running the service: health, logs, keys."""
