@@ -115,7 +115,7 @@ def find(words: list[str]) -> str | None:
     command: Any = typer.main.get_command(cli)
     for word in words:
         below = getattr(command, "commands", None)
-        if below is None:
+        if below is None or word.isupper() or word.startswith("-"):  # an argument, a placeholder, an option
             return None
         if word not in below:
             return word
