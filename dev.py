@@ -44,6 +44,7 @@ USAGE = """Usage: python3 dev.py VERB [ARGUMENTS]
   e2e [PYTEST …]    run the tests that install released PyAirbyte versions
   faults [--minutes N]  kill and stop things under load for a while
   fuzz [--bodies N]  send mutated bodies to a real service
+  docs              build the site of docs/ into build/docs
   lock [--upgrade]  resolve the requirements anew
   VERB …            any other verb goes to the CLI: report, demo, keys, import, doctor …
 """
@@ -230,6 +231,14 @@ def format_code(_: list[str]) -> None:
     run([PYTHON, "-m", "ruff", "format", ROOT])
 
 
+def build_docs(_: list[str]) -> None:
+    """Build the docs site; a page that no other leads to, or a broken link between pages, is an error."""
+    ensure_environment(dev=True)
+    target = ROOT / "build" / "docs"
+    run([VENV / "bin" / "sphinx-build", "-q", "-W", "--keep-going", "-b", "html", ROOT / "docs", target])
+    print(f"The site is in {target}: open {target / 'index.html'}.")
+
+
 def lock_requirements(arguments: list[str]) -> None:
     """Resolve `pyproject.toml` anew into the locks; `--upgrade` and others go to uv."""
     with locked(UV_FOLDER):
@@ -262,6 +271,7 @@ CHECKS: dict[str, list[str]] = {
     "import directions": ["lint-imports"],
     "migrations": ["pytest", "--quiet", "tests/test_drift.py"],
     "docs": ["python", "docs/build.py", "--check"],
+    "docs site": ["sphinx-build", "-q", "-W", "--keep-going", "-b", "html", "docs", "build/docs"],
     "locks": ["pytest", "--quiet", "tests/test_launcher.py", "-k", "lock_names_no_host"],
 }
 
@@ -287,6 +297,7 @@ VERBS: dict[str, Callable[[list[str]], None]] = {
     "fuzz": run_module("tests.faults.fuzz"),
     "bench": bench,
     "check": check,
+    "docs": build_docs,
     "format": format_code,
     "lock": lock_requirements,
 }
