@@ -32,6 +32,13 @@ RUNTIME_LOCK = ROOT / "requirements.lock"
 DEV_LOCK = ROOT / "requirements-dev.lock"
 UV_LOCK = ROOT / "requirements-uv.lock"
 LOCKS = (RUNTIME_LOCK, DEV_LOCK, UV_LOCK)
+# The guard is for the workers of `serve`: each imports this script as its main module.
+CONSOLE_TEXT = (
+    "#!/bin/sh\n"
+    # The shell reads a command, Python a string: an interpreter line could not hold every path.
+    f"""'''exec' "{PYTHON}" "$0" "$@"\n' '''\n"""
+    'import sys\n\nfrom app.cli import main\n\nif __name__ == "__main__":\n    sys.exit(main())\n'
+)
 # Imported straight from the checkout; what is written to site-packages only points here.
 SOURCES = (ROOT, ROOT / "client" / "src")
 USAGE = """Usage: python3 dev.py VERB [ARGUMENTS]
@@ -74,18 +81,22 @@ def main(arguments: list[str]) -> None:
 
 def ensure_environment(*, dev: bool) -> None:
     """Have `.venv` hold what the lock lists; quick when it does already. `dev` asks for the tools and tests, too."""
-    if is_installed(dev=dev):
-        return
-    with locked(UV_FOLDER):
-        if is_installed(dev=dev):
-            return  # another dev.py did it while we waited
-        # Keeps the tools where they were installed before: `serve` after `test` takes nothing away.
-        lock = DEV_LOCK if dev or read_stamp().startswith(DEV_LOCK.name) else RUNTIME_LOCK
-        STAMP.unlink(missing_ok=True)
-        say(f"Installing {lock.name} into {VENV} …")
-        install(lock)
-        link_checkout()
-        STAMP.write_text(stamp(lock))
+    if not is_installed(dev=dev):
+        with locked(UV_FOLDER):
+            if not is_installed(dev=dev):  # else another dev.py did it while we waited
+                install_environment(dev=dev)
+    write_console()
+
+
+def install_environment(*, dev: bool) -> None:
+    """Install what the lock lists and link the checkout."""
+    # Keeps the tools where they were installed before: `serve` after `test` takes nothing away.
+    lock = DEV_LOCK if dev or read_stamp().startswith(DEV_LOCK.name) else RUNTIME_LOCK
+    STAMP.unlink(missing_ok=True)
+    say(f"Installing {lock.name} into {VENV} …")
+    install(lock)
+    link_checkout()
+    STAMP.write_text(stamp(lock))
 
 
 def is_installed(*, dev: bool) -> bool:
@@ -157,16 +168,19 @@ def find_uv() -> str | None:
 
 
 def link_checkout() -> None:
-    """Put the checkout on the path of `.venv`, and the console script into its `bin`: an editable install without a build."""
+    """Put the checkout on the path of `.venv`: an editable install without a build."""
     [site_packages] = VENV.glob("lib/python3*/site-packages")
     (site_packages / "pyairbyte_telemetry_checkout.pth").write_text("".join(f"{path}\n" for path in SOURCES))
-    CONSOLE.write_text(
-        "#!/bin/sh\n"
-        # The shell reads a command, Python a string: an interpreter line could not hold every path.
-        f"""'''exec' "{PYTHON}" "$0" "$@"\n' '''\n"""
-        "import sys\n\nfrom app.cli import main\n\nsys.exit(main())\n"
-    )
-    CONSOLE.chmod(0o755)
+
+
+def write_console() -> None:
+    """Write the console script where it is missing or an older dev.py's; another process sees the old or the new one."""
+    if CONSOLE.is_file() and CONSOLE.read_text() == CONSOLE_TEXT and os.access(CONSOLE, os.X_OK):
+        return
+    written = CONSOLE.with_name(f"{CONSOLE.name}.{os.getpid()}")
+    written.write_text(CONSOLE_TEXT)
+    written.chmod(0o755)
+    written.replace(CONSOLE)
 
 
 @contextlib.contextmanager

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final
 
 ROOT: Final = Path(__file__).parents[1]
+CONSOLE: Final = Path(sys.executable).with_name("pyairbyte-telemetry")
 START_SECONDS: Final = 60.0
 STOP_SECONDS: Final = 15.0
 TICKS: Final = os.sysconf("SC_CLK_TCK")
@@ -151,6 +152,6 @@ def run_service(data_dir: Path, environment: Mapping[str, str] | None = None) ->
         "TELEMETRY_WORKERS": "1",
         "TELEMETRY_WRITE_KEYS": WRITE_KEY,
     }
-    command = [sys.executable, "-m", "app.cli", "serve"]
+    command = [str(CONSOLE), "serve"]
     with run_server(command, f"http://127.0.0.1:{port}", {**settings, **(environment or {})}) as server:
         yield server

@@ -13,6 +13,7 @@ from pathlib import Path
 import httpx
 
 ROOT = Path(__file__).parents[1]
+CONSOLE = Path(sys.executable).with_name("pyairbyte-telemetry")
 HASH_KEY = "test-hash-key-of-more-than-32-characters"
 WRITE_KEY = "test-write-key"
 REPORT_TOKEN = "test-report-token"
@@ -67,8 +68,8 @@ class Service:
         return self._process
 
     def command(self, *arguments: str) -> list[str]:
-        """The command line of any verb, as the console script runs it."""
-        return [sys.executable, "-m", "app.cli", *arguments]
+        """The command line of any verb: the console script, which `dev.py` runs, too."""
+        return [str(CONSOLE), *arguments]
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run another verb with the service's settings."""
