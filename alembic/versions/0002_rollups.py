@@ -1,14 +1,14 @@
 """Rollups: the queue of sessions to recompute, what each contributed, and sums by user and day.
 
-Revision ID: 0005
-Revises: 0004
-Create Date: 2026-11-25
+Revision ID: 0002
+Revises: 0001
+Create Date: 2026-11-27
 """
 
 from alembic import op
 
-revision = "0005"
-down_revision = "0004"
+revision = "0002"
+down_revision = "0001"
 branch_labels = None
 depends_on = None
 
@@ -131,11 +131,11 @@ def upgrade() -> None:
             session_key uuid NOT NULL,
             unit uuid NOT NULL,
             application_hash uuid NOT NULL,
-            {COUNTS}
-            PRIMARY KEY (bucket, session_key, day, unit, route, environment, failure, application_hash)
+            {COUNTS.rstrip().rstrip(",")}
         )
         """
     )
+    op.execute("CREATE INDEX attempts_session_key_idx ON attempts (bucket, session_key)")
     op.execute("CREATE INDEX attempts_settles_at_idx ON attempts (settles_at) WHERE open > 0")
     op.execute("CREATE INDEX attempts_day_idx ON attempts USING brin (day)")
     op.execute(
@@ -153,6 +153,7 @@ def upgrade() -> None:
         ) WITH (fillfactor = 80)
         """
     )
+    op.execute("CREATE INDEX unit_days_route_idx ON unit_days (route, day)")  # for the page of one connector
     op.execute(
         """
         CREATE TABLE connector_days (
@@ -180,17 +181,6 @@ def upgrade() -> None:
             for column, condition in columns.items()
         )
         op.execute(f"ALTER TABLE {table} {added}")
-    # What is stored already is rolled up like what comes.
-    for table in ("events", "rejections"):
-        op.execute(
-            f"""
-            INSERT INTO dirty_sessions (received_at, occurred_at, bucket, session_key, message_key)
-            SELECT min(received_at), min(occurred_at), bucket, session_key, NULL
-            FROM {table} WHERE session_key IS NOT NULL GROUP BY bucket, session_key
-            UNION ALL
-            SELECT received_at, occurred_at, bucket, NULL, message_key FROM {table} WHERE session_key IS NULL
-            """
-        )
 
 
 def downgrade() -> None:

@@ -1,4 +1,4 @@
-"""Public figures, and the schema `report`: views for other tools, with the roles that read them.
+"""The schema `report`: views for other tools, with the roles that read them.
 
 Every view is an aggregate: none shows a unit, a session or a hash, so that a tool, its cache and its exports hold nothing
 that tells users apart. A view runs as its owner; whoever reads it needs no right on the tables under it. Columns are only
@@ -7,19 +7,18 @@ ever added, at the end; another meaning is another view, `v2_…`.
 Not `security_barrier`: no view leaves out rows that a reader must not see, and the barrier would keep conditions
 on the day from reaching the tables.
 
-Revision ID: 0007
-Revises: 0006
-Create Date: 2026-11-25
+Revision ID: 0004
+Revises: 0003
+Create Date: 2026-11-27
 """
 
 from alembic import op
 
-revision = "0007"
-down_revision = "0006"
+revision = "0004"
+down_revision = "0003"
 branch_labels = None
 depends_on = None
 
-NAME = "length({0}) <= 75 AND {0} !~ '[^a-z0-9-]'"
 NOBODY = "CAST('00000000-0000-0000-0000-000000000000' AS uuid)"
 TODAY = "CAST(now() AT TIME ZONE 'UTC' AS date)"
 
@@ -366,32 +365,6 @@ END $$
 def upgrade() -> None:
     op.execute("SET LOCAL lock_timeout = '5s'")
     op.execute("SET LOCAL statement_timeout = '5min'")
-    op.execute(
-        """
-        CREATE TABLE publications (
-            month date NOT NULL PRIMARY KEY,
-            published_at timestamptz NOT NULL,
-            CONSTRAINT publications_month_check CHECK (extract(day FROM month) = 1)
-        )
-        """
-    )
-    op.execute(
-        f"""
-        CREATE TABLE public_figures (
-            attempts bigint NOT NULL,
-            failed bigint,
-            month date NOT NULL,
-            units integer NOT NULL,
-            affected_units integer,
-            role text NOT NULL,
-            connector text NOT NULL,
-            CONSTRAINT public_figures_units_check CHECK (units >= 10 AND units % 5 = 0),
-            CONSTRAINT public_figures_role_closed CHECK (role IN ('source', 'destination')),
-            CONSTRAINT public_figures_connector_closed CHECK ({NAME.format("connector")}),
-            PRIMARY KEY (month, role, connector)
-        )
-        """
-    )
     op.execute("CREATE SCHEMA report")
     op.execute(
         "COMMENT ON SCHEMA report IS 'Views for other tools. Columns are only ever added; another meaning is another view.'"
@@ -418,5 +391,3 @@ def comment(kind: str, name: str, meaning: str) -> None:
 def downgrade() -> None:
     # The roles stay: they belong to the cluster, and other databases may use them.
     op.execute("DROP SCHEMA report CASCADE")
-    op.execute("DROP TABLE public_figures")
-    op.execute("DROP TABLE publications")

@@ -1,0 +1,300 @@
+"""Events, the ledger of refusals, counts, write keys, tombstones, connector names.
+
+CHECK constraints mirror the patterns of the wire: even a bug cannot store free text. The common form of a version is tried
+first, by a pattern that costs a tenth of the full one.
+
+Revision ID: 0001
+Revises:
+Create Date: 2026-11-27
+"""
+
+from alembic import op
+
+revision = "0001"
+down_revision = None
+branch_labels = None
+depends_on = None
+
+TYPES = {
+    "event_name": ("install", "sync", "validate", "check"),
+    "event_state": ("started", "failed", "succeeded", "canceled"),
+    "notebook_runtime": ("GOOGLE_COLAB", "JUPYTER", "VS_CODE"),
+    "executor_type": (
+        "VenvExecutor",
+        "PathExecutor",
+        "DockerExecutor",
+        "DeclarativeExecutor",
+        "NoOpExecutor",
+        "Executor",
+        "unknown",
+        "venv",
+        "local_install",
+    ),
+    "cache_type": (
+        "DuckDBCache",
+        "MotherDuckCache",
+        "PostgresCache",
+        "SnowflakeCache",
+        "BigQueryCache",
+        "streaming",
+        "duckdb",
+        "postgres",
+        "snowflake",
+        "bigquery",
+        "custom",
+    ),
+}
+
+PROJECTION = """
+    occurred_at timestamptz NOT NULL,
+    received_at timestamptz NOT NULL,
+    corrected_at timestamptz,
+    number_of_records bigint,
+    exit_code integer,
+    event event_name {required},
+    state event_state {required},
+    notebook_runtime notebook_runtime,
+    source_executor_type executor_type,
+    destination_executor_type executor_type,
+    cache_type cache_type,
+    bucket smallint NOT NULL,
+    write_key smallint NOT NULL,
+    ci boolean,
+    langchain boolean,
+    mcp boolean,
+    first_run boolean NOT NULL,
+    message_key uuid NOT NULL,
+    anonymous_id uuid,
+    session_key uuid,
+    application_hash uuid,
+    source_config_hash uuid,
+    destination_config_hash uuid,
+    cache_config_hash uuid,
+    version text,
+    python_version text,
+    os text,
+    source_name text,
+    source_version text,
+    destination_name text,
+    destination_version text,
+    exception_class text,
+    connector_name text,
+"""
+
+COUNTS_TABLE = """
+    CREATE TABLE {name} (
+        hour timestamptz NOT NULL,
+        batch_id uuid NOT NULL,
+        count bigint NOT NULL,
+        bucket smallint NOT NULL,
+        write_key smallint NOT NULL,
+        {kind} text NOT NULL,
+        reason text NOT NULL DEFAULT '',
+        written_at timestamptz NOT NULL DEFAULT now(),
+        PRIMARY KEY (bucket, batch_id, hour, write_key, {kind}, reason),
+        CONSTRAINT {name}_{kind}_check CHECK ({kind} IN ({values}))
+    )
+"""
+
+SYSTEMS = (
+    "",
+    "Linux",
+    "Darwin",
+    "Windows",
+    "FreeBSD",
+    "OpenBSD",
+    "NetBSD",
+    "SunOS",
+    "AIX",
+    "Java",
+    "Android",
+    "iOS",
+    "Emscripten",
+    "Google Colab",
+    "CYGWIN",
+    "MSYS",
+    "MINGW64",
+)
+SYSTEM_PATTERN = (
+    r"(CYGWIN|MSYS|MINGW64)_NT-[0-9.]{3,12}(-[0-9]{1,6})?"
+    r"|Google Colab \(release-colab[a-z-]{0,16}[_-][0-9]{8}-[0-9]{6}[_-]RC[0-9]{2}\)"
+)
+LIBRARY = (
+    r"[0-9]{1,6}\.[0-9]{1,6}\.[0-9]{1,6}((a|b|rc)[0-9]{1,6})?"
+    r"(\.post[0-9]{1,6})?(\.dev[0-9]{1,18})?(\+g?[0-9a-f]{7,40})?"
+)
+PYTHON = r"3\.[0-9]{1,3}\.[0-9]{1,3}((a|b|rc)[0-9]{1,3})?\+? \((CPython|PyPy|GraalVM)\)"
+CONNECTOR_VERSION = (
+    r"[0-9]{1,5}(\.[0-9]{1,5}){1,2}([-.]?(a|b|rc|dev|preview|post)[.-]?[0-9a-f]{0,18})?|unknown|latest"
+)
+# No alternatives and no counts in the pattern: it costs a sixth of the exact one, and free text needs more than [a-z0-9-].
+NAME = (
+    "{0} IN ('unknown', 'custom') OR (length({0}) <= 75 AND {0} !~ '[^a-z0-9-]'"
+    " AND (starts_with({0}, 'source-') OR starts_with({0}, 'destination-')))"  # install: a destination in `source`
+)
+RULES = (
+    "missing|not_an_object|unknown_key|not_allowed|pattern|too_long|wrong_type|out_of_range|low_entropy|vocabulary|invalid"
+    "|not_json|duplicate_key|not_a_number|character|too_deep|too_large|internal|pii_[a-z0-9_]+"
+)
+RULE = f"length(reason) <= 32 AND reason ~ '^({RULES})$'"
+CODE = "length(reason) <= 32 AND reason ~ '^[a-z][a-z0-9_]*$'"
+FIELDS = (
+    "anonymousId|messageId|event|timestamp|sentAt|type|writeKey|userId|integrations|context|library|receivedAt"
+    "|originalTimestamp|properties|session_id|state|version|python_version|os|application_hash|flags|source|destination"
+    "|cache|number_of_records|exception|ip|name|executor_type|config_hash|class|connector_name|exit_code|message"
+    "|stream_name|violation|CI|LANGCHAIN|MCP|NOTEBOOK_RUNTIME"
+)
+PATH = f"path = '' OR (length(path) <= 80 AND path ~ '^({FIELDS}|[*])([.]({FIELDS}|[*]))*$')"
+
+
+def words(values: tuple[str, ...]) -> str:
+    return ", ".join(f"'{value}'" for value in values)
+
+
+def version(column: str, pattern: str, length: int) -> str:
+    return f"length({column}) <= {length} AND ({column} ~ '^[0-9]+[.][0-9]+[.][0-9]+$' OR {column} ~ '^({pattern})$')"
+
+
+CHECKS = {
+    "bucket": "bucket BETWEEN 0 AND 255",
+    "number_of_records": "number_of_records BETWEEN 0 AND 9007199254740991",
+    "os": f"os IN ({words(SYSTEMS)}) OR (length(os) <= 64 AND os ~ '^({SYSTEM_PATTERN})$')",
+    "version": version("version", LIBRARY, 100),
+    "python_version": (
+        "(length(python_version) <= 19 AND python_version LIKE '3.%.% (CPython)'"
+        " AND left(python_version, -10) !~ '[^0-9.]')"
+        f" OR (length(python_version) <= 40 AND python_version ~ '^({PYTHON})$')"
+    ),
+    "source_version": version("source_version", CONNECTOR_VERSION, 48),
+    "destination_version": version("destination_version", CONNECTOR_VERSION, 48),
+    "source_name": NAME.format("source_name"),
+    "destination_name": NAME.format("destination_name"),
+    "connector_name": NAME.format("connector_name"),
+    "exception_class": "length(exception_class) <= 64 AND exception_class ~ '^[A-Z_a-z][A-Za-z0-9_]*$'",
+}
+LEDGER = {"reason": RULE, "path": PATH}
+COUNTED = {
+    "outcomes": {"reason": f"reason = '' OR ({RULE})", "bucket": "bucket BETWEEN 0 AND 255"},
+    "tallies": {
+        "reason": f"({CODE}) OR ({PATH.replace('path', 'reason')})",
+        "bucket": "bucket BETWEEN 0 AND 255",
+    },
+}
+
+
+def checks() -> dict[str, dict[str, str]]:
+    return {"events": CHECKS, "rejections": {**CHECKS, **LEDGER}, **COUNTED}
+
+
+def upgrade() -> None:
+    op.execute("SET LOCAL lock_timeout = '5s'")
+    op.execute("SET LOCAL statement_timeout = '5min'")
+    for name, values in TYPES.items():
+        op.execute(f"CREATE TYPE {name} AS ENUM ({words(values)})")
+    create_events()
+    create_counts()
+    create_installation()
+    for table, columns in checks().items():
+        added = ", ".join(
+            f"ADD CONSTRAINT {table}_{column}_closed CHECK ({condition})"
+            for column, condition in columns.items()
+        )
+        op.execute(f"ALTER TABLE {table} {added}")
+    for table in ("events", "rejections"):
+        op.execute(f"CREATE TABLE {table}_default PARTITION OF {table} DEFAULT")
+
+
+def create_events() -> None:
+    """Accepted events and the ledger, partitioned by the client's clock so that a retry meets its original."""
+    for table, required, ledger in (
+        ("events", "NOT NULL", ""),
+        ("rejections", "", "reason text NOT NULL, path text NOT NULL,"),
+    ):
+        op.execute(
+            f"""
+            CREATE TABLE {table} (
+                {PROJECTION.format(required=required)}
+                {ledger}
+                PRIMARY KEY (occurred_at, bucket, message_key)
+            ) PARTITION BY RANGE (occurred_at)
+            """
+        )
+        op.execute(f"CREATE INDEX {table}_session_key_idx ON {table} (session_key)")
+
+
+def create_counts() -> None:
+    """Counts by hour and write key; their keys fence a batch against a second commit."""
+    outcomes = ("received", "accepted", "duplicate", "rejected", "expired", "forgotten")
+    op.execute(COUNTS_TABLE.format(name="outcomes", kind="outcome", values=words(outcomes)))
+    kinds = ("refused", "withheld", "client_dropped")
+    op.execute(COUNTS_TABLE.format(name="tallies", kind="kind", values=words(kinds)))
+
+
+def create_installation() -> None:
+    """What belongs to the installation: keys, tombstones, dropped weeks, names of connectors."""
+    op.execute(
+        """
+        CREATE TABLE tombstones (
+            requested_at timestamptz NOT NULL,
+            bucket smallint NOT NULL,
+            sweeps smallint NOT NULL DEFAULT 0,
+            anonymous_id uuid NOT NULL,
+            PRIMARY KEY (bucket, anonymous_id)
+        )
+        """
+    )
+    op.execute("CREATE INDEX tombstones_pending_idx ON tombstones (requested_at) WHERE sweeps < 3")
+    op.execute(
+        """
+        CREATE TABLE dropped_ranges (
+            lower timestamptz NOT NULL,
+            upper timestamptz NOT NULL,
+            dropped_at timestamptz NOT NULL,
+            PRIMARY KEY (lower),
+            CONSTRAINT dropped_ranges_upper_check CHECK (lower < upper)
+        )
+        """
+    )
+    op.execute(
+        """
+        CREATE TABLE connectors (
+            name text NOT NULL,
+            added_at timestamptz NOT NULL,
+            PRIMARY KEY (name),
+            CONSTRAINT connectors_name_check CHECK (
+                length(name) <= 75 AND name ~ '^(source|destination)-[a-z0-9][a-z0-9-]*$'
+            )
+        )
+        """
+    )
+    op.execute(
+        """
+        CREATE TABLE write_keys (
+            id smallint GENERATED ALWAYS AS IDENTITY,
+            created_at timestamptz NOT NULL,
+            revoked_at timestamptz,
+            name text NOT NULL CONSTRAINT write_keys_name_key UNIQUE,
+            key_hash bytea NOT NULL CONSTRAINT write_keys_key_hash_key UNIQUE,
+            PRIMARY KEY (id)
+        )
+        """
+    )
+    op.execute(
+        """
+        CREATE TABLE hash_key_check (
+            single boolean NOT NULL DEFAULT true CONSTRAINT hash_key_check_single_check CHECK (single),
+            key_check bytea NOT NULL,
+            PRIMARY KEY (single)
+        )
+        """
+    )
+
+
+def downgrade() -> None:
+    for table in (
+        *("connectors", "dropped_ranges", "tombstones", "hash_key_check", "write_keys"),
+        *("tallies", "outcomes", "rejections", "events"),
+    ):
+        op.execute(f"DROP TABLE {table}")
+    for name in TYPES:
+        op.execute(f"DROP TYPE {name}")
