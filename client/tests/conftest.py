@@ -8,9 +8,9 @@ import pytest
 
 import pyairbyte_telemetry
 from client.tests.recorder import Recorder
-from pyairbyte_telemetry import hooks
-from pyairbyte_telemetry.limits import Limits
-from pyairbyte_telemetry.sender import Sender
+from pyairbyte_telemetry import _hooks
+from pyairbyte_telemetry._limits import Limits
+from pyairbyte_telemetry._sender import Sender
 
 SOURCES = Path(pyairbyte_telemetry.__file__).parents[1]
 QUICK = Limits(
@@ -60,7 +60,7 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 @pytest.fixture
 def telemetry(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
     """The package with a sender of its own, short waits, and no endpoint yet."""
-    before = hooks.current
+    before = _hooks.current
     pyairbyte_telemetry.configure(limits=QUICK)
     sender = Sender(pyairbyte_telemetry._identify)
     monkeypatch.setattr(pyairbyte_telemetry, "_sender", sender)
@@ -70,7 +70,7 @@ def telemetry(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
     if thread is not None:
         thread.join(10)
         assert not thread.is_alive()
-    hooks.current = before
+    _hooks.current = before
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pyairbyte_telemetry
 from client.tests.recorder import Recorder, answer
 from pyairbyte_telemetry import EventState
 from pyairbyte_telemetry.__main__ import main
-from pyairbyte_telemetry.ids import new_ulid, wire_id
+from pyairbyte_telemetry._ids import new_ulid, wire_id
 
 Captured = pytest.CaptureFixture[str]
 

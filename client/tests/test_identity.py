@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 import pyairbyte_telemetry
 from client.tests.conftest import Run
 from client.tests.recorder import Recorder
-from pyairbyte_telemetry import EventState, optout
-from pyairbyte_telemetry.identity import NOTICE
-from pyairbyte_telemetry.ids import is_wire_id, new_ulid, wire_id
+from pyairbyte_telemetry import EventState, _optout
+from pyairbyte_telemetry._identity import NOTICE
+from pyairbyte_telemetry._ids import is_wire_id, new_ulid, wire_id
 
 NAME = "AIRBYTE_ANALYTICS_ID"
 
@@ -202,13 +202,13 @@ def test_an_empty_do_not_track_means_nothing(
 def test_opting_out_counts_for_what_is_queued_already(
     connected: ModuleType, recorder: Recorder, file: Path
 ) -> None:
-    optout.opt_out(file)
+    _optout.opt_out(file)
     connected.log_install_state("source-faker", EventState.SUCCEEDED)
     assert connected.flush()
     assert recorder.requests == []
     assert connected.statistics()["withdrawn"] == 1
     assert connected._setup_analytics() is False
-    optout.opt_in(file)
+    _optout.opt_in(file)
     connected.log_install_state("source-faker", EventState.SUCCEEDED)
     assert connected.flush()
     assert len(recorder.stored) == 1
@@ -274,12 +274,12 @@ def test_the_modules_id_is_looked_up_when_it_is_asked_for(connected: ModuleType,
 )
 def test_where_events_may_go(monkeypatch: pytest.MonkeyPatch, url: str, sends: bool) -> None:
     monkeypatch.setenv("AIRBYTE_TELEMETRY_URL", url)
-    endpoint = pyairbyte_telemetry.settings.find_endpoint("key")
+    endpoint = pyairbyte_telemetry._settings.find_endpoint("key")
     assert (endpoint is not None) is sends
-    assert (pyairbyte_telemetry.settings.find_endpoint_problem() is None) is sends
+    assert (pyairbyte_telemetry._settings.find_endpoint_problem() is None) is sends
 
 
 def test_plain_http_elsewhere_takes_a_setting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRBYTE_TELEMETRY_URL", "http://telemetry.example.com/")
     monkeypatch.setenv("AIRBYTE_TELEMETRY_ALLOW_HTTP", "1")
-    assert pyairbyte_telemetry.settings.find_endpoint("key") == ("http://telemetry.example.com", "key")
+    assert pyairbyte_telemetry._settings.find_endpoint("key") == ("http://telemetry.example.com", "key")

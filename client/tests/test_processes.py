@@ -237,13 +237,13 @@ def test_a_fork_at_any_moment_of_the_imports_leaves_a_child_that_imports_and_sen
         "urllib3.connectionpool",
         "requests.models",
         "requests.adapters",
-        "pyairbyte_telemetry.transport",
+        "pyairbyte_telemetry._transport",
     ]
     program = (
         PATIENT
         + f"""
 import threading
-from pyairbyte_telemetry import heavy
+from pyairbyte_telemetry import _heavy as heavy
 warnings.simplefilter("ignore", DeprecationWarning)
 heavy.FORK_WAITS = {waits}
 class Watch:

@@ -6,9 +6,9 @@ from types import ModuleType
 
 import pyairbyte_telemetry
 import pytest
-from pyairbyte_telemetry import hooks
-from pyairbyte_telemetry.limits import Limits
-from pyairbyte_telemetry.sender import Sender
+from pyairbyte_telemetry import _hooks
+from pyairbyte_telemetry._limits import Limits
+from pyairbyte_telemetry._sender import Sender
 
 from tests.conftest import Service
 
@@ -35,9 +35,9 @@ def telemetry(
     monkeypatch.setattr(pyairbyte_telemetry, "PYAIRBYTE_APP_TRACKING_KEY", service.write_key)
     monkeypatch.setattr(pyairbyte_telemetry, "_ANALYTICS_FILE", tmp_path / "analytics.yml")
     monkeypatch.setattr(pyairbyte_telemetry, "_sender", Sender(pyairbyte_telemetry._identify))
-    before = hooks.current
+    before = _hooks.current
     pyairbyte_telemetry.configure(limits=Limits(linger=0.05, backoff_base=0.1))
     yield pyairbyte_telemetry
     assert pyairbyte_telemetry.close(5)
-    hooks.current = before
+    _hooks.current = before
     pyairbyte_telemetry.get_env_flags.cache_clear()

@@ -22,7 +22,7 @@ from pyairbyte_telemetry import (
     WriterRuntimeInfo,
     one_way_hash,
 )
-from pyairbyte_telemetry.ids import new_ulid
+from pyairbyte_telemetry._ids import new_ulid
 from sqlalchemy import create_engine, text
 
 from app.contract import limits

@@ -22,16 +22,15 @@ from contextlib import suppress
 from functools import lru_cache
 from typing import Any
 
-__version__ = "0.1.0"
-
-from . import environment, events, hooks, identity, optout, settings
-from .connectors import ConnectorRuntimeInfo, WriterRuntimeInfo
-from .events import EventState, EventType
-from .hooks import Hooks
-from .ids import new_ulid, one_way_hash, wire_id
-from .limits import Limits
-from .sender import Sender
-from .worker import Letter
+from . import _environment, _events, _hooks, _identity, _optout, _settings
+from ._connectors import ConnectorRuntimeInfo, WriterRuntimeInfo
+from ._events import EventState, EventType
+from ._hooks import Hooks
+from ._ids import new_ulid, one_way_hash, wire_id
+from ._limits import Limits
+from ._sender import Sender
+from ._version import __version__ as __version__
+from ._worker import Letter
 
 __all__ = [
     "DEBUG",
@@ -65,7 +64,7 @@ __all__ = [
 DEBUG = True
 """Whether trouble with the analytics file is told on stderr. (AIRBYTE_TELEMETRY_DEBUG=1 shows what is sent.)"""
 
-PYAIRBYTE_APP_TRACKING_KEY = os.environ.get(settings.TRACKING_KEY, "") or "cukeSffc0G6gFQehKDhhzSurDzVSZ2OP"
+PYAIRBYTE_APP_TRACKING_KEY = os.environ.get(_settings.TRACKING_KEY, "") or "cukeSffc0G6gFQehKDhhzSurDzVSZ2OP"
 """The write key that stands for the application "PyAirbyte". It is public."""
 
 PYAIRBYTE_SESSION_ID = new_ulid()
@@ -74,9 +73,9 @@ PYAIRBYTE_SESSION_ID = new_ulid()
 It orders what happened within one session. It does not identify a user.
 """
 
-DO_NOT_TRACK = settings.DO_NOT_TRACK
-_ENV_ANALYTICS_ID = settings.ANALYTICS_ID
-_ANALYTICS_FILE = identity.find_file()
+DO_NOT_TRACK = _settings.DO_NOT_TRACK
+_ENV_ANALYTICS_ID = _settings.ANALYTICS_ID
+_ANALYTICS_FILE = _identity.find_file()
 _ANALYTICS_ID: str | bool | None  # see __getattr__
 UNKNOWN = "unknown"
 
@@ -85,12 +84,12 @@ def __getattr__(name: str) -> Any:
     """Look `_ANALYTICS_ID` up when it is asked for: importing this package reads and writes no file."""
     if name != "_ANALYTICS_ID":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return _get_analytics_id() if settings.find_endpoint("") else None
+    return _get_analytics_id() if _settings.find_endpoint("") else None
 
 
 def _setup_analytics() -> str | bool:
     """Return the anonymous user ID, creating the analytics file if it is missing; False if the user has opted out."""
-    return identity.set_up(_ANALYTICS_FILE, debug=DEBUG)
+    return _identity.set_up(_ANALYTICS_FILE, debug=DEBUG)
 
 
 _known: dict[tuple[str | None, str], str] = {}
@@ -104,7 +103,7 @@ def _get_analytics_id() -> str | None:
         if result is not None:
             return None if result is False else str(result)
     place = (os.environ.get(_ENV_ANALYTICS_ID), str(_ANALYTICS_FILE))
-    if place not in _known or optout.find_reason() or optout.is_file_there(_ANALYTICS_FILE):
+    if place not in _known or _optout.find_reason() or _optout.is_file_there(_ANALYTICS_FILE):
         found = _setup_analytics()
         if isinstance(found, bool):
             return None
@@ -114,7 +113,7 @@ def _get_analytics_id() -> str | None:
 
 def _identify() -> str | None:
     """Return the ID that goes on the wire, or None if nothing may. Reads files: for the sender's thread."""
-    if optout.find_reason() or optout.is_file_there(_ANALYTICS_FILE):
+    if _optout.find_reason() or _optout.is_file_there(_ANALYTICS_FILE):
         return None
     found = _get_analytics_id()
     return wire_id(found) if found else None
@@ -129,12 +128,12 @@ if hasattr(os, "register_at_fork"):
 @lru_cache(maxsize=1)
 def get_env_flags() -> dict[str, Any]:
     """Return the flags of this process's environment that are on, as they were at the first call."""
-    return environment.find_flags(mcp=hooks.current.mcp_mode())
+    return _environment.find_flags(mcp=_hooks.current.mcp_mode())
 
 
 def configure(**changes: Any) -> None:
     """Tell the host library's own facts: `version`, `application_name`, `mcp_mode` and so on (see `Hooks`)."""
-    hooks.configure(**changes)
+    _hooks.configure(**changes)
     get_env_flags.cache_clear()
 
 
@@ -150,13 +149,13 @@ def send_telemetry(  # noqa: PLR0913 -- the signature is PyAirbyte's
 ) -> None:
     """Queue one event. Takes microseconds, touches no file and no network, never raises."""
     with suppress(Exception):
-        if optout.find_reason():
+        if _optout.find_reason():
             return
-        endpoint = settings.find_endpoint(PYAIRBYTE_APP_TRACKING_KEY)
+        endpoint = _settings.find_endpoint(PYAIRBYTE_APP_TRACKING_KEY)
         if endpoint is None:
             return
         try:
-            event = events.build(
+            event = _events.build(
                 session_id=PYAIRBYTE_SESSION_ID,
                 source=source,
                 destination=destination,
@@ -170,7 +169,7 @@ def send_telemetry(  # noqa: PLR0913 -- the signature is PyAirbyte's
         except Exception:  # noqa: BLE001 -- a hook failed, or an argument is not what it should be
             _sender.counts.drop()
             return
-        _sender.put(Letter(endpoint, event, events.is_urgent(event)))
+        _sender.put(Letter(endpoint, event, _events.is_urgent(event)))
 
 
 def _send_named(

@@ -9,8 +9,8 @@ from datetime import datetime, timezone
 
 import pyairbyte_telemetry as telemetry
 
-from . import events, identity, optout, settings
-from .ids import new_ulid, wire_id
+from . import _events, _identity, _optout, _settings
+from ._ids import new_ulid, wire_id
 
 _SAMPLE_SOURCE = telemetry.ConnectorRuntimeInfo(
     name="source-faker",
@@ -23,11 +23,11 @@ _SAMPLE_SOURCE = telemetry.ConnectorRuntimeInfo(
 def find_reasons() -> list[str]:
     """Why nothing is sent. Empty if events are sent."""
     file = telemetry._ANALYTICS_FILE
-    opted_out = optout.get_file(file) if optout.is_file_there(file) else None
+    opted_out = _optout.get_file(file) if _optout.is_file_there(file) else None
     reasons = [
-        optout.find_reason(),
+        _optout.find_reason(),
         opted_out and f"you opted out: {opted_out} is there",
-        settings.find_endpoint_problem(),
+        _settings.find_endpoint_problem(),
     ]
     return [reason for reason in reasons if reason]
 
@@ -39,8 +39,8 @@ def show_status() -> int:
     for reason in reasons:
         tell(f"- {reason}")
     file = telemetry._ANALYTICS_FILE
-    known = identity.peek(file)
-    tell(f"server: {os.environ.get(settings.URL) or 'none'}")
+    known = _identity.peek(file)
+    tell(f"server: {os.environ.get(_settings.URL) or 'none'}")
     tell(f"id: {wire_id(known) if known else 'none yet'}" + _explain(known))
     tell(f"file: {file}")
     return 0
@@ -50,13 +50,13 @@ def _explain(known: str | None) -> str:
     """Say where the id comes from, where that is not plain."""
     if not known:
         return ""
-    chosen = f", from {settings.ANALYTICS_ID}" if os.environ.get(settings.ANALYTICS_ID) else ""
+    chosen = f", from {_settings.ANALYTICS_ID}" if os.environ.get(_settings.ANALYTICS_ID) else ""
     return chosen if wire_id(known) == known else f"{chosen} (what you chose is sent in this form only)"
 
 
 def show_sample() -> int:
     """Print what a sync's last event would send: the JSON on stdout, the rest on stderr."""
-    event = events.build(
+    event = _events.build(
         session_id=telemetry.PYAIRBYTE_SESSION_ID,
         source=_SAMPLE_SOURCE,
         destination=None,
@@ -67,11 +67,11 @@ def show_sample() -> int:
         exception=None,
         flags=telemetry.get_env_flags(),
     )
-    known = identity.peek(telemetry._ANALYTICS_FILE)
-    body = events.complete(event, wire_id(known) if known else new_ulid())
-    body["messageId"] = events.new_message_id()
+    known = _identity.peek(telemetry._ANALYTICS_FILE)
+    body = _events.complete(event, wire_id(known) if known else new_ulid())
+    body["messageId"] = _events.new_message_id()
     body["sentAt"] = datetime.now(tz=timezone.utc).isoformat()
-    endpoint = settings.find_endpoint(telemetry.PYAIRBYTE_APP_TRACKING_KEY)
+    endpoint = _settings.find_endpoint(telemetry.PYAIRBYTE_APP_TRACKING_KEY)
     note(
         f"POST {endpoint.url if endpoint else '(no server)'}/v1/track"
         + ("" if known else ", with an id like this one")
@@ -85,9 +85,9 @@ def show_sample() -> int:
 def turn_off() -> int:
     """Opt out for good."""
     try:
-        path = optout.opt_out(telemetry._ANALYTICS_FILE)
+        path = _optout.opt_out(telemetry._ANALYTICS_FILE)
     except OSError as error:
-        note(f"Cannot write the opt-out ({error.strerror}). Set {settings.DO_NOT_TRACK}=1 instead.")
+        note(f"Cannot write the opt-out ({error.strerror}). Set {_settings.DO_NOT_TRACK}=1 instead.")
         return 1
     tell(f"Usage reporting is off for this user. {path} remembers it.")
     return 0
@@ -96,7 +96,7 @@ def turn_off() -> int:
 def turn_on() -> int:
     """Take the opt-out back, and say what else keeps reporting off."""
     try:
-        optout.opt_in(telemetry._ANALYTICS_FILE)
+        _optout.opt_in(telemetry._ANALYTICS_FILE)
     except OSError as error:
         note(f"Cannot remove the opt-out: {error.strerror}.")
         return 1
@@ -105,15 +105,15 @@ def turn_on() -> int:
 
 def forget() -> int:
     """Ask the service to erase everything under this user's id. Works when reporting is off, too."""
-    from .transport import NoAnswerError, Transport  # noqa: PLC0415 -- imports requests
+    from ._transport import NoAnswerError, Transport  # noqa: PLC0415 -- imports requests
 
-    known = identity.peek(telemetry._ANALYTICS_FILE)
+    known = _identity.peek(telemetry._ANALYTICS_FILE)
     if not known:
         note("There is no id on this machine, so nothing can have been sent under it.")
         return 1
-    endpoint = settings.find_endpoint(telemetry.PYAIRBYTE_APP_TRACKING_KEY)
+    endpoint = _settings.find_endpoint(telemetry.PYAIRBYTE_APP_TRACKING_KEY)
     if endpoint is None:
-        note(f"Cannot ask for erasure: {settings.find_endpoint_problem()}.")
+        note(f"Cannot ask for erasure: {_settings.find_endpoint_problem()}.")
         return 1
     body = json.dumps({"anonymousId": wire_id(known)}).encode()
     try:

@@ -4,8 +4,8 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from . import environment, settings
-from .limits import Limits
+from . import _environment, _settings
+from ._limits import Limits
 
 
 def _find_mcp_mode() -> bool:
@@ -37,7 +37,7 @@ class Hooks(NamedTuple):
     mcp_mode: Callable[[], bool] = _find_mcp_mode
     """Whether the host runs as an MCP server."""
 
-    offline: Callable[[], bool] = settings.is_offline
+    offline: Callable[[], bool] = _settings.is_offline
     """Whether offline mode is on, in which nothing is sent."""
 
     is_registered: Callable[[str], bool] | None = None
@@ -62,4 +62,4 @@ def configure(**changes: Any) -> None:
     if unknown:
         raise TypeError(f"not a hook: {', '.join(sorted(unknown))}")
     current = current._replace(**changes)
-    environment.forget()
+    _environment.forget()

@@ -11,14 +11,14 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from . import events, heavy, hooks
-from .console import say
-from .counts import Counts
-from .deadline import Deadline
-from .settings import DEBUG, Endpoint, is_set
+from . import _events, _heavy, _hooks
+from ._console import say
+from ._counts import Counts
+from ._deadline import Deadline
+from ._settings import DEBUG, Endpoint, is_set
 
 if TYPE_CHECKING:
-    from .delivery import Delivery
+    from ._delivery import Delivery
 
 Identify = Callable[[], "str | None"]
 
@@ -55,7 +55,7 @@ class Worker:
 
         Callers that come at the very same instant can overfill the queue by one event each.
         """
-        if self._mailbox.qsize() >= hooks.current.limits.queue_events:
+        if self._mailbox.qsize() >= _hooks.current.limits.queue_events:
             self._counts.drop()
             return
         self._mailbox.put_nowait(letter)
@@ -116,7 +116,7 @@ class Worker:
     def _prepare(self) -> "Delivery | None":
         """Import what sending takes. None, and every event lost, on an interpreter where that fails."""
         try:
-            delivery: Delivery = heavy.load().Delivery(hooks.current.limits, self._counts, self.deadline)
+            delivery: Delivery = _heavy.load().Delivery(_hooks.current.limits, self._counts, self.deadline)
         except Exception as error:  # noqa: BLE001 -- a broken installation must not show in the host's output
             _debug(f"cannot send: {error!r}")
             return None
@@ -124,7 +124,7 @@ class Worker:
 
     def _collect(self) -> tuple[list[Letter], Marker | None]:
         """Wait for an event and for company, for half a second; an urgent event takes along what is there already."""
-        limits = hooks.current.limits
+        limits = _hooks.current.limits
         letters: list[Letter] = []
         until: float | None = None
         while len(letters) < limits.batch_events:
@@ -163,10 +163,10 @@ def _encode(letters: list[Letter], anonymous_id: str) -> list[tuple[Endpoint, by
     """Turn events into their final bytes, each with a `messageId` of its own. One that is too large is left out."""
     encoded = []
     for letter in letters:
-        wire = events.complete(letter.event, anonymous_id)
-        wire["messageId"] = events.new_message_id()
+        wire = _events.complete(letter.event, anonymous_id)
+        wire["messageId"] = _events.new_message_id()
         body = json.dumps(wire, separators=(",", ":"), allow_nan=False).encode()
-        if len(body) <= hooks.current.limits.event_bytes:
+        if len(body) <= _hooks.current.limits.event_bytes:
             encoded.append((letter.endpoint, body))
     return encoded
 

@@ -6,10 +6,10 @@ Nothing survives a fork: the child starts with an empty queue and fresh counts, 
 import contextlib
 import sys
 
-from . import hooks
-from .console import silence
-from .counts import Counts
-from .worker import Identify, Letter, Marker, Worker
+from . import _hooks
+from ._console import silence
+from ._counts import Counts
+from ._worker import Identify, Letter, Marker, Worker
 
 
 class Sender:
@@ -58,7 +58,7 @@ class Sender:
         """Wind up for good, within `Limits.exit_timeout`. Later events are dropped."""
         self._over = True
         with contextlib.suppress(Exception, KeyboardInterrupt):
-            _wind_up(self._worker, hooks.current.limits.exit_timeout)
+            _wind_up(self._worker, _hooks.current.limits.exit_timeout)
         silence()
 
     def _hook_multiprocessing(self) -> None:

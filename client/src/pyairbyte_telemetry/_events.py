@@ -10,9 +10,9 @@ from enum import Enum
 from functools import lru_cache
 from typing import Any
 
-from . import environment, hooks
-from .connectors import describe_cache, describe_connector, identifier, public_name
-from .ids import one_way_hash
+from . import _environment, _hooks
+from ._connectors import describe_cache, describe_connector, identifier, public_name
+from ._ids import one_way_hash
 
 _MAX_RECORDS = 2**53 - 1
 _MAX_EXIT_CODE = 2**31 - 1
@@ -49,7 +49,7 @@ def build(  # noqa: PLR0913 -- the parameters of `send_telemetry`
     flags: dict[str, Any],
 ) -> dict[str, Any]:
     """Return the event, less what `complete` adds. Raises ValueError for a state or type that is none."""
-    host = hooks.current
+    host = _hooks.current
     properties: dict[str, Any] = {
         "session_id": session_id,
         "state": EventState(state).value,
@@ -87,11 +87,11 @@ def complete(event: dict[str, Any], anonymous_id: str) -> dict[str, Any]:
     """Return the event as it goes on the wire, but for `messageId` and `sentAt`. May read files and ask Colab."""
     properties = event["properties"]
     if properties["version"] is None:
-        properties["version"] = environment.find_host_version()
-    properties["python_version"] = environment.get_python_version()
-    properties["os"] = environment.get_os()
+        properties["version"] = _environment.find_host_version()
+    properties["python_version"] = _environment.get_python_version()
+    properties["os"] = _environment.get_os()
     if properties["application_hash"] is None:
-        name = environment.find_colab_notebook() or environment.get_script_name()
+        name = _environment.find_colab_notebook() or _environment.get_script_name()
         properties["application_hash"] = one_way_hash(name)
     return {"anonymousId": anonymous_id, **event}
 
@@ -103,10 +103,10 @@ def new_message_id() -> str:
     return str(uuid.uuid4())
 
 
-def _hash_application(host: hooks.Hooks) -> str | None:
+def _hash_application(host: _hooks.Hooks) -> str | None:
     if host.application_name is not None:
         return _hash_name(host.application_name())
-    return None if environment.is_colab() else _hash_name(environment.get_script_name())
+    return None if _environment.is_colab() else _hash_name(_environment.get_script_name())
 
 
 @lru_cache(maxsize=8)
@@ -114,7 +114,7 @@ def _hash_name(name: str | None) -> str:
     return one_way_hash(name)
 
 
-def _describe_exception(exception: Exception, host: hooks.Hooks) -> dict[str, Any]:
+def _describe_exception(exception: Exception, host: _hooks.Hooks) -> dict[str, Any]:
     """Keep the declared fields of what the host says of an exception. The message is not among them."""
     told = host.exception_info(exception)
     described: dict[str, Any] = {"class": identifier(told.get("class"), "other")}

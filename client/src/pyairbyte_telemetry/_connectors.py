@@ -4,7 +4,7 @@ import string
 from collections.abc import Callable
 from typing import Any
 
-from .ids import one_way_hash
+from ._ids import one_way_hash
 
 CUSTOM = "custom"
 """What goes in the place of a name that is not public."""

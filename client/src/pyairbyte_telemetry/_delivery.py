@@ -11,12 +11,12 @@ from collections.abc import Iterator
 from datetime import datetime, timezone
 from typing import Any, NamedTuple
 
-from .console import say
-from .counts import Counts
-from .deadline import Deadline
-from .limits import Limits
-from .settings import DEBUG, Endpoint, is_set
-from .transport import Answer, NoAnswerError, Transport
+from ._console import say
+from ._counts import Counts
+from ._deadline import Deadline
+from ._limits import Limits
+from ._settings import DEBUG, Endpoint, is_set
+from ._transport import Answer, NoAnswerError, Transport
 
 DROPPED_HEADER = "Telemetry-Client-Dropped"
 """How many events the client lost since it last got through. The service keeps the figure with its data quality."""

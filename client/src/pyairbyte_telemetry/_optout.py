@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from . import hooks, settings
+from . import _hooks, _settings
 
 _TEXT = (
     "Anonymous usage reporting of PyAirbyte is off because this file is here.\n"
@@ -13,9 +13,9 @@ _TEXT = (
 
 def find_reason() -> str | None:
     """Why nothing is sent, as far as the process itself knows, or None. Touches no file."""
-    if os.environ.get(settings.DO_NOT_TRACK):
-        return f"{settings.DO_NOT_TRACK} is set"
-    if hooks.current.offline():
+    if os.environ.get(_settings.DO_NOT_TRACK):
+        return f"{_settings.DO_NOT_TRACK} is set"
+    if _hooks.current.offline():
         return "offline mode is on"
     return None
 

@@ -6,9 +6,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from . import optout, settings
-from .console import say
-from .ids import new_ulid
+from . import _optout, _settings
+from ._console import say
+from ._ids import new_ulid
 
 NOTICE = (
     "Thank you for using Airbyte!\n"
@@ -38,9 +38,9 @@ def set_up(file: Path, *, debug: bool) -> str | bool:
     The variable AIRBYTE_ANALYTICS_ID wins over the file and is remembered in it. The value returned is as the user wrote
     it; `ids.wire_id` makes of it what may be sent. Never raises.
     """
-    if optout.find_reason() or optout.is_file_there(file):
+    if _optout.find_reason() or _optout.is_file_there(file):
         return False
-    override = os.environ.get(settings.ANALYTICS_ID) or None
+    override = os.environ.get(_settings.ANALYTICS_ID) or None
     issues: list[str] = []
     known: str | None = None
     first_use = not _exists(file)
@@ -51,7 +51,7 @@ def set_up(file: Path, *, debug: bool) -> str | bool:
         if known:
             issues.append("Provided analytics ID did not match the file. Rewriting the file.")
             say(
-                f"Received a user-provided analytics ID override in the '{settings.ANALYTICS_ID}' environment variable."
+                f"Received a user-provided analytics ID override in the '{_settings.ANALYTICS_ID}' environment variable."
             )
     else:
         say(NOTICE)
@@ -63,7 +63,7 @@ def set_up(file: Path, *, debug: bool) -> str | bool:
 
 def peek(file: Path) -> str | None:
     """Return the user's id if there is one. Writes nothing, says nothing."""
-    return os.environ.get(settings.ANALYTICS_ID) or (read(file, []) if _exists(file) else None)
+    return os.environ.get(_settings.ANALYTICS_ID) or (read(file, []) if _exists(file) else None)
 
 
 def read(file: Path, issues: list[str]) -> str | None:

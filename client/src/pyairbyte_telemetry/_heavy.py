@@ -114,4 +114,4 @@ def load() -> ModuleType:
     for name in _AHEAD:
         with suppress(ImportError):  # not every `requests` takes each of them
             _gate.load(name)
-    return _gate.load(".delivery")
+    return _gate.load("._delivery")

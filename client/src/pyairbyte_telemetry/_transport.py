@@ -14,9 +14,9 @@ from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
-from . import __version__
-from .limits import Limits
-from .settings import Endpoint
+from ._limits import Limits
+from ._settings import Endpoint
+from ._version import __version__
 
 USER_AGENT = f"pyairbyte-telemetry/{__version__}"
 
