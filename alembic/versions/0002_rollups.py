@@ -96,7 +96,7 @@ def upgrade() -> None:
         CREATE TABLE environments (
             id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
             ci boolean NOT NULL,
-            prerelease boolean NOT NULL,
+            prerelease boolean,
             version text NOT NULL,
             python_version text NOT NULL,
             os text NOT NULL,
@@ -105,7 +105,7 @@ def upgrade() -> None:
             destination_executor_type text NOT NULL,
             CONSTRAINT environments_words_key UNIQUE (
                 version, python_version, os, ci, notebook_runtime, source_executor_type,
-                destination_executor_type, prerelease
+                destination_executor_type
             )
         )
         """

@@ -57,7 +57,7 @@ FAILED_CONFIG = (
 CANCELED = "CAST(sum(d.canceled) AS bigint) AS canceled"
 IN_FLIGHT = "CAST(sum(d.in_flight) AS bigint) AS in_flight"
 ABANDONED = "CAST(sum(d.open - d.in_flight) AS bigint) AS abandoned"
-RECORDS = "CAST(sum(d.records) AS bigint) AS records"
+RECORDS = "CAST(least(sum(d.records), 9e18) AS bigint) AS records"
 MEASURES = f"""{UNITS},
         {AFFECTED},
         {ATTEMPTS},
@@ -174,7 +174,7 @@ VIEWS = {
             CAST(sum(abandoned) AS bigint) AS abandoned,
             count(*) FILTER (WHERE told AND failed > failed_config) AS affected_units,
             sum(
-                CAST(least(attempts - in_flight, 20) * (failed - failed_config) AS double precision)
+                least(attempts - in_flight, 20) * CAST(failed - failed_config AS double precision)
                 / nullif(attempts - in_flight, 0)
             ) FILTER (WHERE told) / nullif(sum(least(attempts - in_flight, 20)) FILTER (WHERE told), 0) AS capped_rate
         FROM (

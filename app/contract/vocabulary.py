@@ -10,23 +10,6 @@ OTHER: Final = "other"  # somebody's own exception class
 
 SHARED_ANONYMOUS_ID: Final = "airbyte-lib-user"  # sent by everyone up to PyAirbyte 0.7.4: no user
 
-SYSTEMS: Final = (
-    "",
-    "Linux",
-    "Darwin",
-    "Windows",
-    "FreeBSD",
-    "OpenBSD",
-    "NetBSD",
-    "SunOS",
-    "AIX",
-    "Java",
-    "Android",
-    "iOS",
-    "Emscripten",
-)
-SYSTEM_FAMILIES: Final = ("Google Colab", "CYGWIN", "MSYS", "MINGW64", *SYSTEMS[1:])
-
 
 def read_words(name: str) -> frozenset[str]:
     """The lines of a data file of this package."""

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Final, Literal, NotRequired, cast
 
 from pydantic import (
     AfterValidator,
+    BeforeValidator,
     ConfigDict,
     Field,
     PlainValidator,
@@ -25,6 +26,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 from typing_extensions import TypedDict  # pydantic needs this one before Python 3.12
 
+from app.contract import words
 from app.contract.vocabulary import CUSTOM, EXCEPTION_CLASSES, SHARED_ANONYMOUS_ID, UNKNOWN
 
 ULID: Final = "[0-7][0-9A-HJKMNP-TV-Z]{25}"
@@ -33,6 +35,7 @@ HASH: Final = "[0-9a-f]{64}"
 HASH_DISTINCT_DIGITS: Final = 8  # a sha256 with fewer has odds of about 1 in 10^13: somebody typed it
 
 EARLIEST: Final = dt.datetime(2023, 1, 1, tzinfo=dt.UTC)
+MOST_RECORDS: Final = 10**12  # of one sync: more than anybody has sent, and a thousand such sums fit a bigint
 REMEMBERED: Final = 16_384  # hashes that passed: those of a session come several times
 
 LATEST: Final = dt.datetime(2100, 1, 1, tzinfo=dt.UTC)
@@ -65,6 +68,11 @@ def check_exception_class(name: object) -> str:
     if isinstance(name, str) and name in EXCEPTION_CLASSES:
         return name
     raise PydanticCustomError("vocabulary", "not in the exception vocabulary")
+
+
+def integral(number: object) -> object:
+    """Return 7 for 7.0: to JSON Schema both are the same integer. Anything else as it is."""
+    return int(number) if isinstance(number, float) and number.is_integer() else number
 
 
 def parse_moment(text: object) -> dt.datetime:
@@ -133,30 +141,11 @@ CacheType = Literal[
     "snowflake",
     "bigquery",
 ]
-ConnectorVersion = Annotated[
-    str,
-    full(
-        r"[0-9]{1,5}(?:\.[0-9]{1,5}){1,2}(?:[-.]?(?:a|b|rc|dev|preview|post)[.-]?[0-9a-f]{0,18})?|unknown|latest"
-    ),
-]
-LibraryVersion = Annotated[
-    str,
-    full(
-        r"[0-9]{1,6}\.[0-9]{1,6}\.[0-9]{1,6}(?:(?:a|b|rc)[0-9]{1,6})?"
-        r"(?:\.post[0-9]{1,6})?(?:\.dev[0-9]{1,18})?(?:\+g?[0-9a-f]{7,40})?"
-    ),
-]
-PythonVersion = Annotated[
-    str, full(r"3\.[0-9]{1,3}\.[0-9]{1,3}(?:(?:a|b|rc)[0-9]{1,3})?\+? \((?:CPython|PyPy|GraalVM)\)")
-]
-OperatingSystem = Annotated[
-    str,
-    full(
-        "(?:Linux|Darwin|Windows|FreeBSD|OpenBSD|NetBSD|SunOS|AIX|Java|Android|iOS|Emscripten)?"
-        r"|(?:CYGWIN|MSYS|MINGW64)_NT-[0-9.]{3,12}(?:-[0-9]{1,6})?"
-        r"|Google Colab \(release-colab[a-z-]{0,16}[_-][0-9]{8}-[0-9]{6}[_-]RC[0-9]{2}\)"
-    ),
-]
+# Versions and systems arrive in many spellings; what validation returns is the canonical one.
+ConnectorVersion = Annotated[str, full(words.CONNECTOR), AfterValidator(words.connector_version)]
+LibraryVersion = Annotated[str, full(words.LIBRARY), AfterValidator(words.library_version)]
+PythonVersion = Annotated[str, full(words.PYTHON), AfterValidator(words.python_version)]
+OperatingSystem = Annotated[str, full(words.SYSTEM), AfterValidator(words.system)]
 Discarded = Annotated[str, StringConstraints(strict=True, max_length=64)]
 
 closed = with_config(ConfigDict(extra="forbid", strict=True))
@@ -206,7 +195,7 @@ ExceptionInfo = TypedDict(  # a call, because `class` is a key
     {
         "class": ExceptionClass | None,
         "connector_name": Connector | None,
-        "exit_code": Annotated[int, Field(ge=-(2**31), lt=2**31)] | None,
+        "exit_code": Annotated[int, BeforeValidator(integral), Field(ge=-128, le=255)] | None,
         "message": None,
         "stream_name": None,
         "violation": None,
@@ -230,7 +219,7 @@ class Properties(TypedDict, total=False):
     source: Source | None
     destination: Destination | None
     cache: Cache | None
-    number_of_records: Annotated[int, Field(ge=0, lt=2**53)] | None
+    number_of_records: Annotated[int, BeforeValidator(integral), Field(ge=0, le=MOST_RECORDS)] | None
     exception: ExceptionInfo | None
     ip: Literal["0.0.0.0"] | None  # noqa: S104 -- what PyAirbyte up to 0.7.1 sent so that Segment kept no address
 

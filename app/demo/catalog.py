@@ -100,7 +100,7 @@ def pinned_libraries() -> tuple[tuple[Library, float], ...]:
         ("0.7.4", SECOND_GENERATION, 0.005),
         ("0.10.5", SECOND_GENERATION, 0.015),
         ("0.30.0", MODERN, 0.03),
-        ("1.0.0rc37", MODERN, 0.012),
+        ("1.0.0-rc.37", MODERN, 0.012),
         ("0.71.2.dev141039313338033", MODERN, 0.003),
         ("0.54.1.post5.dev0+1b1637b4", MODERN, 0.002),
     )

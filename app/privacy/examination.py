@@ -4,15 +4,18 @@ import re
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 from pydantic import ValidationError
 
-from app.contract.vocabulary import CUSTOM, OTHER, SYSTEM_FAMILIES
-from app.contract.wire import OBJECTS, parse_moment, validate
+from app.contract import words
+from app.contract.vocabulary import CUSTOM, OTHER
+from app.contract.wire import OBJECTS, integral, parse_moment, validate
 from app.privacy.detector import detect
 
 Path = tuple[str, ...]
+WORDS: Final = 4_096  # words that are remembered
 
 # What stands in for a withheld field; None leaves the column NULL.
 CONNECTOR: Final[dict[str, str | None]] = {"name": CUSTOM, "executor_type": None, "version": None}
@@ -38,6 +41,10 @@ VERSIONS: Final[tuple[Path, ...]] = (
     ("properties", "source", "version"),
     ("properties", "destination", "version"),
 )
+NUMBERS: Final[tuple[Path, ...]] = (
+    ("properties", "number_of_records"),
+    ("properties", "exception", "exit_code"),
+)
 FLAGS: Final[Path] = ("properties", "flags")
 FLAG_NAME: Final = re.compile("[A-Z][A-Z_]{1,31}")  # the next release's flag
 
@@ -54,6 +61,7 @@ RULES: Final[Mapping[str, str]] = {
     "bool_type": "wrong_type",
     "greater_than_equal": "out_of_range",
     "less_than": "out_of_range",
+    "less_than_equal": "out_of_range",
     "low_entropy": "low_entropy",
 }
 
@@ -88,6 +96,7 @@ def examine(event: Mapping[str, Any], connectors: AbstractSet[str]) -> Findings:
             refused.append((rule, ".".join(location)))
             put(cleaned, location, None)
     refused += absent
+    refused += canonicalize(cleaned)
     for location, pairs in unknown.items():
         path = ".".join((*location, "*"))  # an unknown key is never named: it may be an e-mail address
         rule = find_rule_of_flags(pairs) if location == FLAGS else "unknown_key"
@@ -125,6 +134,30 @@ def read_versions_as_text(event: dict[str, Any]) -> None:
         value = look_up(event, path)
         if isinstance(value, int | float) and not isinstance(value, bool):
             put(event, path, str(value))
+
+
+def canonicalize(event: dict[str, Any]) -> list[tuple[str, str]]:
+    """Put versions, systems and numbers into their canonical form; return refusals of versions that look like personal data
+    even so.
+    """
+    refused = []
+    for path, canonical in words.CANONICAL.items():
+        value = look_up(event, path)
+        if isinstance(value, str):
+            word = canonical(value)
+            rule = detect_word(word)
+            put(event, path, None if rule else word)
+            refused += [(rule, ".".join(path))] if rule else []
+    for path in NUMBERS:
+        if (number := look_up(event, path)) is not None:
+            put(event, path, integral(number))
+    return refused
+
+
+@lru_cache(WORDS)
+def detect_word(word: str) -> str | None:
+    """Return what `detect` says of a word: once for each, as long as it is remembered."""
+    return detect(word)
 
 
 def missing_ids(event: dict[str, Any]) -> list[tuple[str, str]]:
@@ -171,9 +204,7 @@ def find_rule_of_flags(pairs: Mapping[str, Any]) -> str | None:
 def replacement(location: Path, value: object) -> str | None:
     """What is stored in place of a withheld value: of an operating system its family, where it has one."""
     if location == ("properties", "os"):
-        return next(
-            (name for name in SYSTEM_FAMILIES if isinstance(value, str) and value.startswith(name)), None
-        )
+        return words.system(value) or None if isinstance(value, str) else None
     return REPLACEMENTS[location]
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from app.contract.words import parse_library_version
 from app.problems import Problem
 from app.reports.model import Report
 
@@ -21,9 +22,6 @@ RATED: Final = "rated"
 LANES: Final = {RATED: ("cache", "write"), "cache": ("cache",), "write": ("write",), "direct": ("direct",)}
 ANY_ROLE: Final = "any"  # of reports in which no connector ranks
 
-VERSION: Final = re.compile(
-    r"[0-9]{1,6}(\.[0-9]{1,6}){2}((a|b|rc)[0-9]{1,6})?(\.post[0-9]{1,6})?(\.dev[0-9]{1,18})?(\+g?[0-9a-f]{7,40})?"
-)
 CONNECTOR: Final = re.compile(r"(source|destination)-[a-z0-9][a-z0-9-]{0,62}|unknown|custom")
 
 
@@ -264,7 +262,7 @@ def read_choice(name: str) -> Callable[[str, Report], str | None]:
 READERS: Final[Mapping[str, Callable[[str, Report], Any]]] = {
     "window": read_window,
     "until": read_until,
-    "version": read_matching(VERSION),
+    "version": lambda text, _: parse_library_version(text),
     "connector": read_matching(CONNECTOR),
     "name": read_matching(CONNECTOR),
     "sort": read_sort,

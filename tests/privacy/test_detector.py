@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.contract.vocabulary import EXCEPTION_CLASSES, SYSTEMS, shipped_connectors
+from app.contract.vocabulary import EXCEPTION_CLASSES, shipped_connectors
 from app.contract.wire import CacheType, Executor
+from app.contract.words import FAMILIES
 from app.demo.fleet import generate_events
 from app.privacy.detector import KINDS, detect
 from app.privacy.detector.checks import passes_luhn, passes_mod97
@@ -199,7 +200,7 @@ def test_what_is_harmless_passes(value: Any) -> None:
 
 
 def test_no_word_of_a_vocabulary_is_taken_for_personal() -> None:
-    words = [*shipped_connectors(), *EXCEPTION_CLASSES, *SYSTEMS, *get_args(CacheType), *get_args(Executor)]
+    words = [*shipped_connectors(), *EXCEPTION_CLASSES, *FAMILIES, *get_args(CacheType), *get_args(Executor)]
     assert [word for word in words if detect(word)] == []
 
 

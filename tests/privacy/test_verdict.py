@@ -106,7 +106,9 @@ ACCEPTED: list[tuple[str, Any]] = [
     ],
     ("properties.cache.type", "streaming"),
     ("properties.number_of_records", 0),
-    ("properties.number_of_records", 2**53 - 1),
+    ("properties.number_of_records", 10**12),
+    ("properties.number_of_records", 7.0),
+    ("properties.exception", {"class": "ValueError", "exit_code": 255.0}),
     ("properties.exception", {"class": "ValueError", "exit_code": -9, "connector_name": "source-faker"}),
 ]
 
@@ -117,6 +119,56 @@ def test_values_of_the_closed_world_are_accepted(path: str, value: Any) -> None:
     assert (verdict.reason, verdict.path, verdict.withheld) == (None, None, ())
 
 
+# path, values that are one thing, what is stored of it
+CANONICAL: list[tuple[str, tuple[Any, ...], str, Any]] = [
+    ("properties.version", ("1.0.0rc37", "1.0.0-rc.37", "1.0.0-rc37", "1.0.0c37"), "version", "1.0.0rc37"),
+    ("properties.version", ("1.0.0-rc.34.dev140839285966173", "1.0.0rc34.dev0"), "version", "1.0.0rc34.dev"),
+    (
+        "properties.version",
+        ("0.71.2.dev141039313338033", "0.71.2.dev4111111111111111"),
+        "version",
+        "0.71.2.dev",
+    ),
+    ("properties.version", ("0.54.1.post5.dev0+1b1637b4",), "version", "0.54.1.post.dev+local"),
+    (
+        "properties.version",
+        ("0.71.3+" + "6a616e65" * 5, "0.71.3+g1b1637b.d20261112.dirty"),
+        "version",
+        "0.71.3+local",
+    ),
+    ("properties.source.version", ("2.0.0-rc.1", "2.0.0rc4", "2.0.0-rc"), "source_version", "2.0.0-rc"),
+    ("properties.source.version", ("1.2.3.dev0", "1.2.3-dev.4155552671"), "source_version", "1.2.3-dev"),
+    ("properties.source.version", (1.5, "1.5"), "source_version", "1.5"),
+    (
+        "properties.python_version",
+        ("3.13.0a6+ (CPython)", "3.13.0 (CPython)"),
+        "python_version",
+        "3.13.0 (CPython)",
+    ),
+    ("properties.os", ("CYGWIN_NT-10.0-19045", "CYGWIN_NT-10.0", "CYGWIN"), "os", "CYGWIN"),
+    (
+        "properties.os",
+        ("Google Colab (release-colab_20250807-060059_RC00)", "Google Colab"),
+        "os",
+        "Google Colab",
+    ),
+    ("properties.number_of_records", (7, 7.0), "number_of_records", 7),
+]
+
+
+@pytest.mark.parametrize(("path", "values", "column", "stored"), CANONICAL)
+def test_every_spelling_is_stored_in_its_canonical_form(
+    path: str, values: tuple[Any, ...], column: str, stored: Any
+) -> None:
+    for value in values:
+        for other in (None, "Acme"):  # examined alone, and beside a field that is withheld
+            verdict = verdict_on(spoil("properties.cache.type", other, spoil(path, value)))
+            assert verdict.reason is None
+            assert path not in verdict.withheld
+            assert verdict.row[column] == stored
+            assert type(verdict.row[column]) is type(stored)
+
+
 NO_VERSIONS: list[Any] = [
     "1.2.3.4.5",
     "1",
@@ -125,7 +177,7 @@ NO_VERSIONS: list[Any] = [
     [],
     True,
     "1.2.3-jane",
-    "1.2.3rc" + "0" * 19,
+    "1.2.3rc" + "0" * 41,
 ]
 
 # path, value, column, what is stored instead
@@ -171,6 +223,11 @@ WITHHELD: list[tuple[str, Any, str, Any]] = [
             "0.71.3\n",
             "0.71.3-jane",
             "0.1.0.dev1234567890123456789",
+            "01.2.3",
+            "1.2.12345",
+            "1.2.3rc00001",
+            "0.71.3+" + "a" * 41,
+            "0.71.3+jane.doe",
             "١.2.3",
             1.0,
             True,
@@ -197,6 +254,10 @@ WITHHELD: list[tuple[str, Any, str, Any]] = [
     ("properties.exception.connector_name", "source-acme", "connector_name", None),
     ("properties.exception.exit_code", "1", "exit_code", None),
     ("properties.exception.exit_code", True, "exit_code", None),
+    *[("properties.exception.exit_code", value, "exit_code", None) for value in (-129, 256, 2**40)],
+    ("properties.python_version", "3.999.1 (CPython)", "python_version", None),
+    ("properties.python_version", "3.6.9 (CPython)", "python_version", None),
+    ("properties.python_version", "3.11.70 (CPython)", "python_version", None),
 ]
 
 
@@ -267,10 +328,12 @@ REFUSED: list[tuple[str, Any, str, str]] = [
     ("properties.flags.NEW_FLAG", "yes", "unknown_key", "properties.flags.*"),
     ("properties.flags.jane", True, "unknown_key", "properties.flags.*"),
     ("properties.number_of_records", True, "wrong_type", "properties.number_of_records"),
-    ("properties.number_of_records", 1.0, "wrong_type", "properties.number_of_records"),
+    ("properties.number_of_records", 1.5, "wrong_type", "properties.number_of_records"),
     ("properties.number_of_records", "5", "wrong_type", "properties.number_of_records"),
     ("properties.number_of_records", -1, "out_of_range", "properties.number_of_records"),
+    ("properties.number_of_records", 10**12 + 1, "out_of_range", "properties.number_of_records"),
     ("properties.number_of_records", 2**53, "out_of_range", "properties.number_of_records"),
+    ("properties.number_of_records", 1e300, "out_of_range", "properties.number_of_records"),
     ("properties.ip", "10.0.0.1", "not_allowed", "properties.ip"),
     ("properties.jane@example_com", 1, "unknown_key", "properties.*"),
     ("properties.source.jane", 1, "unknown_key", "properties.source.*"),
@@ -281,6 +344,9 @@ REFUSED: list[tuple[str, Any, str, str]] = [
     ("anonymousId", {"a": ["x", {"jane@example.com": 1}]}, "pii_email", "anonymousId"),
     ("timestamp", "jane@example.com", "pii_email", "timestamp"),
     ("properties.version", "1.2.3.4", "pii_ipv4", "properties.version"),
+    ("properties.source.version", "415.555.2671", "pii_phone", "properties.source.version"),
+    ("properties.version", "415.555.2671", "pii_phone", "properties.version"),
+    ("properties.os", "CYGWIN_NT-10.20.30.40", "pii_ipv4", "properties.os"),
     ("properties.source.version", "10.0.3.17", "pii_ipv4", "properties.source.version"),
     ("properties.source.name", "source-4111111111111111", "pii_card", "properties.source.name"),
     ("properties.exception.message", "in /home/jane/x.py", "pii_path", "properties.exception.message"),

@@ -63,10 +63,8 @@ def pairs_of(rows: Iterable[Stored]) -> Iterable[tuple[tuple[object, ...], list[
     return pairs.items()
 
 
-def is_prerelease(version: str | None) -> bool:
-    return version is not None and (
-        version == "0.0.0" or bool(re.search(r"[a-z+]", version.replace("post", "")))
-    )
+def is_prerelease(version: str) -> bool:
+    return version == "0.0.0" or bool(re.search(r"[a-z+]", version.replace("post", "")))
 
 
 def is_asked_for(first: Stored, asked: Parameters) -> bool:
@@ -74,8 +72,8 @@ def is_asked_for(first: Stored, asked: Parameters) -> bool:
     in_lane = lane_of(first) in {"rated": ("cache", "write")}.get(asked.lane, (asked.lane,))
     ci_fits = asked.ci == "include" or bool(first["ci"]) == (asked.ci == "only")
     version_fits = asked.version in (None, first["version"])
-    release_fits = asked.prerelease == "include" or is_prerelease(first["version"]) == (
-        asked.prerelease == "only"
+    release_fits = asked.prerelease == "include" or (
+        first["version"] is not None and is_prerelease(first["version"]) == (asked.prerelease == "only")
     )
     return in_window and in_lane and ci_fits and version_fits and release_fits
 

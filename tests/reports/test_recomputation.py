@@ -29,7 +29,7 @@ def stored_rows(draw: st.DrawFn) -> Stored:
         source=draw(st.sampled_from(["source-faker", "source-file", "unknown", None])),
         destination=draw(st.sampled_from([None, None, "unknown", "destination-csv"])),
         cache=draw(st.sampled_from(["DuckDBCache", "DuckDBCache", "custom", "streaming", None])),
-        version=draw(st.sampled_from(["0.71.3", "0.71.3", "1.0.0rc37", "0.54.1.post5", "0.0.0", None])),
+        version=draw(st.sampled_from(["0.71.3", "0.71.3", "1.0.0rc37", "0.54.1.post", "0.0.0", None])),
         ci=draw(st.sampled_from([None, False, True])),
         event=draw(st.sampled_from(["sync", "sync", "sync", "check"])),
         corrected_at=draw(st.none() | MINUTES),

@@ -2,20 +2,20 @@
 -- Grain: one row a window, key, unit and application. One pass over the daily sums; what follows reads a fraction of it.
 -- Reads: the stage keyed.
 --
--- ranked: failures of another class than config. Integers, since sums of those are fast; records are no integer for the
--- same reason.
+-- ranked: failures of another class than config. Counts are integers, since sums of those are fast, and saturate at 2^28 - 1,
+-- so that four of them fit one; records are no integer for the same reason.
 SELECT
     is_current, number, unit, application_hash,
-    CAST(sum(succeeded) AS integer) AS succeeded,
-    CAST(sum(failed) AS integer) AS failed,
-    CAST(sum(
+    CAST(least(sum(succeeded), 268435455) AS integer) AS succeeded,
+    CAST(least(sum(failed), 268435455) AS integer) AS failed,
+    CAST(least(sum(
         CASE WHEN failure = ANY(ARRAY(SELECT id FROM failures WHERE failure_class = 'config')) THEN 0 ELSE failed END
-    ) AS integer) AS ranked,
-    CAST(sum(canceled) AS integer) AS canceled,
-    CAST(sum(open) AS integer) AS open,
-    CAST(sum(in_flight) AS integer) AS in_flight,
-    CAST(sum(orphans) AS integer) AS orphans,
-    CAST(sum(from_ledger) AS integer) AS from_ledger,
+    ), 268435455) AS integer) AS ranked,
+    CAST(least(sum(canceled), 268435455) AS integer) AS canceled,
+    CAST(least(sum(open), 268435455) AS integer) AS open,
+    CAST(least(sum(in_flight), 268435455) AS integer) AS in_flight,
+    CAST(least(sum(orphans), 268435455) AS integer) AS orphans,
+    CAST(least(sum(from_ledger), 268435455) AS integer) AS from_ledger,
     sum(records) AS records
 FROM keyed
 GROUP BY is_current, number, unit, application_hash

@@ -24,7 +24,7 @@ FROM (
         CAST(sum(open - in_flight) AS bigint) AS abandoned,
         CAST(sum(orphans) AS bigint) AS orphans,
         CAST(sum(from_ledger) AS bigint) AS from_ledger,
-        CAST(sum(records) AS bigint) AS records,
+        CAST(least(sum(records), 9e18) AS bigint) AS records,
         count(*) FILTER (WHERE unit <> CAST(:nobody AS uuid) AND application_hash <> CAST(:nobody AS uuid)) AS use_cases
     FROM applications
     GROUP BY is_current, number
@@ -35,7 +35,7 @@ LEFT JOIN (
         count(*) AS units,
         count(*) FILTER (WHERE ranked > 0) AS affected_units,
         CAST(sum(least(settled, 20)) AS bigint) AS capped_weight,
-        sum(CAST(least(settled, 20) * ranked AS double precision) / nullif(settled, 0)) AS capped_failures
+        sum(least(settled, 20) * CAST(ranked AS double precision) / nullif(settled, 0)) AS capped_failures
     FROM units
     GROUP BY is_current, number
 ) AS users USING (is_current, number)

@@ -4,9 +4,9 @@
 -- settled = attempts - in_flight.
 SELECT
     is_current, number, unit,
-    CAST(sum(succeeded + failed + canceled + open) AS integer) AS attempts,
-    CAST(sum(succeeded + failed + canceled + open - in_flight) AS integer) AS settled,
-    CAST(sum(ranked) AS integer) AS ranked
+    CAST(least(sum(succeeded + failed + canceled + open), 2147483647) AS integer) AS attempts,
+    CAST(least(sum(succeeded + failed + canceled + open - in_flight), 2147483647) AS integer) AS settled,
+    CAST(least(sum(ranked), 2147483647) AS integer) AS ranked
 FROM applications
 WHERE unit <> CAST(:nobody AS uuid)
 GROUP BY is_current, number, unit

@@ -2,14 +2,14 @@
 -- Grain: one row an environment. Index: environments_words_key.
 -- Reads: the table `signals` of this connection.
 --
--- prerelease: anything but N.N.N and N.N.N.postN, and 0.0.0; a version that was withheld is taken for a release. It
--- follows from the version, so nothing is looked up by it.
+-- prerelease: anything but N.N.N and N.N.N.post, and 0.0.0; NULL of an unknown version, which is neither. It follows from
+-- the version, so nothing is looked up by it.
 INSERT INTO environments (
     version, python_version, os, ci, notebook_runtime, source_executor_type, destination_executor_type, prerelease
 )
 SELECT
     version, python_version, os, ci, notebook_runtime, source_executor_type, destination_executor_type,
-    version <> '' AND (version = '0.0.0' OR version !~ '^[0-9]+\.[0-9]+\.[0-9]+(\.post[0-9]+)?$')
+    CASE WHEN version <> '' THEN version = '0.0.0' OR version !~ '^[0-9]+\.[0-9]+\.[0-9]+(\.post)?$' END
 FROM (
     SELECT DISTINCT
         version, python_version, os, ci, notebook_runtime, source_executor_type, destination_executor_type

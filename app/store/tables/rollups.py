@@ -99,20 +99,20 @@ routes = Table(
     ),
 )
 
-# In what it ran. `prerelease`: anything but N.N.N and N.N.N.postN, and 0.0.0, the version of a checkout; a version that
-# was withheld is taken for a release.
+# In what it ran. `prerelease`: anything but N.N.N and N.N.N.post, and 0.0.0, the version of a checkout; NULL if the version
+# was withheld or never told: neither a release nor a pre-release.
 environments = Table(
     "environments",
     metadata,
     Column("id", Integer, Identity(always=True), nullable=False),
     Column("ci", Boolean, nullable=False),
-    Column("prerelease", Boolean, nullable=False),
+    Column("prerelease", Boolean),
     *words("version", "python_version", "os", "notebook_runtime"),
     *words("source_executor_type", "destination_executor_type"),
     PrimaryKeyConstraint("id"),
     UniqueConstraint(
         *("version", "python_version", "os", "ci", "notebook_runtime"),
-        *("source_executor_type", "destination_executor_type", "prerelease"),
+        *("source_executor_type", "destination_executor_type"),
         name="environments_words_key",
     ),
 )

@@ -8,7 +8,7 @@ SELECT
     day, 0, named.role, named.connector, lane,
     count(DISTINCT unit) FILTER (WHERE unit <> CAST(:nobody AS uuid)),
     sum(succeeded + failed + canceled + open), sum(succeeded), sum(failed),
-    coalesce(sum(failed) FILTER (WHERE failure_class = 'config'), 0), sum(canceled), sum(open), sum(records)
+    coalesce(sum(failed) FILTER (WHERE failure_class = 'config'), 0), sum(canceled), sum(open), least(sum(records), 9e18)
 FROM unit_days
 JOIN routes ON routes.id = unit_days.route
 JOIN environments ON environments.id = unit_days.environment

@@ -1,0 +1,112 @@
+"""Versions and systems in their canonical form: every spelling of one thing is one word, and no digit is anybody's choice.
+
+A pattern is not a vocabulary: each free digit is a channel, by which a phone number or an address came in. So builds lose
+their digits, parts have at most four, and of a system only the family stays. Bringing a value into its canonical form is
+not withholding it.
+
+Every function takes a text that matches the pattern beside it in `app.contract.wire`, and returns its canonical form.
+They are called for each event and remember what they have seen; a word is looked at by the detector once.
+"""
+
+import re
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Final
+
+REMEMBERED: Final = 4_096
+
+NUMBER: Final = "(?:0|[1-9][0-9]{0,3})"
+# PEP 440's spellings of a pre-release and SemVer's: PyAirbyte's package metadata says 1.0.0-rc.37 for 1.0.0rc37.
+PRE: Final = {
+    "a": "a",
+    "alpha": "a",
+    "b": "b",
+    "beta": "b",
+    "c": "rc",
+    "rc": "rc",
+    "pre": "rc",
+    "preview": "rc",
+}
+LOCAL: Final = "(?:g?[0-9a-f]{1,40}|d[0-9]{8}|dirty|local)"
+LIBRARY: Final = (
+    rf"{NUMBER}\.{NUMBER}\.{NUMBER}"
+    rf"(?:[-._]?(?:alpha|beta|preview|pre|rc|a|b|c)[-._]?{NUMBER})?"
+    r"(?:[-._]?post[-._]?[0-9]{0,18})?"
+    r"(?:[-._]?dev[-._]?[0-9]{0,18})?"
+    rf"(?:\+{LOCAL}(?:\.{LOCAL}){{0,3}})?"
+)
+SUFFIXES: Final = ("preview", "post", "dev", "rc", "a", "b")
+CONNECTOR: Final = (
+    rf"{NUMBER}(?:\.{NUMBER}){{1,2}}(?:[-.]?(?:{'|'.join(SUFFIXES)})[.-]?[0-9a-f]{{0,40}})?|unknown|latest"
+)
+# The releases that exist, and as many again: a new one must not wait for us.
+PYTHON: Final = r"3\.(?:[7-9]|1[0-9]|2[0-9])\.(?:[0-9]|[1-3][0-9])(?:(?:a|b|rc)[0-9]{1,2})?\+? \((?:CPython|PyPy|GraalVM)\)"
+PLAIN_SYSTEMS: Final = (
+    *("Linux", "Darwin", "Windows", "FreeBSD", "OpenBSD", "NetBSD", "SunOS", "AIX", "Java", "Android", "iOS"),
+    "Emscripten",
+)
+FAMILIES: Final = ("Google Colab", "CYGWIN", "MSYS", "MINGW64", *PLAIN_SYSTEMS)
+SYSTEM: Final = (
+    f"(?:{'|'.join(PLAIN_SYSTEMS)})?"
+    r"|(?:CYGWIN|MSYS|MINGW64)(?:_NT-[0-9]{1,2}\.[0-9]{1,2}(?:-[0-9]{1,6})?)?"
+    r"|Google Colab(?: \(release-colab[a-z-]{0,16}[_-][0-9]{8}-[0-9]{6}[_-]RC[0-9]{2}\))?"
+)
+
+_RELEASE = re.compile(
+    rf"({NUMBER}\.{NUMBER}\.{NUMBER})(?:[-._]?(alpha|beta|preview|pre|rc|a|b|c)[-._]?({NUMBER}))?(.*)",
+    re.DOTALL,
+)
+_SUFFIX = re.compile(rf"({NUMBER}(?:\.{NUMBER}){{1,2}})[-.]?({'|'.join(SUFFIXES)})")
+_LIBRARY = re.compile(LIBRARY)
+
+
+@lru_cache(REMEMBERED)
+def library_version(text: str) -> str:
+    """Return `N.N.N` with `aN`, `bN` or `rcN`, then `.post`, `.dev` and `+local` where the build had them."""
+    found = _RELEASE.fullmatch(text)
+    if found is None:
+        return text
+    release, pre, number, rest = found.groups()
+    public, _, local = rest.partition("+")
+    return (
+        release
+        + (f"{PRE[pre]}{number}" if pre else "")
+        + (".post" if "post" in public else "")
+        + (".dev" if "dev" in public else "")
+        + ("+local" if local else "")
+    )
+
+
+def parse_library_version(text: str) -> str | None:
+    """Return the canonical form of a version in any spelling that is accepted, None for anything else."""
+    return library_version(text) if _LIBRARY.fullmatch(text) else None
+
+
+@lru_cache(REMEMBERED)
+def connector_version(text: str) -> str:
+    """Return two or three numbers, and the word of the suffix: `1.2.3`, `1.2.3-rc`; `unknown` and `latest` as they are."""
+    found = _SUFFIX.match(text)
+    return f"{found[1]}-{found[2]}" if found else text
+
+
+@lru_cache(REMEMBERED)
+def python_version(text: str) -> str:
+    """Return `3.N.N (Implementation)`; what a pre-release adds is gone."""
+    number, _, implementation = text.partition(" ")
+    return f"{re.split('[ab+r]', number)[0]} {implementation}"
+
+
+@lru_cache(REMEMBERED)
+def system(text: str) -> str:
+    """Return the family of an operating system, the empty text for none."""
+    return next((family for family in FAMILIES if text.startswith(family)), "")
+
+
+# By the leaf path of the wire, for who has a text that may or may not match.
+CANONICAL: Final[dict[tuple[str, ...], Callable[[str], str]]] = {
+    ("properties", "version"): library_version,
+    ("properties", "python_version"): python_version,
+    ("properties", "os"): system,
+    ("properties", "source", "version"): connector_version,
+    ("properties", "destination", "version"): connector_version,
+}
