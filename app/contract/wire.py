@@ -195,7 +195,7 @@ ExceptionInfo = TypedDict(  # a call, because `class` is a key
     {
         "class": ExceptionClass | None,
         "connector_name": Connector | None,
-        "exit_code": Annotated[int, BeforeValidator(integral), Field(ge=-128, le=255)] | None,
+        "exit_code": Annotated[int, Field(ge=-128, le=255), BeforeValidator(integral)] | None,
         "message": None,
         "stream_name": None,
         "violation": None,
@@ -219,7 +219,7 @@ class Properties(TypedDict, total=False):
     source: Source | None
     destination: Destination | None
     cache: Cache | None
-    number_of_records: Annotated[int, BeforeValidator(integral), Field(ge=0, le=MOST_RECORDS)] | None
+    number_of_records: Annotated[int, Field(ge=0, le=MOST_RECORDS), BeforeValidator(integral)] | None
     exception: ExceptionInfo | None
     ip: Literal["0.0.0.0"] | None  # noqa: S104 -- what PyAirbyte up to 0.7.1 sent so that Segment kept no address
 

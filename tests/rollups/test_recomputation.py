@@ -44,7 +44,7 @@ def stored_rows(draw: st.DrawFn) -> Stored:
         source=draw(st.sampled_from(["source-faker", "source-file", "unknown", None])),
         destination=draw(st.sampled_from([None, None, "unknown", "destination-csv"])),
         cache=draw(st.sampled_from(["DuckDBCache", "DuckDBCache", "custom", "streaming", None])),
-        version=draw(st.sampled_from(["0.71.3", "0.71.3", "0.54.1.post5", None])),
+        version=draw(st.sampled_from(["0.71.3", "0.71.3", "0.54.1.post", None])),
         ci=draw(st.sampled_from([None, False, True])),
         corrected_at=draw(st.none() | MINUTES),
         first_run=draw(st.booleans()),
