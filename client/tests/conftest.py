@@ -40,7 +40,10 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         "AIRBYTE_TELEMETRY_DEBUG",
         "AIRBYTE_ANALYTICS_ID",
         "AIRBYTE_OFFLINE_MODE",
+        "AIRBYTE_MCP_TRACKING_KEY",
         "AIRBYTE_TRACKING_KEY",
+        "CURL_CA_BUNDLE",
+        "REQUESTS_CA_BUNDLE",
         "DO_NOT_TRACK",
         "CI",
         "COLAB_RELEASE_TAG",
@@ -48,13 +51,15 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         "http_proxy",
         "HTTPS_PROXY",
         "https_proxy",
+        "NO_PROXY",
+        "no_proxy",
         "ALL_PROXY",
         "all_proxy",
     ):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.setattr(pyairbyte_telemetry, "_ANALYTICS_FILE", tmp_path / "home/.airbyte/analytics.yml")
-    pyairbyte_telemetry.get_env_flags.cache_clear()
+    pyairbyte_telemetry._get_static_env_flags.cache_clear()
 
 
 @pytest.fixture
@@ -62,14 +67,10 @@ def telemetry(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
     """The package with a sender of its own, short waits, and no endpoint yet."""
     before = _hooks.current
     pyairbyte_telemetry.configure(limits=QUICK)
-    sender = Sender(pyairbyte_telemetry._identify)
+    sender = Sender(pyairbyte_telemetry._identify, lambda: pyairbyte_telemetry._ANALYTICS_FILE)
     monkeypatch.setattr(pyairbyte_telemetry, "_sender", sender)
     yield pyairbyte_telemetry
-    thread = sender._worker._thread
-    sender.close(2)
-    if thread is not None:
-        thread.join(10)
-        assert not thread.is_alive()
+    assert sender.close(10)
     _hooks.current = before
 
 

@@ -1,6 +1,7 @@
 """`python -m pyairbyte_telemetry`: what is on and why, what is sent, and how to stop it."""
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -162,6 +163,55 @@ def test_forget_fails_where_it_is_refused(
     recorder.script = [answer(401)]
     assert main(["forget"]) == 1
     assert "401" in capsys.readouterr().err
+
+
+def test_after_forgetting_a_new_id_is_offered_and_status_says_what_was_forgotten(
+    recorder: Recorder, capsys: Captured, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRBYTE_TELEMETRY_URL", recorder.url)
+    old = pyairbyte_telemetry._setup_analytics()
+    assert "forgotten" not in status(capsys)
+    recorder.script = [answer(202)]
+    assert main(["forget"]) == 0
+    assert "new-id" in capsys.readouterr().out
+    told = status(capsys)
+    assert "This id was forgotten on" in told
+    assert "new-id" in told
+    assert main(["new-id"]) == 0
+    new = pyairbyte_telemetry._setup_analytics()
+    assert new != old
+    assert str(new) in capsys.readouterr().out
+    told = status(capsys)
+    assert "The id before this one was forgotten on" in told
+    assert str(old) not in "".join(path.read_text() for path in file.parent.iterdir())
+
+
+def test_forget_asks_the_person_at_the_terminal(
+    recorder: Recorder, capsys: Captured, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRBYTE_TELEMETRY_URL", recorder.url)
+    old = pyairbyte_telemetry._setup_analytics()
+    for stream in (sys.stdin, sys.stdout):
+        monkeypatch.setattr(stream, "isatty", lambda: True)
+    for answered, stays in (("n", True), ("", True), ("y", False)):
+        monkeypatch.setattr("builtins.input", lambda _, answered=answered: answered)
+        recorder.script = [answer(202)]
+        assert main(["forget"]) == 0
+        assert (pyairbyte_telemetry._setup_analytics() == old) is stays
+
+
+def test_an_id_of_the_users_own_is_not_replaced(
+    recorder: Recorder, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRBYTE_ANALYTICS_ID", "jane@example.com")
+    assert main(["new-id"]) == 1
+    assert "AIRBYTE_ANALYTICS_ID" in capsys.readouterr().err
+
+
+def test_status_names_a_proxy_that_cannot_be_used(capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRBYTE_TELEMETRY_URL", "https://example.com")
+    monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:1080")
+    assert "proxy" in status(capsys)
 
 
 def test_an_unknown_command_is_a_usage_error(capsys: Captured) -> None:

@@ -1,7 +1,14 @@
 """Hosts that misbehave, on real sockets. The caller never notices; every event comes to exactly one end."""
 
+import shutil
 import socket
+import ssl
+import subprocess
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -258,6 +265,112 @@ def test_proxies_are_taken_from_the_environment(
     send(telemetry)
     assert telemetry.flush()
     assert [request.path for request in recorder.requests] == ["http://telemetry.example.com/v1/track"]
+
+
+@contextmanager
+def tunnel() -> Iterator[tuple[str, list[bytes]]]:
+    """A proxy that refuses to connect to anywhere, and the heads of the requests that it got."""
+    heads: list[bytes] = []
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            with suppress(OSError):
+                while True:
+                    connection, _ = listener.accept()
+                    with connection:
+                        heads.append(connection.recv(4096))
+                        connection.sendall(b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n")
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield f"127.0.0.1:{listener.getsockname()[1]}", heads
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join()
+
+
+def test_https_goes_through_a_tunnel_of_the_proxy(
+    telemetry: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    telemetry.configure(limits=Limits(linger=0.01, attempts=1))
+    monkeypatch.setenv("AIRBYTE_TELEMETRY_URL", "https://telemetry.example.com")
+    with tunnel() as (address, heads):
+        monkeypatch.setenv("https_proxy", f"http://jane:p%40ss@{address}")
+        send(telemetry)
+        assert telemetry.flush(30)
+    assert telemetry.statistics()["lost"] == 1
+    (head,) = heads
+    assert head.startswith(b"CONNECT telemetry.example.com:443 ")
+    assert b"Proxy-Authorization: Basic amFuZTpwQHNz" in head
+    assert b"Y3VrZ" not in head  # the write key is nothing for a proxy
+
+
+@pytest.mark.parametrize("excepted", ["127.0.0.1", "127.0.0.0/8", "*", "example.com, 127.0.0.0/8"])
+def test_no_proxy_is_respected(
+    connected: ModuleType, recorder: Recorder, monkeypatch: pytest.MonkeyPatch, excepted: str
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("NO_PROXY", excepted)
+    send(connected)
+    settle(connected, recorder, 1)
+    assert len(recorder.stored) == 1
+
+
+@pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:9", "https://127.0.0.1:9", "http://"])
+def test_a_proxy_that_we_do_not_speak_is_not_passed_by(
+    connected: ModuleType, recorder: Recorder, monkeypatch: pytest.MonkeyPatch, proxy: str
+) -> None:
+    """Whoever says that all must go through it means it."""
+    connected.configure(limits=Limits(linger=0.01, attempts=2, backoff_base=0.01))
+    monkeypatch.setenv("ALL_PROXY", proxy)
+    monkeypatch.setenv("no_proxy", "")
+    send(connected)
+    settle(connected, recorder, 1)
+    assert recorder.requests == []
+    assert connected.statistics()["lost"] == 1
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="makes a certificate")
+@pytest.mark.parametrize("trusted", [True, False])
+def test_tls_trusts_the_bundle_that_is_configured(
+    telemetry: ModuleType, recorder: Recorder, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, trusted: bool
+) -> None:
+    telemetry.configure(limits=Limits(linger=0.01, attempts=2, backoff_base=0.01, connect_timeout=5))
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    new = "openssl req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=localhost -addext subjectAltName=DNS:localhost"
+    subprocess.run([*new.split(), "-keyout", key, "-out", certificate], check=True, stderr=subprocess.DEVNULL)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    recorder.server.socket = context.wrap_socket(recorder.server.socket, server_side=True)
+    if trusted:
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
+    monkeypatch.setenv("AIRBYTE_TELEMETRY_URL", recorder.url.replace("http://127.0.0.1", "https://localhost"))
+    for _ in range(2):
+        send(telemetry)
+        assert telemetry.flush(30)
+    assert len(recorder.stored) == telemetry.statistics()["accepted"] == (2 if trusted else 0)
+    assert telemetry.statistics()["lost"] == (0 if trusted else 2)
+    assert len({request.client for request in recorder.requests}) == (1 if trusted else 0)
+
+
+def test_a_path_of_the_hosts_own_is_kept(
+    connected: ModuleType, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRBYTE_TELEMETRY_URL", f"{recorder.url}/über uns/")
+    recorder.script = [answer(200)]
+    send(connected)
+    assert connected.flush()
+    assert recorder.requests[0].path == "/%C3%BCber%20uns/v1/track"
+
+
+def test_an_answer_that_breaks_off_is_no_answer(connected: ModuleType, recorder: Recorder) -> None:
+    def break_off(exchange: object) -> None:
+        exchange.server.recorder.store(exchange.read())  # type: ignore[attr-defined]
+        exchange.wfile.write(b'HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"outcome":')  # type: ignore[attr-defined]
+        exchange.close_connection = True  # type: ignore[attr-defined]
+
+    recorder.script = [break_off]
+    send(connected)
+    assert settle(connected, recorder, 1)["duplicate"] == 1
 
 
 def test_a_full_queue_drops_counts_and_reports(connected: ModuleType, recorder: Recorder) -> None:

@@ -32,12 +32,17 @@ def telemetry(
     for name in VARIABLES:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AIRBYTE_TELEMETRY_URL", service.url)
-    monkeypatch.setattr(pyairbyte_telemetry, "PYAIRBYTE_APP_TRACKING_KEY", service.write_key)
+    for key in ("PYAIRBYTE_APP_TRACKING_KEY", "PYAIRBYTE_MCP_TRACKING_KEY"):
+        monkeypatch.setattr(pyairbyte_telemetry, key, service.write_key)
     monkeypatch.setattr(pyairbyte_telemetry, "_ANALYTICS_FILE", tmp_path / "analytics.yml")
-    monkeypatch.setattr(pyairbyte_telemetry, "_sender", Sender(pyairbyte_telemetry._identify))
+    monkeypatch.setattr(
+        pyairbyte_telemetry,
+        "_sender",
+        Sender(pyairbyte_telemetry._identify, lambda: pyairbyte_telemetry._ANALYTICS_FILE),
+    )
     before = _hooks.current
     pyairbyte_telemetry.configure(limits=Limits(linger=0.05, backoff_base=0.1))
     yield pyairbyte_telemetry
     assert pyairbyte_telemetry.close(5)
     _hooks.current = before
-    pyairbyte_telemetry.get_env_flags.cache_clear()
+    pyairbyte_telemetry._get_static_env_flags.cache_clear()

@@ -24,35 +24,40 @@ from typing import Any
 
 from . import _environment, _events, _hooks, _identity, _optout, _settings
 from ._connectors import ConnectorRuntimeInfo, WriterRuntimeInfo
+from ._errors import DeliveryError
 from ._events import EventState, EventType
 from ._hooks import Hooks
 from ._ids import new_ulid, one_way_hash, wire_id
 from ._limits import Limits
 from ._sender import Sender
 from ._version import __version__ as __version__
-from ._worker import Letter
+from ._worker import QueuedEvent
 
 __all__ = [
     "DEBUG",
     "DO_NOT_TRACK",
     "PYAIRBYTE_APP_TRACKING_KEY",
+    "PYAIRBYTE_MCP_TRACKING_KEY",
     "PYAIRBYTE_SESSION_ID",
     "UNKNOWN",
     "_ANALYTICS_FILE",
     "_ANALYTICS_ID",
     "_ENV_ANALYTICS_ID",
     "ConnectorRuntimeInfo",
+    "DeliveryError",
     "EventState",
     "EventType",
     "Hooks",
     "Limits",
     "WriterRuntimeInfo",
     "_get_analytics_id",
+    "_get_static_env_flags",
     "_setup_analytics",
     "close",
     "configure",
     "flush",
     "get_env_flags",
+    "get_segment_write_key",
     "log_config_validation_result",
     "log_connector_check_result",
     "log_install_state",
@@ -67,11 +72,13 @@ DEBUG = True
 PYAIRBYTE_APP_TRACKING_KEY = os.environ.get(_settings.TRACKING_KEY, "") or "cukeSffc0G6gFQehKDhhzSurDzVSZ2OP"
 """The write key that stands for the application "PyAirbyte". It is public."""
 
-PYAIRBYTE_SESSION_ID = new_ulid()
-"""Unique identifier of this process, and of those it forks.
+PYAIRBYTE_MCP_TRACKING_KEY = (
+    os.environ.get(_settings.MCP_TRACKING_KEY, "") or "KUID2VHtcNVbjAN7RsZdg6ZKKeMHCWhZ"
+)
+"""The write key that stands for the application "PyAirbyte MCP". It is public, too."""
 
-It orders what happened within one session. It does not identify a user.
-"""
+PYAIRBYTE_SESSION_ID = new_ulid()
+"""Unique identifier of this process, and of those it forks. It orders what happened within, and identifies no user."""
 
 DO_NOT_TRACK = _settings.DO_NOT_TRACK
 _ENV_ANALYTICS_ID = _settings.ANALYTICS_ID
@@ -119,22 +126,39 @@ def _identify() -> str | None:
     return wire_id(found) if found else None
 
 
-_sender = Sender(_identify)
+_sender = Sender(_identify, lambda: _ANALYTICS_FILE)
 atexit.register(_sender.exit)
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_sender.renew)
 
 
 @lru_cache(maxsize=1)
+def _get_static_env_flags() -> dict[str, Any]:
+    """Return the flags that are on of those that do not change while a process runs, as they were at the first call."""
+    return _environment.find_static_flags()
+
+
 def get_env_flags() -> dict[str, Any]:
-    """Return the flags of this process's environment that are on, as they were at the first call."""
-    return _environment.find_flags(mcp=_hooks.current.mcp_mode())
+    """Return the flags of this process's environment that are on. An MCP server says so only once it has started."""
+    flags = _get_static_env_flags().copy()
+    if _hooks.current.mcp_mode():
+        flags["MCP"] = True
+    return flags
+
+
+# Up to PyAirbyte 0.71 the whole was remembered, and tests cleared it by this name.
+get_env_flags.cache_clear = _get_static_env_flags.cache_clear  # type: ignore[attr-defined]
+
+
+def get_segment_write_key() -> str:
+    """Return the write key of the application that runs at this moment: PyAirbyte, or its MCP server."""
+    return PYAIRBYTE_MCP_TRACKING_KEY if _hooks.current.mcp_mode() else PYAIRBYTE_APP_TRACKING_KEY
 
 
 def configure(**changes: Any) -> None:
     """Tell the host library's own facts: `version`, `application_name`, `mcp_mode` and so on (see `Hooks`)."""
     _hooks.configure(**changes)
-    get_env_flags.cache_clear()
+    _get_static_env_flags.cache_clear()
 
 
 def send_telemetry(  # noqa: PLR0913 -- the signature is PyAirbyte's
@@ -151,10 +175,10 @@ def send_telemetry(  # noqa: PLR0913 -- the signature is PyAirbyte's
     with suppress(Exception):
         if _optout.find_reason():
             return
-        endpoint = _settings.find_endpoint(PYAIRBYTE_APP_TRACKING_KEY)
-        if endpoint is None:
+        if _settings.find_endpoint("") is None:
             return
         try:
+            endpoint = _settings.find_endpoint(get_segment_write_key())
             event = _events.build(
                 session_id=PYAIRBYTE_SESSION_ID,
                 source=source,
@@ -169,7 +193,8 @@ def send_telemetry(  # noqa: PLR0913 -- the signature is PyAirbyte's
         except Exception:  # noqa: BLE001 -- a hook failed, or an argument is not what it should be
             _sender.counts.drop()
             return
-        _sender.put(Letter(endpoint, event, _events.is_urgent(event)))
+        if endpoint is not None:
+            _sender.put(QueuedEvent(endpoint, event, _events.is_urgent(event)))
 
 
 def _send_named(
@@ -206,7 +231,7 @@ def log_install_state(name: str, state: EventState, exception: Exception | None 
 def flush(timeout: float | None = 5.0) -> bool:
     """Wait until every event sent so far is settled: delivered, refused or given up.
 
-    Returns False if that took longer than `timeout` seconds (None: however long it takes).
+    Return False if that took longer than `timeout` seconds (None: however long it takes).
     """
     return _sender.flush(timeout)
 
@@ -214,8 +239,7 @@ def flush(timeout: float | None = 5.0) -> bool:
 def close(timeout: float = 1.0) -> bool:
     """Deliver what is queued within `timeout` seconds, give up the rest, and end the thread.
 
-    Returns False if the thread did not end in time. A later event starts a new one. There is no need to call this: the
-    interpreter's exit does.
+    Return False if the thread did not end in time. A later event starts a new one. The interpreter's exit calls this itself.
     """
     return _sender.close(timeout)
 

@@ -1,16 +1,22 @@
-"""`python -m pyairbyte_telemetry status | show | on | off | forget`: what is sent, why, and how to stop it."""
+"""`python -m pyairbyte_telemetry status | show | on | off | forget | new-id`: what is sent, why, and how to stop it."""
 
 import argparse
 import json
 import os
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from datetime import datetime, timezone
+from urllib.parse import urlsplit
 
 import pyairbyte_telemetry as telemetry
 
-from . import _events, _identity, _optout, _settings
+from . import _erasure, _events, _identity, _optout, _proxies, _settings
 from ._ids import new_ulid, wire_id
+
+PROGRAM = "python -m pyairbyte_telemetry"
+BROKEN_PIPE = 128 + 13
+INTERRUPTED = 128 + 2
 
 _SAMPLE_SOURCE = telemetry.ConnectorRuntimeInfo(
     name="source-faker",
@@ -21,15 +27,29 @@ _SAMPLE_SOURCE = telemetry.ConnectorRuntimeInfo(
 
 
 def find_reasons() -> list[str]:
-    """Why nothing is sent. Empty if events are sent."""
+    """Return why nothing is sent. Empty if events are sent."""
     file = telemetry._ANALYTICS_FILE
     opted_out = _optout.get_file(file) if _optout.is_file_there(file) else None
     reasons = [
         _optout.find_reason(),
         opted_out and f"you opted out: {opted_out} is there",
         _settings.find_endpoint_problem(),
+        find_proxy_problem(),
     ]
     return [reason for reason in reasons if reason]
+
+
+def find_proxy_problem() -> str | None:
+    """Return why the configured proxy cannot be used, or None."""
+    endpoint = _settings.find_endpoint("")
+    if endpoint is None:
+        return None
+    parts = urlsplit(endpoint.url)
+    try:
+        _proxies.find_proxy(parts.scheme, parts.hostname or "", parts.port or 0)
+    except (OSError, ValueError):
+        return "the proxy in the environment is no http:// proxy, and others cannot be used"
+    return None
 
 
 def show_status() -> int:
@@ -43,6 +63,14 @@ def show_status() -> int:
     tell(f"server: {os.environ.get(_settings.URL) or 'none'}")
     tell(f"id: {wire_id(known) if known else 'none yet'}" + _explain(known))
     tell(f"file: {file}")
+    forgotten = _erasure.recall(file)
+    if forgotten and known and forgotten.is_of(wire_id(known)):
+        tell(
+            f"This id was forgotten on {forgotten.day}: the service ignores what comes under it."
+            f" `{PROGRAM} new-id` makes a new one."
+        )
+    elif forgotten:
+        tell(f"The id before this one was forgotten on {forgotten.day}.")
     return 0
 
 
@@ -71,7 +99,7 @@ def show_sample() -> int:
     body = _events.complete(event, wire_id(known) if known else new_ulid())
     body["messageId"] = _events.new_message_id()
     body["sentAt"] = datetime.now(tz=timezone.utc).isoformat()
-    endpoint = _settings.find_endpoint(telemetry.PYAIRBYTE_APP_TRACKING_KEY)
+    endpoint = _settings.find_endpoint(telemetry.get_segment_write_key())
     note(
         f"POST {endpoint.url if endpoint else '(no server)'}/v1/track"
         + ("" if known else ", with an id like this one")
@@ -105,29 +133,60 @@ def turn_on() -> int:
 
 def forget() -> int:
     """Ask the service to erase everything under this user's id. Works when reporting is off, too."""
-    from ._transport import NoAnswerError, Transport  # noqa: PLC0415 -- imports requests
+    from ._transport import NoAnswerError, Transport  # noqa: PLC0415 -- imports TLS
 
     known = _identity.peek(telemetry._ANALYTICS_FILE)
     if not known:
         note("There is no id on this machine, so nothing can have been sent under it.")
         return 1
-    endpoint = _settings.find_endpoint(telemetry.PYAIRBYTE_APP_TRACKING_KEY)
+    endpoint = _settings.find_endpoint(telemetry.get_segment_write_key())
     if endpoint is None:
         note(f"Cannot ask for erasure: {_settings.find_endpoint_problem()}.")
         return 1
     body = json.dumps({"anonymousId": wire_id(known)}).encode()
+    limits = telemetry.Limits(read_timeout=10, attempt_timeout=20)
     try:
-        answer = Transport(telemetry.Limits(read_timeout=10, attempt_timeout=20)).post(
-            endpoint, "/v1/forget", body, {}, within=20
-        )
+        with closing(Transport(limits)) as transport:
+            answer = transport.post(endpoint, "/v1/forget", body, {}, within=20)
     except NoAnswerError as error:
         note(f"The service did not answer ({error}). Nothing was erased.")
         return 1
     if answer.status != 202:
         note(f"The service refused with status {answer.status}. Nothing was erased.")
         return 1
-    tell("The service erases everything under this id, and ignores what comes under it later.")
+    _erasure.remember(telemetry._ANALYTICS_FILE, wire_id(known))
+    tell(
+        "The service erases everything under this id, and ignores what comes under it later."
+        f" `{PROGRAM} new-id` makes a new one."
+    )
     tell(answer.body.decode(errors="replace"))
+    return offer_new_id() if sys.stdin is not None and sys.stdin.isatty() and sys.stdout.isatty() else 0
+
+
+def offer_new_id() -> int:
+    """Ask the person at the terminal whether a new id is wanted."""
+    if os.environ.get(_settings.ANALYTICS_ID):
+        tell(f"{_settings.ANALYTICS_ID} still names the old one.")
+        return 0
+    try:
+        wanted = input("Make a new id for later events now? [y/N] ").strip().lower() in {"y", "yes"}
+    except EOFError:
+        wanted = False
+    return make_new_id() if wanted else 0
+
+
+def make_new_id() -> int:
+    """Put a new random id in the place of the one that is kept. Nothing connects the two."""
+    if os.environ.get(_settings.ANALYTICS_ID):
+        note(f"The id comes from {_settings.ANALYTICS_ID}: change it, or unset it.")
+        return 1
+    new = new_ulid()
+    issues: list[str] = []
+    _identity.write(telemetry._ANALYTICS_FILE, new, issues, first_use=False)
+    if issues:
+        note(f"Cannot write {telemetry._ANALYTICS_FILE}.")
+        return 1
+    tell(f"The id is {new} from now on.")
     return 0
 
 
@@ -137,6 +196,7 @@ COMMANDS: dict[str, tuple[Callable[[], int], str]] = {
     "on": (turn_on, "take an opt-out back"),
     "off": (turn_off, "opt out for good"),
     "forget": (forget, "erase at the service everything under this user's id"),
+    "new-id": (make_new_id, "go on under a new id"),
 }
 
 
@@ -152,12 +212,20 @@ def note(text: str) -> None:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; return the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m pyairbyte_telemetry", description=__doc__)
+    parser = argparse.ArgumentParser(prog=PROGRAM, description=__doc__)
     commands = parser.add_subparsers(dest="command", metavar="command", required=True)
     for name, (_, text) in COMMANDS.items():
         commands.add_parser(name, help=text, description=text)
     command, _ = COMMANDS[parser.parse_args(arguments).command]
-    return command()
+    try:
+        status = command()
+        sys.stdout.flush()
+    except BrokenPipeError:  # `… show | head -1`: the reader has had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return BROKEN_PIPE
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    return status
 
 
 if __name__ == "__main__":

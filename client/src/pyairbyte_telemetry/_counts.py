@@ -21,17 +21,19 @@ class Counts:
         self.refused = 0
         """Answered with a status that is not worth a retry, or `rejected` by itself."""
         self.withdrawn = 0
-        """Not sent because the user opted out in between."""
+        """Not sent because the user opted out in between, or `before_send` returned None."""
         self.lost = 0
-        """Given up after the last attempt, or too large to send."""
+        """Given up after the last attempt, too large to send, or broken by `before_send`."""
         self.dropped = 0
         """Never taken in: the queue was full, or the interpreter was ending."""
         self.retried = 0
         """Events sent again, once for each time."""
+        self.inherited = 0
+        """Lost by earlier processes, which left it to this one to report."""
         self.reported = 0
-        """Of the dropped and lost: told to the service."""
+        """Of the dropped, lost and inherited: reported to the service."""
         self._drops: deque[None] = deque()
-        self._telling = 0
+        self._reporting = 0
         self._lock = threading.Lock()
 
     def drop(self) -> None:
@@ -48,20 +50,20 @@ class Counts:
             setattr(self, outcome, getattr(self, outcome) + events)
 
     def take_unreported(self) -> int:
-        """Return how many losses the service has not been told of, and count on the caller to tell it."""
+        """Return how many losses have not been reported to the service, and count on the caller to report them."""
         with self._lock:
             for _ in range(len(self._drops)):
                 self._drops.popleft()
                 self.dropped += 1
-            losses = self.dropped + self.lost - self.reported - self._telling
-            self._telling += losses
+            losses = self.dropped + self.lost + self.inherited - self.reported - self._reporting
+            self._reporting += losses
             return losses
 
-    def end_report(self, losses: int, *, told: bool) -> None:
-        """Say whether the service was told of losses that were taken to be reported."""
+    def end_report(self, losses: int, *, reported: bool) -> None:
+        """Note whether losses that were taken to be reported were."""
         with self._lock:
-            self._telling -= losses
-            self.reported += losses if told else 0
+            self._reporting -= losses
+            self.reported += losses if reported else 0
 
     def snapshot(self) -> dict[str, int]:
         """Return the figures. Exact once the sender is idle."""

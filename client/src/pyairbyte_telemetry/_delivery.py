@@ -5,15 +5,17 @@ Imported on the sender's thread only.
 
 import gzip
 import json
-import random
+import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timezone
 from typing import Any, NamedTuple
 
+from . import _hooks
 from ._console import say
 from ._counts import Counts
 from ._deadline import Deadline
+from ._errors import DeliveryError
 from ._limits import Limits
 from ._settings import DEBUG, Endpoint, is_set
 from ._transport import Answer, NoAnswerError, Transport
@@ -67,20 +69,15 @@ class Delivery:
         self._counts = counts
         self._deadline = deadline
         self._transport = Transport(limits)
-        self.settled = 0
-        """How many events have come to their end here."""
-        self._random = random.Random()  # noqa: S311 -- jitter; its own state, so that a user's seed is left alone
-
-    def _end(self, outcome: str, events: int) -> None:
-        self._counts.add(outcome, events)
-        self.settled += events
+        self._settle: Callable[[int], None] = _ignore
 
     def close(self) -> None:
         """Close the connections."""
         self._transport.close()
 
-    def deliver_all(self, encoded: list[tuple[Endpoint, bytes]]) -> None:
-        """Deliver events, in batches."""
+    def deliver_all(self, encoded: list[tuple[Endpoint, bytes]], settle: Callable[[int], None]) -> None:
+        """Deliver events, in batches. `settle` is called with the number of those that have come to their end."""
+        self._settle = settle
         for batch in form_batches(encoded, self._limits):
             self.deliver(batch)
 
@@ -90,12 +87,15 @@ class Delivery:
         for attempt in range(self._limits.attempts):
             answer = self._post(batch)
             if isinstance(answer, Answer) and not _is_transient(answer.status):
-                self._settle(batch, answer)
+                self._judge(batch, answer)
                 return
             if not self._wait(attempt, answer, began):
                 break
             self._counts.add("retried", len(batch.events))
-        self._end("lost", len(batch.events))
+        if isinstance(answer, Answer):
+            self._fail("lost", batch.events, answer.status, _read_reason(answer.body))
+        else:
+            self._fail("lost", batch.events, None, str(answer))
 
     def _post(self, batch: Batch) -> Answer | NoAnswerError:
         if self._deadline.remaining <= 0:
@@ -110,14 +110,14 @@ class Delivery:
         losses = self._counts.take_unreported()
         if losses:
             headers[DROPPED_HEADER] = str(losses)
-        told = False
+        reported = False
         try:
             answer = self._transport.post(batch.endpoint, batch.path, body, headers, self._deadline.remaining)
-            told = _is_success(answer.status) or answer.status == _EVENT_REFUSED
+            reported = _is_success(answer.status) or answer.status == _EVENT_REFUSED
         except NoAnswerError as error:
             return error
         finally:
-            self._counts.end_report(losses, told=told)
+            self._counts.end_report(losses, reported=reported)
         return answer
 
     def _wait(self, attempt: int, answer: Answer | NoAnswerError, began: float) -> bool:
@@ -127,7 +127,7 @@ class Delivery:
             return False
         if self._deadline.is_set and isinstance(answer, NoAnswerError) and not answer.reached:
             return False  # nobody there: do not hold up the exit
-        pause = self._random.uniform(0, min(limits.backoff_cap, limits.backoff_base * 2**attempt, left / 2))
+        pause = _draw() * min(limits.backoff_cap, limits.backoff_base * 2**attempt, left / 2)
         asked = answer.retry_after if isinstance(answer, Answer) else None
         if asked is not None:
             pause = max(pause, min(asked, limits.retry_after_cap))
@@ -136,19 +136,47 @@ class Delivery:
         # A deadline that comes up meanwhile cuts jitter short, but not a pause that the service asked for.
         return self._deadline.pause(pause) or asked is None
 
-    def _settle(self, batch: Batch, answer: Answer) -> None:
+    def _judge(self, batch: Batch, answer: Answer) -> None:
         """Count what became of each event of an answered batch."""
-        size = len(batch.events)
-        if _is_success(answer.status):
-            for outcome in _read_outcomes(answer.body, size):
-                self._end(outcome, 1)
-        elif answer.status == _TOO_LARGE and size > 1:
+        events, status = batch.events, answer.status
+        if _is_success(status):
+            for event, (outcome, reason) in zip(
+                events, _read_outcomes(answer.body, len(events)), strict=True
+            ):
+                if outcome == "refused":
+                    self._fail(outcome, (event,), status, reason)
+                else:
+                    self._end(outcome, 1)
+        elif status == _TOO_LARGE and len(events) > 1:
             for half in batch.split():  # a proxy in between may allow less than the service
                 self.deliver(half)
-        elif 300 <= answer.status < 400:
-            self._end("lost", size)  # redirects are not followed: whoever sends them is not the service
+        elif 300 <= status < 400:
+            self._fail(
+                "lost", events, status, "redirects are not followed"
+            )  # whoever sends them is not the service
         else:
-            self._end("refused", size)
+            self._fail("refused", events, status, _read_reason(answer.body))
+
+    def _end(self, outcome: str, events: int) -> None:
+        self._counts.add(outcome, events)
+        self._settle(events)
+
+    def _fail(self, outcome: str, events: tuple[bytes, ...], status: int | None, reason: str) -> None:
+        """Count events that were not stored, and let the host know."""
+        self._end(outcome, len(events))
+        if _hooks.current.on_error is not None:
+            _hooks.report_error(
+                DeliveryError(outcome, status, reason), [json.loads(event) for event in events]
+            )
+
+
+def _ignore(_events: int) -> None:
+    """Settle nothing."""
+
+
+def _draw() -> float:
+    """Return a random number from 0 to 1, for jitter; not of `random`, whose import takes as long as a request."""
+    return int.from_bytes(os.urandom(4), "big") / 2**32
 
 
 def _is_success(status: int) -> bool:
@@ -159,15 +187,26 @@ def _is_transient(status: int) -> bool:
     return status in _RETRIED or status >= 500
 
 
-def _read_outcomes(body: bytes, size: int) -> list[str]:
-    """Return each event's outcome, in order. An answer that does not say means what its status means: accepted."""
+def _read_outcomes(body: bytes, size: int) -> list[tuple[str, str]]:
+    """Return each event's outcome and the reason given, in order. Where the answer does not say, the event was accepted."""
     try:
-        told: Any = json.loads(body)
-        items = told["results"] if size > 1 else [told]
-        outcomes = [_OUTCOMES.get(item["outcome"], "accepted") for item in items]
-    except (ValueError, KeyError, TypeError, RecursionError):
+        answer: Any = json.loads(body)
+        items = answer["results"] if size > 1 else [answer]
+        outcomes = [
+            (_OUTCOMES.get(item["outcome"], "accepted"), str(item.get("reason") or "rejected"))
+            for item in items
+        ]
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         outcomes = []
-    return outcomes if len(outcomes) == size else ["accepted"] * size
+    return outcomes if len(outcomes) == size else [("accepted", "")] * size
+
+
+def _read_reason(body: bytes) -> str:
+    """Return the problem's stable code, such as `unknown_write_key`, as far as the answer says one."""
+    try:
+        return str(json.loads(body)["code"])[:100]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return "refused"
 
 
 def form_batches(encoded: list[tuple[Endpoint, bytes]], limits: Limits) -> Iterator[Batch]:

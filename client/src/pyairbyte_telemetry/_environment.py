@@ -6,8 +6,13 @@ import sys
 from functools import lru_cache
 from typing import Any
 
-COLAB_SESSION_URL = "http://172.28.0.12:9000/api/sessions"
+from . import _heavy
+
+COLAB = ("172.28.0.12", 9000)
 """Where a Google Colab machine tells its notebook's name. Asked on the sender's thread only."""
+
+COLAB_SESSIONS = "/api/sessions"
+_COLAB_BYTES = 64 * 1024
 
 
 def is_ci() -> bool:
@@ -36,8 +41,8 @@ def is_vscode_notebook() -> bool:
     return hasattr(sys.modules.get("__main__"), "__vsc_ipynb_file__")
 
 
-def find_flags(*, mcp: bool) -> dict[str, Any]:
-    """Return the flags that are on. An absent flag is off."""
+def find_static_flags() -> dict[str, Any]:
+    """Return the flags that are on, but for MCP's. An absent flag is off."""
     notebook = (
         "GOOGLE_COLAB"
         if is_colab()
@@ -47,7 +52,7 @@ def find_flags(*, mcp: bool) -> dict[str, Any]:
         if is_vscode_notebook()
         else None
     )
-    flags = {"CI": is_ci(), "LANGCHAIN": is_langchain(), "MCP": mcp, "NOTEBOOK_RUNTIME": notebook}
+    flags = {"CI": is_ci(), "LANGCHAIN": is_langchain(), "NOTEBOOK_RUNTIME": notebook}
     return {name: value for name, value in flags.items() if value}
 
 
@@ -78,13 +83,17 @@ def get_script_name() -> str | None:
 @lru_cache(maxsize=1)
 def find_colab_notebook() -> str | None:
     """Ask Google Colab for the notebook's name. Goes to the network: for the sender's thread."""
-    import requests  # noqa: PLC0415 -- heavy
+    import json  # noqa: PLC0415 -- for the sender's thread
 
     try:
-        with requests.Session() as session:
-            session.trust_env = False  # the address is this machine's own
-            answer = session.get(COLAB_SESSION_URL, timeout=(1, 2), allow_redirects=False)
-        name = answer.json()[0]["name"]
+        connection = _heavy.load("http.client").HTTPConnection(
+            *COLAB, timeout=2
+        )  # this machine's own: no proxy
+        try:
+            connection.request("GET", COLAB_SESSIONS)
+            name = json.loads(connection.getresponse().read(_COLAB_BYTES))[0]["name"]
+        finally:
+            connection.close()
     except Exception:  # noqa: BLE001 -- whatever is wrong with Colab, there is a script name to fall back on
         return None
     return name if isinstance(name, str) else None
@@ -92,11 +101,15 @@ def find_colab_notebook() -> str | None:
 
 @lru_cache(maxsize=1)
 def find_host_version() -> str:
-    """Return the version of the installed `airbyte` distribution, `0.0.0` if there is none. Reads files."""
-    import importlib.metadata  # noqa: PLC0415 -- heavy
+    """Return the version of the installed `airbyte` distribution, `0.0.0` if there is none. Reads files.
 
+    PyAirbyte itself has looked it up by the time it reports anything.
+    """
+    known = getattr(sys.modules.get("airbyte.version"), "airbyte_version", None)
+    if isinstance(known, str):
+        return known
     try:
-        return importlib.metadata.version("airbyte")
+        return str(_heavy.load("importlib.metadata").version("airbyte"))
     except Exception:  # noqa: BLE001 -- a broken installation must not cost the event
         return "0.0.0"
 

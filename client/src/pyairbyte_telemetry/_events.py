@@ -12,7 +12,7 @@ from typing import Any
 
 from . import _environment, _hooks
 from ._connectors import describe_cache, describe_connector, identifier, public_name
-from ._ids import one_way_hash
+from ._ids import new_uuid, one_way_hash
 
 _MAX_RECORDS = 2**53 - 1
 _MAX_EXIT_CODE = 2**31 - 1
@@ -98,9 +98,7 @@ def complete(event: dict[str, Any], anonymous_id: str) -> dict[str, Any]:
 
 def new_message_id() -> str:
     """Return an id that stays with an event through all its retries: the service stores it once."""
-    import uuid  # noqa: PLC0415 -- for the sender's thread
-
-    return str(uuid.uuid4())
+    return new_uuid()
 
 
 def _hash_application(host: _hooks.Hooks) -> str | None:

@@ -1,46 +1,28 @@
-"""Imports that take long: made once, on the sender's thread, and never half-way through at a fork.
+"""Imports that take a while: made once, on the sender's thread, and never half-way through at a fork.
 
 A child that is forked while another thread imports a module finds that module locked for ever, and hangs when it imports
-it, too. So a fork waits for the import that is being made: one of many small ones, as a rule some ten milliseconds. If
-that takes longer than a fork may wait, the child puts it aside and can import anew (all but a compiled module that was
-cut in the middle of its own initialisation). What `requests` itself would import later, in the middle of a request, is
-imported here too.
+it, too. So a fork waits for the import that is being made: one of many small ones, as a rule a few milliseconds. A fork
+that waited in vain (for a file system that hangs, say) leaves a child that sends nothing and counts what it would have.
 """
 
 import importlib
-
-# Light, and imported before the gate is registered on purpose. Its own lock is taken before a fork and released after it,
-# and `urllib3` takes it while it is imported. What is registered first is run last before a fork: were that the gate, the
-# fork would wait with the lock for a sender that waits for the lock. Were it imported while a fork waits, it would only be
-# released: "cannot release un-acquired lock".
-import logging  # noqa: F401
 import os
-import sys
 import threading
-from contextlib import suppress
 from types import ModuleType
-from typing import Any
 
-FORK_WAITS = 1.0
+FORK_WAITS = 5.0
 """Seconds for which a fork waits at most."""
 
 # What comes first is needed by what comes later, so that each import is short. That is all that the order is for.
 _AHEAD = (
     "encodings.idna",
     "platform",
-    "uuid",
-    "random",
-    "email.parser",
-    "zipfile",
-    "importlib.metadata",
-    "yaml",
+    "datetime",
     "ssl",
-    "http.cookiejar",
-    "charset_normalizer",
-    "idna",
-    "urllib3.connection",
-    "urllib3",
-    "requests",
+    "email.parser",
+    "http.client",
+    "gzip",
+    "._transport",
 )
 
 
@@ -48,6 +30,8 @@ class _Gate:
     """Closed while an import is being made, and while a process forks."""
 
     def __init__(self) -> None:
+        self.is_broken = False
+        """Whether this process was forked in the middle of an import that nobody will ever finish."""
         self._reset()
 
     def _reset(self) -> None:
@@ -60,6 +44,10 @@ class _Gate:
 
     def load(self, name: str) -> ModuleType:
         """Import a module of this package (`.name`) or another."""
+        if self.is_broken:
+            raise ImportError("this process was forked in the middle of an import")
+        if self._importer == threading.get_ident():  # an import within an import
+            return importlib.import_module(name, __package__)
         self._calm.wait(FORK_WAITS)
         with self._open:
             self._importer = threading.get_ident()
@@ -70,34 +58,19 @@ class _Gate:
 
     def before_fork(self) -> None:
         self._calm.clear()
-        if self._open.acquire(timeout=FORK_WAITS):
+        if self._importer != threading.get_ident() and self._open.acquire(timeout=FORK_WAITS):
             self._forker = threading.get_ident()
 
     def after_in_parent(self) -> None:
-        if (
-            self._forker == threading.get_ident()
-        ):  # if not, it waited in vain, and another fork may hold the lock
+        # If not, it waited in vain, and another fork may hold the lock.
+        if self._forker == threading.get_ident():
             self._forker = None
             self._open.release()
         self._calm.set()
 
     def after_in_child(self) -> None:
-        importer = self._importer
+        self.is_broken = self.is_broken or self._importer not in {None, threading.get_ident()}
         self._reset()  # the thread that may hold the lock does not exist here
-        if importer is not None:
-            with suppress(Exception):
-                _put_aside(importer)
-
-
-def _put_aside(importer: int) -> None:
-    """Forget the modules that a thread was importing which does not exist here, so that they can be imported anew."""
-    locks: dict[str, Any] = importlib._bootstrap._module_locks  # type: ignore[attr-defined]
-    halves = [name for name, lock in list(locks.items()) if getattr(lock(), "owner", None) == importer]
-    for half in halves:
-        locks.pop(half, None)
-        for name in list(sys.modules):
-            if name == half or name.startswith(half + "."):
-                del sys.modules[name]
 
 
 _gate = _Gate()
@@ -109,9 +82,13 @@ if hasattr(os, "register_at_fork"):
     )
 
 
-def load() -> ModuleType:
-    """Import everything that sending takes, and return the `delivery` module."""
+def load(name: str) -> ModuleType:
+    """Import a module of this package (`.name`) or another. Raises ImportError where no import can be made any more."""
+    return _gate.load(name)
+
+
+def load_delivery() -> ModuleType:
+    """Import everything that sending takes, and return the `_delivery` module."""
     for name in _AHEAD:
-        with suppress(ImportError):  # not every `requests` takes each of them
-            _gate.load(name)
+        _gate.load(name)
     return _gate.load("._delivery")

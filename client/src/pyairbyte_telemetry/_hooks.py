@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from . import _environment, _settings
@@ -13,19 +14,27 @@ def _find_mcp_mode() -> bool:
     return bool(host.is_mcp_mode()) if hasattr(host, "is_mcp_mode") and host is not None else False
 
 
+_HOSTED = frozenset({"AirbyteError", "AirbyteCloudError"})
+"""The base class of hosted Airbyte's errors: up to PyAirbyte 0.71, and since 1.0."""
+
+
 def describe_exception(exception: BaseException) -> Mapping[str, Any]:
     """Describe an exception as PyAirbyte does: its class, and for errors of hosted Airbyte what they call safe to log."""
-    if any(base.__name__ == "AirbyteError" for base in type(exception).__mro__):
+    if any(base.__name__ in _HOSTED for base in type(exception).__mro__):
         description = getattr(exception, "safe_logging_dict", None)
         if callable(description):
             return dict(description())
     return {"class": type(exception).__name__}
 
 
+Event = dict[str, Any]
+
+
 class Hooks(NamedTuple):
     """What the host library may tell. Hooks run on the caller's thread: they must be quick and touch no file or network.
 
-    A hook that raises costs its event, which is counted as dropped, and nothing else.
+    A hook that raises costs its event, which is counted as dropped, and nothing else. Only `before_send` and `on_error`
+    run on the sender's thread, where they delay later events and nobody else; they must not flush or close.
     """
 
     version: Callable[[], str] | None = None
@@ -46,6 +55,12 @@ class Hooks(NamedTuple):
     exception_info: Callable[[Exception], Mapping[str, Any]] = describe_exception
     """What to say of an exception. Of the result only `class`, `connector_name` and `exit_code` are sent, never a message."""
 
+    before_send: Callable[[Event], Event | None] | None = None
+    """Is given a copy of each event as it would be sent, and returns what shall be sent: it, a changed one, or None for nothing."""
+
+    on_error: Callable[[Exception, list[Event]], object] | None = None
+    """Is given what went wrong, a `DeliveryError` or what `before_send` raised, and the events that it cost."""
+
     limits: Limits = Limits()
 
 
@@ -63,3 +78,10 @@ def configure(**changes: Any) -> None:
         raise TypeError(f"not a hook: {', '.join(sorted(unknown))}")
     current = current._replace(**changes)
     _environment.forget()
+
+
+def report_error(error: Exception, events: list[Event]) -> None:
+    """Let the host's `on_error` know. What it raises itself is nobody's."""
+    if current.on_error is not None:
+        with suppress(Exception):
+            current.on_error(error, events)

@@ -6,14 +6,15 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from . import _optout, _settings
+from . import _heavy, _optout, _settings
 from ._console import say
-from ._ids import new_ulid
+from ._ids import is_wire_id, new_ulid
 
 NOTICE = (
     "Thank you for using Airbyte!\n"
     "Anonymous usage reporting is currently enabled. For more information, please"
-    " see https://docs.airbyte.com/telemetry"
+    " see https://docs.airbyte.com/telemetry\n"
+    f"To turn it off, set {_settings.DO_NOT_TRACK}=1, or run `python -m pyairbyte_telemetry off` once."
 )
 _HEADER = (
     "# This file is used by Airbyte to track anonymous usage statistics.\n"
@@ -68,10 +69,11 @@ def peek(file: Path) -> str | None:
 
 def read(file: Path, issues: list[str]) -> str | None:
     """Return the id that the file holds, as text. None if it holds none: unreadable, corrupt, incomplete."""
-    import yaml  # noqa: PLC0415 -- heavy
-
     try:
-        analytics: Any = yaml.safe_load(file.read_text())
+        text = file.read_text()
+        if plain := _read_plainly(text):
+            return plain
+        analytics: Any = _heavy.load("yaml").safe_load(text)
     except Exception as error:  # noqa: BLE001 -- a corrupt file is replaced; its content must not be printed
         issues.append(f"File appears corrupted. Error was: {type(error).__name__}")
         return None
@@ -82,6 +84,14 @@ def read(file: Path, issues: list[str]) -> str | None:
         if isinstance(found, str | int | float) and not isinstance(found, bool) and found != ""
         else None
     )
+
+
+def _read_plainly(text: str) -> str | None:
+    """Return the id of a file as we write it, without importing a YAML parser. None for any other."""
+    lines = [line for line in text.splitlines() if line and not line.startswith("#")]
+    key, _, value = lines[0].partition(": ") if len(lines) == 1 else ("", "", "")
+    # Of digits only, YAML makes a number.
+    return value if key == _KEY and is_wire_id(value) and not value.isdigit() else None
 
 
 def write(file: Path, anonymous_id: str, issues: list[str], *, first_use: bool) -> str:
@@ -117,8 +127,9 @@ def _place_first(draft: Path, file: Path) -> str | None:
 
 def _quote(text: str) -> str:
     """Return the text as YAML that reads as just this string: `12` and `true` would come back as something else."""
-    import yaml  # noqa: PLC0415 -- heavy
-
+    if is_wire_id(text) and not text.isdigit():
+        return text
+    yaml = _heavy.load("yaml")
     with contextlib.suppress(yaml.YAMLError):
         if yaml.safe_load(text) == text:
             return text

@@ -6,6 +6,8 @@ import re
 import time
 from collections.abc import Mapping
 
+from . import _heavy
+
 HASH_SEED = "PyAirbyte:"
 """Prepended before hashing, so that our hashes form a domain of their own."""
 
@@ -24,6 +26,13 @@ def new_ulid() -> str:
     return "".join(_CROCKFORD[value >> shift & 31] for shift in range(125, -1, -5))
 
 
+def new_uuid() -> str:
+    """Return a new random UUID (RFC 9562, version 4), without importing a module for it."""
+    value = int.from_bytes(os.urandom(16), "big") & ~(0xF << 76) & ~(0x3 << 62) | 0x4 << 76 | 0x2 << 62
+    digits = f"{value:032x}"
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+
+
 def is_wire_id(text: str) -> bool:
     """Whether the service takes this as an anonymous id: a ULID or a lower-case UUID."""
     return re.fullmatch(_LEGAL, text) is not None
@@ -38,8 +47,7 @@ def wire_id(anonymous_id: str) -> str:
     for form in (anonymous_id, anonymous_id.upper(), anonymous_id.lower()):
         if is_wire_id(form):
             return form
-    import uuid  # noqa: PLC0415 -- for the sender's thread
-
+    uuid = _heavy.load("uuid")
     return str(uuid.uuid5(uuid.UUID(_OVERRIDES), anonymous_id))
 
 

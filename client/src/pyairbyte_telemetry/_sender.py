@@ -5,61 +5,76 @@ Nothing survives a fork: the child starts with an empty queue and fresh counts, 
 
 import contextlib
 import sys
+from collections.abc import Callable
+from pathlib import Path
 
-from . import _hooks
+from . import _hooks, _losses, _optout
 from ._console import silence
 from ._counts import Counts
-from ._worker import Identify, Letter, Marker, Worker
+from ._worker import Identify, QueuedEvent, Sentinel, Worker
 
 
 class Sender:
-    """What the package holds one of in a process."""
+    """What the package holds one of in a process. `find_file` returns where the id is kept, losses beside it."""
 
-    def __init__(self, identify: Identify) -> None:
+    def __init__(self, identify: Identify, find_file: Callable[[], Path]) -> None:
         self._identify = identify
+        self._find_file = find_file
         self._over = False
         self.renew()
 
     def renew(self) -> None:
         """Start from nothing, as in a forked child."""
         self.counts = Counts()
-        self._worker = Worker(self._identify, self.counts)
+        self._worker = self._make_worker()
         self._hooked = False
 
-    def put(self, letter: Letter) -> None:
+    def _make_worker(self) -> Worker:
+        return Worker(self._identify, lambda: _losses.take(self._find_file()), self.counts)
+
+    def put(self, item: QueuedEvent) -> None:
         """Take an event in, or count it as dropped. Never waits."""
         if self._over:
             self.counts.drop()
             return
-        self._worker.put(letter)
+        self._worker.put(item)
         if not self._hooked:
             self._hooked = True
             self._hook_multiprocessing()
 
     def flush(self, timeout: float | None) -> bool:
-        """Wait until every event queued so far is settled. False if that took longer than `timeout` seconds."""
+        """Wait until every event queued so far is settled. Return False if that took longer than `timeout` seconds."""
         worker = self._worker
         if worker.is_idle:
             return True
-        marker = Marker()
-        if worker.is_current or not worker.send_marker(marker):
+        sentinel = Sentinel()
+        if worker.is_current or not worker.send_sentinel(sentinel):
             return False
-        return marker.reached.wait(timeout)
+        return sentinel.reached.wait(timeout)
 
     def close(self, timeout: float) -> bool:
         """Send what is queued within `timeout` seconds, give up the rest, and end the thread.
 
-        False if it did not end in time. A later event starts a new one.
+        Return False if it did not end in time. A later event starts a new one.
         """
-        worker, self._worker = self._worker, Worker(self._identify, self.counts)
+        worker, self._worker = self._worker, self._make_worker()
         return _wind_up(worker, timeout)
 
     def exit(self) -> None:
-        """Wind up for good, within `Limits.exit_timeout`. Later events are dropped."""
+        """Wind up for good, within `Limits.exit_timeout` of sending. Later events are dropped, losses remembered."""
         self._over = True
         with contextlib.suppress(Exception, KeyboardInterrupt):
             _wind_up(self._worker, _hooks.current.limits.exit_timeout)
+        with contextlib.suppress(Exception, KeyboardInterrupt):
+            self._remember_losses()
         silence()
+
+    def _remember_losses(self) -> None:
+        """Leave to the next process how many events were not delivered, unless the user has opted out."""
+        losses = self._worker.give_up() + self.counts.take_unreported()
+        file = self._find_file()
+        if losses and not _optout.find_reason() and not _optout.is_file_there(file):
+            _losses.add(file, losses)
 
     def _hook_multiprocessing(self) -> None:
         """Wind up in multiprocessing's children too: forked ones end by `os._exit`, which passes `atexit` by."""
@@ -74,10 +89,15 @@ _SHARE = 0.9
 
 
 def _wind_up(worker: Worker, timeout: float) -> bool:
+    """Have a worker end within `timeout` seconds of sending; what it has to import before that has a time of its own.
+
+    Imports are this machine's own business and come to an end; hosts need not.
+    """
     if worker.is_idle:
         return True
-    marker = Marker(stop=True)
-    worker.deadline.set(timeout * _SHARE)
-    if worker.is_current or not worker.send_marker(marker):
+    sentinel = Sentinel(stop=True)
+    if worker.is_current or not worker.send_sentinel(sentinel):
         return False
-    return marker.reached.wait(timeout)
+    worker.prepared.wait(_hooks.current.limits.prepare_timeout)
+    worker.deadline.set(timeout * _SHARE)
+    return sentinel.reached.wait(timeout)
