@@ -215,6 +215,7 @@ def become(command: list[str | Path]) -> None:
 def run_cli(arguments: list[str]) -> None:
     """Run the service's command line in the folder that we were called in."""
     ensure_environment(dev=False)
+    os.environ["PYAIRBYTE_TELEMETRY_CALLED_AS"] = f"python3 {Path(sys.argv[0])}"
     become([PYTHON, CONSOLE, *arguments])
 
 

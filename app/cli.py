@@ -1,96 +1,119 @@
-"""The command line `pyairbyte-telemetry`: every verb is a function, here or in the module of its area."""
+"""The command line `pyairbyte-telemetry`: every verb is a function in the module of its area, imported when it is called."""
 
 import sys
-from typing import Annotated
+from importlib import import_module
+from typing import Annotated, Any, Final
 
 import typer
-from rich.console import Console
-from rich.table import Table
+from typer.core import TyperCommand, TyperGroup
 
-from app.admin.cli import connectors_app, doctor, import_, rotate_hash
-from app.demo.cli import demo
-from app.erasure.cli import forget
+from app import __version__
 from app.problems import Problem, TelemetryError
-from app.reports.cli import report
-from app.rollups.cli import rebuild
-from app.serving import server
-from app.settings import load_settings
-from app.store import keys, migrations, secrets
-from app.store.database import hold, open_admin_engine
+
+# Where a command is, a function or a group, and its line in `--help`: the first of its docstring, which a test compares.
+COMMANDS: Final = {
+    "serve": (
+        "app.serving.cli:serve",
+        "Start the service, with the embedded Postgres unless TELEMETRY_DATABASE_URL names another.",
+    ),
+    "migrate": (
+        "app.serving.cli:migrate",
+        "Bring the database's schema up to date; `serve` does it too.",
+    ),
+    "report": ("app.reports.cli:report", "Print a report."),
+    "demo": (
+        "app.demo.cli:demo",
+        "Post a made-up fleet of PyAirbyte users through the HTTP API.",
+    ),
+    "forget": (
+        "app.erasure.cli:forget",
+        "Delete everything under an anonymous id, and store nothing under it any more.",
+    ),
+    "doctor": (
+        "app.admin.cli:doctor",
+        "Look at settings, data dir, database and clock, and say what is wrong. Exit status 1 if anything is.",
+    ),
+    "rebuild": (
+        "app.rollups.cli:rebuild",
+        "Make attempts and daily sums anew from the stored events; the service may go on meanwhile.",
+    ),
+    "import": (
+        "app.admin.cli:import_",
+        "Import history: times are kept as they are. What was stored before is recognised.",
+    ),
+    "keys": ("app.admin.keys:keys_app", "Write keys: who may send events."),
+    "connectors": (
+        "app.admin.cli:connectors_app",
+        "Names of public connectors, which may be stored.",
+    ),
+}
+
+
+class Deferred(TyperCommand):
+    """A command that is a name and a line of help until it is called: what it imports takes most of a second."""
+
+    def __init__(self, name: str, where: str, summary: str) -> None:
+        """`where` is a module and what it calls the command, with a colon between."""
+        super().__init__(name, callback=None, help=summary)
+        self.where = where
+
+    def load(self) -> Any:
+        """Return the command itself."""
+        module, _, attribute = self.where.partition(":")
+        found = getattr(import_module(module), attribute)
+        if isinstance(found, typer.Typer):
+            group = typer.main.get_group(found)
+            group.name = self.name
+            return group
+        alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+        alone.command(self.name)(found)
+        return typer.main.get_command(alone)
+
+    def make_context(self, *arguments: Any, **named: Any) -> Any:
+        """Return the context of the command itself, to which it belongs from here on."""
+        return self.load().make_context(*arguments, **named)
+
+
+class Commands(TyperGroup):
+    """The group of all commands."""
+
+    def __init__(self, **attributes: Any) -> None:
+        """Add the commands to what typer found."""
+        super().__init__(**attributes)
+        for name, (where, summary) in COMMANDS.items():
+            self.commands[name] = Deferred(name, where, summary)
+
 
 app = typer.Typer(
+    cls=Commands,
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     help="Receives PyAirbyte's anonymous usage events and reports which connectors to fix first.",
 )
-keys_app = typer.Typer(no_args_is_help=True, help="Write keys: who may send events.")
-app.add_typer(keys_app, name="keys")
-app.add_typer(connectors_app, name="connectors")
-keys_app.command("rotate-hash")(rotate_hash)
-app.command()(report)
-app.command()(demo)
-app.command()(forget)
-app.command()(doctor)
-app.command()(rebuild)
-app.command("import")(import_)
 
 
-@app.command()
-def serve() -> None:
-    """Start the service, with the embedded Postgres unless TELEMETRY_DATABASE_URL names another.
-
-    Example: TELEMETRY_PORT=9000 pyairbyte-telemetry serve
-    """
-    server.serve(load_settings())
+def tell_version(wanted: bool) -> None:
+    """Print the version and end, if that is wanted."""
+    if wanted:
+        typer.echo(f"pyairbyte-telemetry {__version__}")
+        raise typer.Exit
 
 
-@app.command()
-def migrate() -> None:
-    """Bring the database's schema up to date; `serve` does it too.
-
-    Example: TELEMETRY_DATABASE_URL=postgresql://user@host/telemetry pyairbyte-telemetry migrate
-    """
-    with hold(load_settings(), create=True) as database:
-        migrations.migrate(database.url)
-    typer.echo(f"The schema is at revision {migrations.head()}.")
-
-
-@keys_app.command("create")
-def create_key(
-    name: Annotated[str, typer.Argument(help="What the key is for, for example `staging`.")],
+@app.callback()
+def root(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=tell_version, is_eager=True, help="Print the version.")
+    ] = False,
 ) -> None:
-    """Make a write key and print it: it cannot be shown again.
-
-    Example: pyairbyte-telemetry keys create staging
-    """
-    settings = load_settings()
-    with hold(settings) as database, open_admin_engine(database.url).begin() as connection:
-        pseudonyms = secrets.resolve(settings).pseudonyms()
-        keys.check_hash_key(connection, pseudonyms)
-        typer.echo(keys.create(connection, pseudonyms, name))
+    """Receive PyAirbyte's anonymous usage events and report which connectors to fix first."""
 
 
-@keys_app.command("list")
-def list_keys() -> None:
-    """Show the names of all write keys, never the keys."""
-    with hold(load_settings()) as database, open_admin_engine(database.url).begin() as connection:
-        table = Table("name", "created", "revoked")
-        for key in keys.listing(connection):
-            revoked = f"{key.revoked_at:%Y-%m-%d %H:%M}" if key.revoked_at else ""
-            table.add_row(key.name, f"{key.created_at:%Y-%m-%d %H:%M}", revoked)
-    Console().print(table)
-
-
-@keys_app.command("revoke")
-def revoke_key(name: Annotated[str, typer.Argument(help="The key's name in `keys list`.")]) -> None:
-    """Stop accepting a write key; running servers notice within seconds.
-
-    Example: pyairbyte-telemetry keys revoke staging
-    """
-    with hold(load_settings()) as database, open_admin_engine(database.url).begin() as connection:
-        keys.revoke(connection, name)
-    typer.echo("Revoked.")
+def load_all() -> Any:
+    """Return the command line with every command in its place, for what reads all of it."""
+    group: Any = typer.main.get_command(app)
+    for name, command in group.commands.items():
+        group.commands[name] = command.load()
+    return group
 
 
 def main() -> None:

@@ -1,5 +1,6 @@
 """The settings: one frozen object, read once from the environment and passed down."""
 
+import os
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -169,3 +170,20 @@ def load_settings() -> Settings:
             for item in error.errors(include_input=False, include_url=False, include_context=False)
         ]
         raise ConfigurationError("; ".join(reasons)) from None
+
+
+def wants_color() -> bool:
+    """Whether a terminal may be written to in colours (https://no-color.org)."""
+    return not os.environ.get("NO_COLOR")
+
+
+def find_launcher() -> str | None:
+    """Return the command that started this one, as a person would type it; `dev.py` says so."""
+    return os.environ.get("PYAIRBYTE_TELEMETRY_CALLED_AS") or None
+
+
+def override(**values: object) -> None:
+    """Have this process and those that it starts read these settings in place of what the environment says; None: as it is."""
+    for name, value in values.items():
+        if value is not None:
+            os.environ[f"TELEMETRY_{name.upper()}"] = str(value)

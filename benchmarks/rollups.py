@@ -17,7 +17,7 @@ from sqlalchemy.pool import NullPool
 from app.postgres import open_server
 from app.rollups.recomputation import BY_INDEX, fill, prepare, query
 from app.rollups.worker import MARKS, Worker
-from app.store.tables.rollups import NOBODY
+from app.store.tables import NOBODY
 from benchmarks.load import find_wrk, measure, write_templates
 from benchmarks.servers import run_service
 

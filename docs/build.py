@@ -10,7 +10,7 @@ from pathlib import Path
 import typer
 from typer.cli import get_docs_for_click
 
-from app.cli import app as cli
+from app import cli
 from app.contract.wire import EVENT
 from app.reports.parameters import PARAMETERS
 from app.reports.registry import REPORTS
@@ -32,7 +32,7 @@ def describe_settings() -> str:
 
 def describe_commands() -> str:
     """A section for each command, as typer itself documents them."""
-    command = typer.main.get_command(cli)
+    command = cli.load_all()
     context = typer.Context(command)
     text = get_docs_for_click(obj=command, ctx=context, name="pyairbyte-telemetry")
     return (

@@ -2,12 +2,16 @@
 
 import asyncio
 import datetime as dt
+import shutil
+import sys
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Annotated, Final
 
 import typer
 from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
@@ -17,7 +21,7 @@ from app.demo.fleet import FleetEvent, generate_events
 from app.demo.host import open_target
 from app.demo.send import Batch, Summary, Target, send_events
 from app.problems import TelemetryError
-from app.settings import load_settings
+from app.settings import find_launcher, load_settings
 
 HOUR_FORMAT: Final = "%Y-%m-%dT%H"
 
@@ -54,7 +58,16 @@ def demo(  # noqa: PLR0913, PLR0917 -- one argument an option
     rate = summary.events / summary.seconds if summary.seconds else 0.0
     console.print(f"{summary.events:,} events in {summary.seconds:.1f} s ({rate:,.0f}/s):", highlight=False)
     console.print(render(summary))
-    console.print("What to fix first: [bold]pyairbyte-telemetry report connectors[/bold]")
+    console.print(f"What to fix first: [bold]{escape(called_as())} report connectors[/bold]", soft_wrap=True)
+
+
+def called_as() -> str:
+    """Return how the person at the terminal calls us: `dev.py` says so, else it is the program that runs."""
+    program = Path(sys.argv[0])
+    if program.name == "__main__.py":
+        return "python3 -m app"
+    at_hand = shutil.which(program.name) is not None
+    return find_launcher() or (program.name if at_hand else str(program))
 
 
 def this_hour() -> dt.datetime:

@@ -17,8 +17,8 @@ from sqlalchemy import Connection, TextClause, text
 from sqlalchemy.dialects.postgresql import insert
 
 from app.public.suppression import Count, Figure, suppress
+from app.store.tables import NOBODY
 from app.store.tables.publications import OTHER, public_figures, publications
-from app.store.tables.rollups import NOBODY
 
 log = structlog.get_logger()
 

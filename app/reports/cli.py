@@ -1,7 +1,10 @@
 """The command `report`."""
 
 import datetime as dt
+import shutil
+from collections.abc import Callable, Mapping
 from enum import StrEnum
+from functools import partial
 from typing import Annotated, Final
 from uuid import UUID
 
@@ -10,7 +13,7 @@ from rich.console import Console
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from app.problems import Problem, TelemetryError
-from app.reports import glossary, registry, render
+from app.reports import glossary, near, registry, render
 from app.reports.definitions.connectors import CONNECTORS
 from app.reports.model import Report, Table
 from app.reports.parameters import PARAMETERS, parse
@@ -136,6 +139,7 @@ def fetch(name: str, given: dict[str, str]) -> Table:
     """Run a report against the database of the settings. Raises TelemetryError, which says what to mend."""
     now = dt.datetime.now(dt.UTC)
     chosen = find(name)
+    check_names(given, near.find_malformed)
     try:
         parameters = parse(chosen, given.items(), now)
     except Problem as problem:
@@ -145,6 +149,7 @@ def fetch(name: str, given: dict[str, str]) -> Table:
         engine = open_engine(database.url)
         try:
             with reading(engine) as connection:
+                check_names(given, partial(near.find_learned, connection))
                 return run(chosen, parameters, connection, now, deny(settings))
         except OperationalError:
             raise TelemetryError("The database cannot be reached, or did not answer in time.") from None
@@ -158,6 +163,15 @@ def fetch(name: str, given: dict[str, str]) -> Table:
             engine.dispose()
 
 
+def check_names(given: Mapping[str, str], find: Callable[[str], list[str] | None]) -> None:
+    """Raise BadParameter, exit status 2, for a connector that does not exist; `find` returns the names near such a one."""
+    for option in ("name", "connector"):
+        names = find(given[option]) if option in given else None
+        if names is not None:
+            said = f"Near it are {', '.join(names)}." if names else "None is near it."
+            raise typer.BadParameter(f"there is no such connector. {said}", param_hint=f"--{option}")
+
+
 def write(table: Table, format_: Format) -> None:
     """Write a table to standard output."""
     match format_:
@@ -168,7 +182,5 @@ def write(table: Table, format_: Format) -> None:
         case Format.parquet:
             typer.echo(render.to_parquet(table), nl=False)
         case Format.table:
-            console = Console()
-            if not console.is_terminal:
-                console = Console(width=max(console.width, PLAIN_WIDTH))
-            console.print(render.to_text(table))
+            console = Console(width=shutil.get_terminal_size((PLAIN_WIDTH, 25)).columns)
+            console.print(render.to_text(table, console.width))

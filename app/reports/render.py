@@ -12,6 +12,7 @@ from rich import box
 from rich.table import Table as TextTable
 
 from app.problems import TelemetryError
+from app.reports import fitting
 from app.reports.model import Heading, Row, Table, Value
 
 JSON_TYPE: Final = "application/json"
@@ -84,26 +85,37 @@ def cell(value: Value) -> Value:
     return str(value).lower() if isinstance(value, bool) else value
 
 
-def to_text(table: Table) -> TextTable:
-    """The table for a terminal."""
-    text = TextTable(
-        title=entitle(table),
-        caption=f"{table.report.note}\nAs of {instant(table.as_of)}{admit_lag(table)}.",
-        title_justify="left",
-        caption_justify="left",
-        box=box.SIMPLE_HEAD,
-        padding=0,
+def to_text(table: Table, width: int = fitting.UNBOUNDED) -> TextTable:
+    """Return the table for a terminal of so many columns; it says which columns have no room there."""
+    kept = fitting.fit(table.report.headings, width, lambda headings, whole: lay_out(table, headings, whole))
+    text = lay_out(table, kept, len(kept) > 1)
+    text.title = entitle(table)
+    text.caption = (
+        f"{table.report.note}\nAs of {instant(table.as_of)}{admit_lag(table)}.{admit_loss(table, kept)}"
     )
-    for heading in table.report.headings:
+    return text
+
+
+def lay_out(table: Table, headings: Sequence[Heading], whole: bool) -> TextTable:
+    """Return the rows under some headings; `whole`: no name is broken."""
+    text = TextTable(title_justify="left", caption_justify="left", box=box.SIMPLE_HEAD, padding=0)
+    for heading in headings:
         if heading.form == "name":
-            text.add_column(heading.title, overflow="fold")  # the only one that may be broken
+            text.add_column(heading.title, overflow="fold", no_wrap=whole)
         elif heading.form == "text":
             text.add_column(heading.title)
         else:
             text.add_column(heading.title, justify="right", no_wrap=True)
     for row in table.rows:
-        text.add_row(*(draw(heading, row) for heading in table.report.headings))
+        text.add_row(*(draw(heading, row) for heading in headings))
     return text
+
+
+def admit_loss(table: Table, kept: Sequence[Heading]) -> str:
+    """Name the columns that have no room."""
+    missing = [heading.title for heading in table.report.headings if heading.title and heading not in kept]
+    named = "; ".join(title.replace("-\n", "").replace("\n", " ") for title in missing)
+    return f"\nNo room for: {named}. A wider terminal or --format csv has them." if missing else ""
 
 
 def entitle(table: Table) -> str:

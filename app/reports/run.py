@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine, TextClause, text
 
 from app.reports.model import Report, Table
 from app.reports.parameters import DAY, LANES, Parameters
-from app.store.tables.rollups import NOBODY
+from app.store.tables import NOBODY
 
 # How far back versions are looked for: far enough for the votes on a version of several months.
 HISTORY: Final = 180 * DAY

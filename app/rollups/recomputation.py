@@ -10,7 +10,7 @@ from typing import Final
 
 from sqlalchemy import Connection, TextClause, text
 
-from app.store.tables.rollups import NOBODY
+from app.store.tables import NOBODY
 
 NUMBERING: Final = ("number_routes", "number_environments", "number_failures")
 # The planner knows nothing of this connection's tables. A scan of events in the place of the marks would grow with

@@ -1,4 +1,4 @@
-"""Structured logs, one JSON object a line, on stderr. An exception is logged by its type and its places, without message.
+"""Structured logs on stderr: keys and values on a terminal, elsewhere one JSON object a line. An exception is logged by its type and its places, without message.
 
 A message may quote the input that caused it (`KeyError: 'jane@example.com'`), so none is ever written.
 """
@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any, Final
 
 import structlog
+
+from app.settings import wants_color
 
 QUIET: Final = ("uvicorn.access", "httpx", "httpcore", "asyncio", "alembic")
 
@@ -27,8 +29,15 @@ def drop_message(_logger: object, _method: str, event: MutableMapping[str, Any])
     return event
 
 
+def choose_renderer() -> Any:
+    """Return what writes a line: for a person, or for a program."""
+    if sys.stderr is not None and sys.stderr.isatty():
+        return structlog.dev.ConsoleRenderer(colors=wants_color(), pad_event_to=0)
+    return structlog.processors.JSONRenderer()
+
+
 def configure(level: str) -> None:
-    """Send everything, the standard library's loggers too, through one JSON formatter."""
+    """Send everything, the standard library's loggers too, through one formatter."""
     shared: list[Any] = [
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
@@ -48,7 +57,7 @@ def configure(level: str) -> None:
             processors=[
                 drop_message,
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.JSONRenderer(),
+                choose_renderer(),
             ],
         )
     )

@@ -4,16 +4,18 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.resources import files
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import URL, Engine, create_engine, make_url
 from sqlalchemy.exc import ArgumentError
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
 from app.postgres import open_server
 from app.problems import ConfigurationError
 from app.settings import Settings
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
 
 # A write takes milliseconds: one that takes seconds is stuck, and must let go of its locks.
 WRITE_OPTIONS: Final = "-c statement_timeout=2s -c idle_in_transaction_session_timeout=1500ms -c TimeZone=UTC"
@@ -71,8 +73,10 @@ def connect_arguments(application: str, options: str) -> dict[str, Any]:
     }
 
 
-def open_write_engine(url: str) -> AsyncEngine:
+def open_write_engine(url: str) -> "AsyncEngine":
     """The engine of the write path: every statement is its own transaction. Errors never carry parameters."""
+    from sqlalchemy.ext.asyncio import create_async_engine  # noqa: PLC0415 -- reports and other commands need none
+
     return create_async_engine(
         parse_url(url),
         isolation_level="AUTOCOMMIT",

@@ -11,7 +11,7 @@ from typing import Final
 from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
-from app.store.tables.rollups import NOBODY
+from app.store.tables import NOBODY
 
 UNIT_DAYS: Final = dt.timedelta(days=400)
 ROWS: Final = 5_000  # a transaction

@@ -12,10 +12,9 @@ from typing import Any
 
 import httpx
 import pytest
-import typer
 
 import dev
-from app.cli import app as cli
+from app import cli
 from tests.conftest import Service
 
 ROOT = Path(__file__).parents[2]
@@ -112,7 +111,7 @@ def find(words: list[str]) -> str | None:
         return None if name == "NAME" or (ROOT / "benchmarks" / f"{name}.py").exists() else name
     if verb in dev.VERBS:
         return None
-    command: Any = typer.main.get_command(cli)
+    command: Any = cli.load_all()
     for word in words:
         below = getattr(command, "commands", None)
         if below is None or word.isupper() or word.startswith("-"):  # an argument, a placeholder, an option

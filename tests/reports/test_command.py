@@ -10,7 +10,7 @@ from pathlib import Path
 import orjson
 import pyarrow.parquet
 import pytest
-from sqlalchemy import make_url
+from sqlalchemy import create_engine, make_url
 
 from app.privacy.pseudonyms import Pseudonyms
 from tests.reports.rows import Store, sync, upgrade
@@ -143,6 +143,34 @@ def test_refusals_say_what_is_allowed(arguments: tuple[str, ...], said: str) -> 
     assert done.returncode == 1
     assert said in done.stderr
     assert "canary" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "near"),
+    [
+        (("connector", "--name", "source-fakr"), "source-faker"),
+        (("connector", "--name", "faker"), "source-faker"),
+        (("connectors", "--connector", "destination-duckdbb"), "destination-duckdb"),
+        (("connector", "--name", "zzzz-qqqq-xxxx"), "None is near it"),
+    ],
+)
+def test_a_connector_that_does_not_exist_names_those_that_are_near(
+    reports_url: str, store: Store, arguments: tuple[str, ...], near: str
+) -> None:
+    done = call(*arguments, TELEMETRY_DATABASE_URL=reports_url)
+    assert done.returncode == 2
+    assert near in done.stderr.replace("│\n│ ", "")
+    assert done.stdout == ""
+
+
+def test_a_learned_connector_exists(reports_url: str, store: Store) -> None:
+    learned = "INSERT INTO connectors (name, added_at) VALUES ('source-brand-new', now())"
+    engine = create_engine(reports_url)
+    with engine.begin() as connection:
+        connection.exec_driver_sql(learned)
+    engine.dispose()
+    done = call("connector", "--name", "source-brand-new", TELEMETRY_DATABASE_URL=reports_url)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_a_database_without_tables_says_what_to_do(reports_url: str) -> None:

@@ -12,7 +12,7 @@ from app.rollups import worker as rollups
 from app.rollups.rebuild import rebuild
 from app.rollups.recomputation import BY_INDEX, MANY, UNKNOWN_ROWS, fill
 from app.rollups.worker import Worker
-from app.store.tables.rollups import NOBODY
+from app.store.tables import NOBODY
 from app.upkeep import expiry
 from tests.faults.ledger import wait_until
 from tests.reports.rows import NOON, NOW, pseudonym, sync

@@ -1,1 +1,6 @@
 """The tables as SQLAlchemy declares them, one file a subject. What is done with their rows belongs elsewhere."""
+
+from typing import Final
+
+# Stands for "no user can be told" and "no application named" in columns that are part of a key.
+NOBODY: Final = "00000000-0000-0000-0000-000000000000"

@@ -26,9 +26,6 @@ from sqlalchemy import (
 
 from app.store.tables.events import PSEUDONYM, metadata, moment
 
-# Stands for "no user can be told" and "no application named" in columns that are part of a key.
-NOBODY: Final = "00000000-0000-0000-0000-000000000000"
-
 # In `unit_days` and `attempts`; a column that names a failure sums failed attempts only, the others none.
 # attempts = succeeded + failed + canceled + open. The rest count attempts, too: without a start (orphans), known from a
 # refused event (from_ledger), of a user minted with its session (first_runs), of a clock that was off (corrected).

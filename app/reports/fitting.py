@@ -1,0 +1,74 @@
+"""Fits a report's table into a terminal: columns go in order of importance until the rest has room. A name never goes."""
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from rich.console import Console
+from rich.table import Table as TextTable
+
+from app.reports.model import Heading
+
+# By the first column that a heading draws, what goes first stands first. What is not listed goes last, from the right.
+LEAST_FIRST: Final = (
+    "text",
+    "new_errors",
+    "top_connector",
+    "first_day",
+    "last_day",
+    "since",
+    "abandoned",
+    "succeeded",
+    "tried",
+    "of_all",
+    "rank",
+    "votes",
+    "share_before",
+    "failure_rate_7d",
+    "connectors",
+    "failure_rate",
+    "before",
+    "share",
+    "delta",
+    "usage",
+    "failure_class",
+    "affected_units",
+    "failed",
+    "attempts",
+    "of",
+    "evidence",
+    "adoption",
+    "rate",
+    "units",
+)
+UNBOUNDED: Final = 10_000
+
+Draw = Callable[[Sequence[Heading], bool], TextTable]
+
+
+def fit(headings: Sequence[Heading], width: int, draw: Draw) -> list[Heading]:
+    """Return the headings that have room in so many characters, in their order.
+
+    `draw` makes the table of some headings, with names in one piece or not. Where even the names alone have no room, they
+    are left, to be broken.
+    """
+    console = Console(width=UNBOUNDED)
+    kept = list(headings)
+    for heading in order(headings):
+        if console.measure(draw(kept, True)).maximum <= width:
+            break
+        kept.remove(heading)
+    return kept
+
+
+def order(headings: Sequence[Heading]) -> list[Heading]:
+    """Return what may go, first to go first: all but the first name, other names last."""
+    names = [heading for heading in headings if heading.form == "name"]
+    places = {column: place for place, column in enumerate(LEAST_FIRST)}
+
+    def place(item: tuple[int, Heading]) -> tuple[bool, int, int]:
+        index, heading = item
+        column = heading.columns[0]
+        is_key = heading.form == "name" and column not in places
+        return is_key, places.get(column, len(places)), -index
+
+    return [heading for _, heading in sorted(enumerate(headings), key=place) if heading is not names[0]]
