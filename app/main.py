@@ -28,6 +28,7 @@ from app.ingest.routes import Ingest, endpoints
 from app.ingest.shortcut import TelemetryApp, add_reference
 from app.ingest.spooler import Spooler
 from app.ingest.writer import Writer
+from app.pages import routes as pages
 from app.privacy.verdict import Installation
 from app.problems import Problem, TelemetryError
 from app.public import documents as publication
@@ -218,6 +219,15 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(publication.create_router(lambda: service.vocabulary.names))
     app.include_router(public.create_router(service.engine))
     app.include_router(reports.create_router(service.engine, service.report_token, service.denied))
+    app.include_router(
+        pages.create_router(
+            service.engine,
+            service.report_token,
+            service.denied,
+            lambda: service.vocabulary.names,
+            lambda: bool(service.spooler.describe()["in_use"]),
+        )
+    )
     app.shortcuts = endpoints(service.ingest)
     add_reference(app)
     add_problems(app)

@@ -148,8 +148,8 @@ def print_banner(settings: Settings, port: int, report_token: str, first_key: st
     if first_key:
         lines.append(f"Write key (shown once, kept in {settings.data_dir / 'write-key'}): {first_key}")
     if settings.is_loopback:
-        lines.append(f"Reports: {base}/v1/reports/connectors?token={report_token}")
+        lines.append(f"Reports: {base}/reports?token={report_token}")
     else:
-        lines.append(f"Reports: {base}/v1/reports/connectors, with the report token as Bearer")
+        lines.append(f"Reports: {base}/reports, with the report token")
     lines.append(f"API documentation: {base}/docs    Stop: Ctrl-C")
     print(*lines, sep="\n", flush=True)  # noqa: T201 -- the banner is for people

@@ -1,0 +1,92 @@
+"""An address holds all state of a page: the report's parameters by their own names, and the two that only pages have."""
+
+import datetime as dt
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import urlencode
+
+from app.problems import Problem
+from app.reports.model import Report
+from app.reports.parameters import PARAMETERS, parse
+
+OWN: Final = ("q", "low")  # of the list of connectors: filter by name, show those of few users
+NAME_SORT: Final = "name"
+MOST_TYPED: Final = 80  # characters of a filter
+
+ROLES: Final = {"source": "sources", "destination": "destinations"}
+WINDOWS: Final = {"7d": "7 days", "28d": "28 days", "90d": "90 days", "365d": "365 days"}
+LANES: Final = {"rated": "cache or destination", "cache": "a cache", "write": "a destination"}
+CI: Final = {"exclude": "left out", "include": "included", "only": "only CI"}
+FILTERS: Final[Mapping[str, tuple[str, Mapping[str, str]]]] = {
+    "role": ("Role", ROLES),
+    "window": ("Window", WINDOWS),
+    "lane": ("Into", LANES),
+    "ci": ("CI", CI),
+}
+MORE: Final = ("until", "prerelease", "version", "connector", "denied")
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What a page was asked for. `given` holds what is not at its default, `own` the page's two parameters."""
+
+    report: Report
+    path: str
+    given: Mapping[str, str]
+    defaults: Mapping[str, str]
+    own: Mapping[str, str]
+    fixed: Mapping[str, str]  # what the path says, such as the connector's name
+
+    def value(self, name: str) -> str:
+        """Return a parameter in force."""
+        return self.given.get(name, self.defaults.get(name, ""))
+
+    def link(self, path: str | None = None, suffix: str = "", **changes: str) -> str:
+        """Return an address with some parameters changed; what stands at its default is left out of it."""
+        merged = {**self.given, **self.own, **changes}
+        kept = {name: text for name, text in merged.items() if text and text != self.defaults.get(name)}
+        target = f"{self.path if path is None else path}{suffix}"
+        return f"{target}?{urlencode(sorted(kept.items()))}" if kept else target
+
+    def carry(self, path: str, report: Report, **changes: str) -> str:
+        """Return the address of another page with those filters that its report has, too."""
+        kept = {
+            name: text for name, text in self.given.items() if name in report.parameters and name != "sort"
+        }
+        kept |= {name: text for name, text in changes.items() if text}
+        return f"{path}?{urlencode(sorted(kept.items()))}" if kept else path
+
+    def asked(self, report: Report | None = None) -> dict[str, str]:
+        """Return what is given to a report: those of the parameters that it has."""
+        taken = (report or self.report).parameters
+        merged = {**self.given, **self.fixed}
+        return {name: text for name, text in merged.items() if name in taken and not self.is_own(name, text)}
+
+    def is_own(self, name: str, text: str) -> bool:
+        """Return whether the page itself does what is asked for: sorting by name."""
+        return name == "sort" and text == NAME_SORT and NAME_SORT not in self.report.sorts
+
+
+def read(
+    report: Report, path: str, items: Iterable[tuple[str, str]], fixed: Mapping[str, str], own: bool = False
+) -> Query:
+    """Return the query of an address. Raises Problem 400 for what the report does not take; never repeats it."""
+    now = dt.datetime.now(dt.UTC)
+    mine: dict[str, str] = {}
+    theirs: list[tuple[str, str]] = []
+    for name, text in items:
+        if own and name in OWN:
+            mine[name] = text[:MOST_TYPED]
+        elif text or name not in PARAMETERS:  # a form sends what was left empty
+            theirs.append((name, text))
+    rest = [item for item in theirs if not (own and item == ("sort", NAME_SORT))]
+    if any(name in fixed for name, _ in rest):
+        raise Problem(400, "invalid_parameter", "The address names the connector already.")
+    parse(report, [*rest, *fixed.items()], now)
+    described = parse(report, [*fixed.items()], now).describe()
+    defaults = {
+        name: str(value) for name, value in described.items() if value is not None and name not in fixed
+    }
+    given = {name: text for name, text in theirs if text != defaults.get(name)}
+    return Query(report, path, given, defaults, mine, fixed)

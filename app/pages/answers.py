@@ -1,0 +1,125 @@
+"""What an address under `/reports` answers: the page, its twin, or why not. All of it runs in a thread of the pages' own."""
+
+import datetime as dt
+import difflib
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import structlog
+from fastapi import Request, Response
+from ulid import ULID
+
+from app.pages import addresses, frame, site
+from app.pages.directory import BUILDERS, Target, resolve, unknown_connector
+from app.pages.session import Session
+from app.pages.tables import Tables
+from app.pages.views.common import View
+from app.problems import Problem
+from app.reports import registry
+from app.reports.routes import refuse, write
+
+log = structlog.get_logger()
+
+TITLES: Final[Mapping[str, str]] = {
+    "unknown_connector": "No connector of that name",
+    "unknown_page": "No such page",
+    "database_unavailable": "The database cannot answer",
+    "wrong_origin": "Sent from another site",
+    "too_many_tries": "Too many tries",
+    "internal": "Something broke here",
+}
+REFUSED: Final = "The address asks for something else"
+AWAY: Final = "The database cannot answer. Events are safe: they wait in the spool."
+STALE: Final = "The database cannot answer: these are the last good figures."
+SPOOLING: Final = (
+    "Events wait in the spool, because the database does not take them: the figures stand still."
+)
+ALWAYS_KNOWN: Final = ("unknown", "custom")
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """What the pages are made from."""
+
+    tables: Tables
+    session: Session
+    names: Callable[[], Collection[str]]
+    is_spooling: Callable[[], bool]
+
+    def answer(self, request: Request) -> Response:
+        """Return the page of an address, for whoever is logged in."""
+        target = None
+        try:
+            target = resolve(request.url.path.rstrip("/"))
+            return self.show(request, target)
+        except Problem as problem:
+            return self.refuse(request, problem, target)
+        except Exception:
+            reference = str(ULID())
+            log.exception("page_failed", reference=reference)
+            fault = Problem(500, "internal", "The fault is ours.")
+            return self.refuse(request, fault, target, reference)
+
+    def show(self, request: Request, target: Target) -> Response:
+        """Return a page or a twin. Raises Problem."""
+        if target.fixed and target.fixed["name"] not in (*self.names(), *ALWAYS_KNOWN):
+            raise unknown_connector()
+        report = registry.find(target.page.report or "home")
+        query = addresses.read(
+            report,
+            request.url.path.rstrip("/"),
+            request.query_params.multi_items(),
+            target.fixed,
+            own=target.page.key in ("connectors", "regressions"),
+        )
+        if target.form != "html":
+            table = self.tables.find(report.name, **query.asked())
+            return write(table, target.form, request.headers.get("if-none-match", ""))
+        context = BUILDERS[target.page.key](View(self.tables, query))
+        template = "empty.html" if context.get("is_empty") else f"{target.page.key}.html"
+        return frame.respond(request, frame.render(template, self.dress(context, request, target.page)))
+
+    def dress(self, context: dict[str, Any], request: Request, page: site.Page) -> dict[str, Any]:
+        """Return a context with what the frame shows."""
+        now = dt.datetime.now(dt.UTC)
+        found = self.tables.peek("regressions")
+        notices = [STALE] if self.tables.is_failing else []
+        notices += [SPOOLING] if self.is_spooling() else []
+        return {
+            "page": page,
+            "alarms": found.alarms if found else 0,
+            "is_logged_in": True,
+            "notices": notices,
+            "as_of": None,
+            "lag": "",
+            "address": str(request.url),
+            "base": str(request.base_url).rstrip("/"),
+            "now": f"{now:%Y-%m-%dT%H:%M:%SZ}",
+            "session_id": str(ULID.from_datetime(now)),
+            **context,
+        }
+
+    def refuse(
+        self, request: Request, problem: Problem, target: Target | None, reference: str = ""
+    ) -> Response:
+        """Return a problem as a page; as problem JSON where a file was asked for."""
+        if target is not None and target.form != "html":
+            return refuse(problem)
+        is_away = problem.status == 503
+        name = request.url.path.rstrip("/").rpartition("/")[2]
+        context = {
+            "problem": Problem(503, problem.code, f"{AWAY} This page tries again in 5 s.", retry_after=5)
+            if is_away
+            else problem,
+            "title": TITLES.get(problem.code, REFUSED),
+            "reference": reference,
+            "near": difflib.get_close_matches(name, self.names(), 5)
+            if problem.code == "unknown_connector"
+            else [],
+        }
+        page = site.describe(request.url.path)
+        dressed = self.dress(context, request, page) | {"notices": []}
+        headers = {"retry-after": "5"} if is_away else {}
+        body = frame.render("problem.html", dressed)
+        return frame.respond(request, body, status=problem.status, cached=frame.NEVER_KEPT, headers=headers)

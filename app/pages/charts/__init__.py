@@ -1,0 +1,23 @@
+"""The pictures: pure functions from rows to inline SVG that follows the page's width, colours and theme."""
+
+from app.pages.charts.area import area
+from app.pages.charts.cells import bar, dot, interval, interval_axis, moved, share, spark
+from app.pages.charts.days import days
+from app.pages.charts.evidence import evidence
+from app.pages.charts.minutes import minutes
+from app.pages.charts.scatter import scatter
+
+__all__ = [
+    "area",
+    "bar",
+    "days",
+    "dot",
+    "evidence",
+    "interval",
+    "interval_axis",
+    "minutes",
+    "moved",
+    "scatter",
+    "share",
+    "spark",
+]

@@ -1,0 +1,66 @@
+"""From an address under `/reports` to the page, the twin or the picture that stands there."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from app.pages import site
+from app.pages.site import Page
+from app.pages.views import connector, connectors, home, regressions
+from app.pages.views.common import Context, View
+from app.problems import Problem
+from app.reports.parameters import CONNECTOR as CONNECTOR_NAME
+
+Build = Callable[[View], Context]
+TWINS: Final = re.compile(r"(?P<path>.*)\.(?P<form>json|csv|parquet)")
+PICTURE: Final = re.compile(r"(?P<path>.*)/(?P<picture>[a-z]+)\.(?P<form>svg|png)")
+BUILDERS: Final[Mapping[str, Build]] = {
+    "home": home.build,
+    "connectors": connectors.build,
+    "connector": connector.build,
+    "regressions": regressions.build,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What an address names: a page, with a form if it is the page's twin or one of its pictures."""
+
+    page: Page
+    fixed: Mapping[str, str] = field(default_factory=dict)
+    form: str = "html"
+    picture: str = ""
+
+
+def resolve(path: str) -> Target:
+    """Return what stands at a path under `/reports`, without its slash at the end. Raises Problem 404."""
+    form, picture = "html", ""
+    if found := PICTURE.fullmatch(path):
+        path, picture, form = found["path"], found["picture"], found["form"]
+    elif found := TWINS.fullmatch(path):
+        path, form = found["path"], found["form"]
+    if path == f"{site.BASE}/home" and form != "html":
+        return Target(site.OVERVIEW, form=form, picture=picture)
+    for page in (*site.PAGES, site.MEANING):
+        if page.path == path and (page.report or form == "html"):
+            return Target(page, form=form, picture=picture)
+    name = path.removeprefix(f"{site.CONNECTORS.path}/")
+    if name != path and CONNECTOR_NAME.fullmatch(name):
+        return Target(site.CONNECTOR, {"name": name}, form, picture)
+    raise unknown_page() if name == path else unknown_connector()
+
+
+def unknown_page() -> Problem:
+    """Return the problem of an address where nothing stands."""
+    return Problem(404, "unknown_page", "There is no page at this address.")
+
+
+def unknown_connector() -> Problem:
+    """Return the problem of a connector that no registry has."""
+    return Problem(
+        404,
+        "unknown_connector",
+        "The address names a connector that is not in the registry, so nothing was ever counted under it. "
+        "Names look like source-faker.",
+    )

@@ -1,0 +1,89 @@
+"""What every page stands in: the templates, the navigation, the policy of its content, and its bytes on the wire."""
+
+import gzip
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from fastapi import Request, Response
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from app.pages import addresses, charts, formats, site
+from app.pages.charts.drawing import HATCH
+from app.web.resources import Resources
+
+TEMPLATES: Final = Path(__file__).with_name("templates")
+STATIC: Final = Path(__file__).with_name("static")
+POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; connect-src 'self'; "
+    "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+)
+SECURITY: Final = {
+    "content-security-policy": POLICY,
+    "referrer-policy": "no-referrer",
+    "x-content-type-options": "nosniff",
+    "cross-origin-opener-policy": "same-origin",
+}
+STAFF: Final = "private, no-cache"
+NEVER_KEPT: Final = "no-store"
+HTML: Final = "text/html; charset=utf-8"
+LEAST_GZIP: Final = 1_000  # bytes: less is one packet anyway
+
+STATICS: Final = Resources(STATIC)
+
+
+def make_environment() -> Environment:
+    """Return the environment of all templates: everything is escaped, and a name that is missing is an error."""
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(formats.FILTERS)
+    environment.globals.update(
+        charts=charts,
+        span=formats.span,
+        change=formats.change,
+        counted=formats.count,
+        static=STATICS.address,
+        navigation=site.NAVIGATION,
+        site=site,
+        filter_names=addresses.FILTERS,
+        hatch=Markup(HATCH),  # noqa: S704 -- a constant
+    )
+    return environment
+
+
+ENVIRONMENT: Final = make_environment()
+
+
+def render(template: str, context: Mapping[str, Any]) -> bytes:
+    """Return a page."""
+    return ENVIRONMENT.get_template(template).render(context).encode()
+
+
+def respond(  # noqa: PLR0913 -- one argument a part of the answer
+    request: Request,
+    body: bytes,
+    *,
+    status: int = 200,
+    media_type: str = HTML,
+    cached: str = STAFF,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """Return a page as a response: 304 to whoever has it, gzipped for whoever can read that."""
+    tag = f'W/"{hashlib.sha256(body).hexdigest()[:32]}"'
+    sent = {**SECURITY, "cache-control": cached, "vary": "accept-encoding", **(headers or {})}
+    if status == 200 and cached != NEVER_KEPT:
+        sent["etag"] = tag
+        known = request.headers.get("if-none-match", "")
+        if any(each.strip() == tag for each in known.split(",")):
+            return Response(status_code=304, headers=sent)
+    if len(body) >= LEAST_GZIP and "gzip" in request.headers.get("accept-encoding", ""):
+        body = gzip.compress(body, 6, mtime=0)
+        sent["content-encoding"] = "gzip"
+    return Response(body, status, sent, media_type)

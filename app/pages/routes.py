@@ -1,0 +1,155 @@
+"""The pages over HTTP: the login, what stands under `/reports`, the static files."""
+
+import asyncio
+from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final
+from urllib.parse import parse_qs, urlencode
+from uuid import UUID
+
+from fastapi import APIRouter, Request, Response
+from sqlalchemy import Engine
+
+from app.pages import frame, site
+from app.pages.answers import Site
+from app.pages.session import COOKIE, Session, check_origin, find_way_back, write_cookie
+from app.pages.tables import Tables
+from app.problems import Problem
+from app.reports.routes import answer as compute_table
+from app.settings import LOOPBACK_HOSTS
+from app.web.resources import PREFIX
+
+TOKEN: Final = "token"  # noqa: S105 -- the parameter's name
+FORM_BYTES: Final = 8_192
+THREADS: Final = 4  # pages are made in threads of their own, never on the event loop
+METHODS: Final = ["GET", "HEAD"]
+
+
+def create_router(
+    engine: Engine,
+    report_token: str,
+    denied: Sequence[UUID],
+    names: Callable[[], Collection[str]],
+    is_spooling: Callable[[], bool],
+) -> APIRouter:
+    """`/reports` and everything under it for whoever is logged in, and the static files for everybody.
+
+    `names` gives the connectors of the registry, `is_spooling` whether events wait for the database.
+    """
+    session = Session(report_token)
+    tables = Tables(lambda name, given: compute_table(engine, name, given, denied))
+    pages = Site(tables, session, names, is_spooling)
+    pool = ThreadPoolExecutor(THREADS, "pages")
+    router = APIRouter(include_in_schema=False)
+
+    @router.api_route(PREFIX + "/{digest}/{name:path}", methods=METHODS)
+    async def get_static(digest: str, name: str) -> Response:
+        return frame.STATICS.serve(digest, name)
+
+    @router.post("/reports/login")
+    async def post_login(request: Request) -> Response:
+        return log_in(request, session, await read_form(request))
+
+    @router.post("/reports/logout")
+    async def post_logout(request: Request) -> Response:
+        return log_out(request)
+
+    @router.api_route("/reports/login", methods=METHODS)
+    async def get_login(request: Request) -> Response:
+        return show_login(request, None, status=200)
+
+    @router.api_route("/reports", methods=METHODS)
+    @router.api_route("/reports/{rest:path}", methods=METHODS)
+    async def get_page(request: Request) -> Response:
+        if TOKEN in request.query_params:
+            return follow_link(request, session)
+        if not session.is_open(request.cookies.get(COOKIE, "")):
+            return show_login(request, None)
+        return await asyncio.get_running_loop().run_in_executor(pool, pages.answer, request)
+
+    return router
+
+
+async def read_form(request: Request) -> dict[str, str]:
+    """Return the fields of a short form; nothing of a longer one."""
+    body = b""
+    async for part in request.stream():
+        body += part
+        if len(body) > FORM_BYTES:
+            return {}
+    fields = parse_qs(body.decode("utf-8", "replace"), max_num_fields=8)
+    return {name: values[0] for name, values in fields.items()}
+
+
+def check(request: Request) -> None:
+    """Raise Problem 403 for a form of another site."""
+    headers = request.headers
+    check_origin(headers.get("origin"), headers.get("host", ""), headers.get("sec-fetch-site"))
+
+
+def log_in(request: Request, session: Session, form: dict[str, str]) -> Response:
+    """Return the way to the page that was asked for, with the cookie; or the form again."""
+    way = find_way_back(form.get("next", ""))
+    try:
+        check(request)
+        session.log_in(form.get(TOKEN, ""), find_address(request))
+    except Problem as problem:
+        return show_login(request, problem, way=way)
+    return go(way, session, request)
+
+
+def log_out(request: Request) -> Response:
+    """Return the way to the login page, without the cookie."""
+    try:
+        check(request)
+    except Problem as problem:
+        return show_login(request, problem)
+    cookie = write_cookie("", 0, secure=is_secure(request))
+    return Response(status_code=303, headers={"location": "/reports/login", "set-cookie": cookie})
+
+
+def follow_link(request: Request, session: Session) -> Response:
+    """Return the way to the same address without the token, with the cookie: no history and no log keeps the token."""
+    rest = [(name, text) for name, text in request.query_params.multi_items() if name != TOKEN]
+    way = f"{request.url.path}?{urlencode(rest)}" if rest else request.url.path
+    try:
+        session.log_in(request.query_params[TOKEN], find_address(request))
+    except Problem as problem:
+        return show_login(request, problem, way=way)
+    return go(way, session, request)
+
+
+def go(way: str, session: Session, request: Request) -> Response:
+    """Return a redirection that logs in."""
+    headers = {
+        "location": way,
+        "set-cookie": session.make_cookie(secure=is_secure(request)),
+        "cache-control": frame.NEVER_KEPT,
+        "referrer-policy": "no-referrer",
+    }
+    return Response(status_code=303, headers=headers)
+
+
+def show_login(request: Request, problem: Problem | None, way: str = "", status: int = 401) -> Response:
+    """Return the login page: of the page that was asked for it tells the title, and nothing else."""
+    asked = f"{request.url.path}?{request.url.query}" if request.url.query else request.url.path
+    target = way or find_way_back(asked)
+    context = {"asked": site.describe(target.partition("?")[0]), "next": target, "problem": problem}
+    headers = {"retry-after": str(problem.retry_after)} if problem and problem.retry_after else {}
+    return frame.respond(
+        request,
+        frame.render("login.html", context),
+        status=problem.status if problem else status,
+        cached=frame.NEVER_KEPT,
+        headers=headers,
+    )
+
+
+def is_secure(request: Request) -> bool:
+    """Return whether the cookie may go over TLS only: everywhere but on loopback."""
+    return (request.url.hostname or "") not in LOOPBACK_HOSTS
+
+
+def find_address(request: Request) -> str:
+    """Return the sender's address, for the bound of tries only; it is never kept."""
+    return request.client.host if request.client else ""

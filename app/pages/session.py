@@ -1,0 +1,87 @@
+"""The login cookie: an expiry and an HMAC of it under a report token. Nothing is stored; a new token logs everybody out."""
+
+import hashlib
+import hmac
+import time
+from collections.abc import Callable
+from typing import Final
+from urllib.parse import urlsplit
+
+from app.problems import Problem
+from app.web.throttle import Rate, Throttle
+
+COOKIE: Final = "telemetry_reports"
+SECONDS: Final = 30 * 86_400
+PURPOSE: Final = b"pages of the reports, cookie:"  # so that the HMAC is of use for nothing else
+# Wrong tokens an address may bring at once, and again after how long.
+TRIES: Final = Rate(burst=5, per_second=5 / 60)
+ALL_TRIES: Final = Rate(burst=1_000, per_second=50)
+
+
+class Session:
+    """Who is logged in, by the report token."""
+
+    def __init__(self, report_token: str, clock: Callable[[], float] = time.time) -> None:
+        """`clock` gives seconds since the epoch."""
+        self.report_token = report_token
+        self.clock = clock
+        self.throttle = Throttle(TRIES, ALL_TRIES)
+
+    def sign(self, expiry: int) -> str:
+        """Return the value of a cookie that ends at `expiry`, in seconds since the epoch."""
+        told = PURPOSE + str(expiry).encode()
+        return f"{expiry}.{hmac.new(self.report_token.encode(), told, hashlib.sha256).hexdigest()}"
+
+    def is_open(self, cookie: str) -> bool:
+        """Return whether a cookie is one of ours and not over."""
+        expiry, _, _ = cookie.partition(".")
+        if not (expiry.isascii() and expiry.isdigit() and len(expiry) <= 12):
+            return False
+        known = hmac.compare_digest(cookie.encode(), self.sign(int(expiry)).encode())
+        return known and int(expiry) > self.clock()
+
+    def log_in(self, token: str, address: str) -> None:
+        """Check a report token. Raises Problem 401, or 429 after too many wrong ones from the address."""
+        if hmac.compare_digest(token.encode(), self.report_token.encode()):
+            return
+        wait = self.throttle.admit(address)
+        if wait is not None:
+            raise Problem(
+                429,
+                "too_many_tries",
+                "Too many wrong report tokens. Try again in a minute.",
+                retry_after=wait,
+            )
+        raise Problem(401, "unauthorized", "This is not the report token.")
+
+    def make_cookie(self, *, secure: bool) -> str:
+        """Return the header that sets the cookie for 30 days."""
+        return write_cookie(self.sign(int(self.clock()) + SECONDS), SECONDS, secure=secure)
+
+
+def write_cookie(value: str, seconds: int, *, secure: bool) -> str:
+    """Return a `Set-Cookie`. Lax, not Strict: with Strict a link in a chat would ask people to log in who are."""
+    parts = [f"{COOKIE}={value}", "Path=/reports", f"Max-Age={seconds}", "HttpOnly", "SameSite=Lax"]
+    return "; ".join([*parts, "Secure"] if secure else parts)
+
+
+def check_origin(origin: str | None, host: str, fetch_site: str | None) -> None:
+    """Raise Problem 403 for a form that was sent from another site.
+
+    Our pages send no referrer, and browsers then write `Origin: null`: what they say in `Sec-Fetch-Site` decides.
+    """
+    if fetch_site is not None and fetch_site not in ("same-origin", "none"):
+        raise Problem(403, "wrong_origin", "This form was sent from another site.")
+    if origin == "null" and fetch_site is not None:
+        return
+    if origin is not None and urlsplit(origin).netloc != host:
+        raise Problem(403, "wrong_origin", "This form was sent from another site.")
+
+
+def find_way_back(path: str) -> str:
+    """Return the address to go to after the login: one of ours, whatever was asked for."""
+    parts = urlsplit(path)
+    ours = parts.path == "/reports" or parts.path.startswith("/reports/")
+    if parts.scheme or parts.netloc or not ours or "\\" in path or parts.path.startswith("/reports/log"):
+        return "/reports"
+    return path

@@ -1,0 +1,1 @@
+"""One module a page: from tables to what its template shows."""

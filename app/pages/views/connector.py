@@ -1,0 +1,60 @@
+"""One connector: why it fails, since when, for whom."""
+
+from functools import partial
+from typing import Final
+
+from app.pages.views.common import CONFIG_RATE, Context, Row, View, fleet_rate, head
+from app.pages.views.home import carried, split
+from app.pages.views.markdown import write_connector
+from app.reports.definitions.regressions import NOT_ENOUGH
+
+LOOP: Final = 0.25  # share of the failures from which one user's loop may make the figures
+ERRORS: Final = 7
+ITEMS: Final = 6
+PLACES: Final = (
+    ("with", "Into"),
+    ("executor", "Executor"),
+    ("os", "Operating system"),
+    ("python", "Python"),
+    ("pyairbyte", "PyAirbyte"),
+    ("notebook", "Notebook"),
+)
+
+
+def build(view: View) -> Context:
+    """Return what one connector's page shows. Without a sync in the window, only its frame and the way on."""
+    table = view.main()
+    name = view.query.fixed["name"]
+    role = str(table.parameters.get("role") or "source")
+    sections = split(table.rows)
+    context = {**head(view, table), **carried(view), "name": name, "role": role, "outside": []}
+    if "total" not in sections:
+        return {**context, "is_missing": True}
+    ranked = view.find("connectors", role=role)
+    found = view.find("regressions", scope=role).rows
+    return {
+        **context,
+        "is_missing": False,
+        "sections": sections,
+        "total": sections["total"][0],
+        "alone": sections["concentration"][0],
+        "never": sections["concentration"][1],
+        "ranked": next((row for row in ranked.rows if row["connector"] == name), None),
+        "of": len(ranked.rows),
+        "reference": fleet_rate(ranked.rows),
+        "versions": view.find("versions", connector=name).rows,
+        "found": [row for row in found if row["connector"] == name and row["verdict"] != NOT_ENOUGH],
+        "day_rows": sections.get("day", []),
+        "errors": sections.get("error", []),
+        "places": [(key, title, sections.get(key, [])[:ITEMS]) for key, title in PLACES],
+        "is_loop": (sections["concentration"][0]["share"] or 0) >= LOOP,
+        "is_config": is_config(sections["total"][0]),
+        "shown_errors": ERRORS,
+        "layers": [],
+        "markdown": partial(write_connector, name, table, sections, found),
+    }
+
+
+def is_config(row: Row) -> bool:
+    """Return whether wrong configuration explains a good part of the failures."""
+    return bool(row["failed"]) and row["failed_config"] / row["failed"] >= CONFIG_RATE

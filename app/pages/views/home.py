@@ -1,0 +1,103 @@
+"""The overview: what to fix first."""
+
+import math
+from collections.abc import Sequence
+from typing import Final
+
+from app.pages.views.common import CLASSES, Context, Row, View, fleet_rate, head, say_day, total
+from app.pages.views.connectors import link_to
+from app.reports import registry
+from app.reports.definitions.regressions import NOT_ENOUGH
+from app.reports.model import Table
+
+TOP: Final = 10
+
+
+def build(view: View) -> Context:
+    """Return what the overview shows."""
+    table = view.main()
+    sections = split(table.rows)
+    fleet = {row["item"]: row for row in sections.get("fleet", [])}
+    ranked = rank(
+        view.find("connectors", role="source").rows, view.find("connectors", role="destination").rows
+    )
+    regressions = view.find("regressions")
+    errors = view.find("errors").rows
+    return {
+        **head(view, table, compares=True),
+        "fleet": fleet,
+        "figures": figures(fleet),
+        **carried(view),
+        "met_top": round_up(figures(fleet)["met"]),
+        "disagree": "",
+        "series": {},
+        "found": [row for row in regressions.rows if row["verdict"] != NOT_ENOUGH],
+        "top": ranked[:TOP],
+        "all_burden": total(ranked, "burden"),
+        "reference": fleet_rate(ranked),
+        "fleet_days": sections.get("day", []),
+        "classes": classes(errors),
+        "failed": total(errors, "failed"),
+        "is_empty": is_empty(table),
+    }
+
+
+def carried(view: View) -> Context:
+    """Return what links to other pages need."""
+    return {
+        "regressions_report": registry.find("regressions"),
+        "connectors_report": registry.find("connectors"),
+        "errors_report": registry.find("errors"),
+        "href": lambda row: link_to(view.query, row["connector"], row["role"]),
+        "say_day": say_day,
+    }
+
+
+def round_up(pair: Sequence[float | None]) -> float:
+    """Return a round end of the axis of a rate, now and before: 10 %, 20 %, … 100 %."""
+    most = max((value for value in pair if value is not None), default=0.0)
+    return min(max(math.ceil(most * 10), 1) / 10, 1.0)
+
+
+def is_empty(table: Table) -> bool:
+    """Return whether no event was ever counted."""
+    return not any(row["section"] == "freshness" and row["text"] for row in table.rows)
+
+
+def split(rows: Sequence[Row]) -> dict[str, list[Row]]:
+    """Return the rows by section."""
+    sections: dict[str, list[Row]] = {}
+    for row in rows:
+        sections.setdefault(row["section"], []).append(row)
+    return sections
+
+
+def figures(fleet: dict[str, Row]) -> Context:
+    """Return the key figures, each as (now, before)."""
+    names = {
+        "users": "users",
+        "syncs": "attempted syncs",
+        "low": "failure rate",
+        "high": "failure rate, upper",
+        "met": "capped rate",
+        "affected": "affected users",
+    }
+    pairs = {key: fleet.get(item, {"value": None, "before": None}) for key, item in names.items()}
+    return {key: (row["value"], row["before"]) for key, row in pairs.items()}
+
+
+def rank(*tables: Sequence[Row]) -> list[Row]:
+    """Return the connectors of both roles, the largest burden first."""
+    return sorted(
+        (row for rows in tables for row in rows), key=lambda row: (-(row["burden"] or 0), row["connector"])
+    )
+
+
+def classes(errors: Sequence[Row]) -> list[tuple[str, str, float]]:
+    """Return failures by class as (class, its name, failures), most first."""
+    sums: dict[str, float] = {}
+    for row in errors:
+        name = row["failure_class"] or "other"
+        sums[name] = sums.get(name, 0) + (row["failed"] or 0)
+    ordered = sorted(sums.items(), key=lambda each: -each[1])
+    return [(name, CLASSES.get(name, name), number) for name, number in ordered]

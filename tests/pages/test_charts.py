@@ -1,0 +1,126 @@
+"""The pictures: what they draw adds up, and nothing that a report can hold breaks one."""
+
+import re
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.pages import charts
+from app.pages.charts.days import OUTCOMES, join_weeks
+from app.pages.charts.drawing import find_ticks
+
+HEIGHT = 150
+MANY = 1_000_000
+LONG = "source-" + "x" * 53  # 60 letters
+COUNTS = st.integers(0, MANY)
+
+
+def parse(markup: str) -> ElementTree.Element:
+    """The picture, which is well formed; nothing in it needs an exception from the policy of the pages."""
+    assert "style=" not in markup
+    assert "<script" not in markup
+    return ElementTree.fromstring(markup)  # noqa: S314 -- our own
+
+
+def make_day(number: int, **counts: int | None) -> dict[str, Any]:
+    row: dict[str, Any] = dict.fromkeys((*OUTCOMES, "attempts", "units", "failure_rate_7d"), None)
+    return {**row, "item": f"2026-11-{number + 1:02d}", **counts}
+
+
+def say(row: Any) -> str:
+    return f"{row['item']} <&>"
+
+
+@given(st.lists(st.tuples(COUNTS, COUNTS, COUNTS, COUNTS), min_size=1, max_size=28))
+def test_parts_of_a_stack_add_up_to_its_height(days: list[tuple[int, int, int, int]]) -> None:
+    rows = [
+        make_day(number, **dict(zip(OUTCOMES, counts, strict=True))) for number, counts in enumerate(days)
+    ]
+    picture = parse(charts.days(rows, say, "Syncs", height=HEIGHT))
+    top = find_ticks(max(sum(counts) for counts in days), 3)[-1]
+    groups = [group for group in picture.iter("g") if group.get("class") == "slot"]
+    assert len(groups) == len(days)
+    for group, counts in zip(groups, days, strict=True):
+        drawn = [rect for rect in group.iter("rect") if rect.get("class") in OUTCOMES]
+        assert [rect.get("class") for rect in drawn] == [
+            name for name, number in zip(OUTCOMES, counts, strict=True) if number
+        ]
+        if drawn:
+            assert float(drawn[-1].get("y", "")) == pytest.approx(
+                HEIGHT - sum(counts) / top * HEIGHT, abs=0.06
+            )
+
+
+@given(st.lists(st.tuples(COUNTS, COUNTS, COUNTS), min_size=1, max_size=30))
+def test_minutes_add_up(counted: list[tuple[int, int, int]]) -> None:
+    names = ("rejected", "duplicate", "accepted")
+    rows = [{"minute": f"09:{i:02d}", **dict(zip(names, row, strict=True))} for i, row in enumerate(counted)]
+    picture = parse(charts.minutes(rows, height=HEIGHT))
+    top = find_ticks(max(sum(row) for row in counted), 2)[-1]
+    groups = [group for group in picture.iter("g") if "slot" in (group.get("class") or "")]
+    for group, row in zip(groups, counted, strict=True):
+        drawn = [rect for rect in group.iter("rect") if rect.get("class") != "hit"]
+        if drawn:
+            assert float(drawn[-1].get("y", "")) == pytest.approx(HEIGHT - sum(row) / top * HEIGHT, abs=0.06)
+
+
+@given(st.lists(st.tuples(st.sampled_from(["succeeded", "canceled"]), st.text(), COUNTS), max_size=6))
+def test_shares_stay_inside_and_are_seen(parts: list[tuple[str, str, int]]) -> None:
+    clean = [(name, re.sub(r"[^\w ]", "", label), number) for name, label, number in parts]
+    for rect, (_, _, number) in zip(parse(charts.share(clean)).iter("rect"), clean, strict=True):
+        wide = float(rect.get("width", "").rstrip("%"))
+        assert (wide >= 0.15) == (number > 0)
+        assert float(rect.get("x", "").rstrip("%")) + wide <= 100.02
+
+
+@pytest.mark.parametrize("length", [0, 1, 2, 28, 90, 365])
+def test_any_number_of_days_draws(length: int) -> None:
+    rows = [{**make_day(0), "item": f"20{10 + n // 300:02d}-01-{n % 28 + 1:02d}"} for n in range(length)]
+    parse(charts.days(rows, say, "Syncs", rate="failure_rate_7d"))
+    parse(charts.spark([None] * length))
+    parse(charts.spark([float(n) for n in range(length)], before=[1.0] * length))
+    parse(charts.area([("1.0.0", [0.5] * length)], [str(row["item"]) for row in rows], "Adoption"))
+    parse(charts.evidence([(str(row["item"]), 1e300) for row in rows], "a version"))
+    parse(charts.minutes([{"minute": "00:00"}] * length))
+
+
+def test_weeks_hold_what_their_days_held() -> None:
+    rows = [make_day(number, failed=number, succeeded=MANY) for number in range(17)]
+    weeks = join_weeks(rows)
+    assert [row["item"] for row in weeks] == ["2026-11-01", "2026-11-04", "2026-11-11"]
+    assert sum(row["failed"] for row in weeks) == sum(range(17))
+
+
+@given(st.one_of(st.none(), st.floats(0, 1)), st.one_of(st.none(), st.floats(0, 1)))
+def test_cells_take_any_rate_and_none(rate: float | None, other: float | None) -> None:
+    for markup in (
+        charts.interval(rate, other, other, 0.45, other),
+        charts.dot(rate, 1.0, other, few=True),
+        charts.moved(rate, other, 0.1),
+        charts.bar(rate, other, more=0.2),
+    ):
+        for rect in parse(markup).iter("rect"):
+            assert 0 <= float(rect.get("width", "").rstrip("%")) <= 100
+
+
+@given(st.lists(st.tuples(st.integers(10, MANY), st.one_of(st.none(), st.floats(0, 1))), max_size=40))
+def test_the_map_names_every_dot_and_escapes(found: list[tuple[int, float | None]]) -> None:
+    rows = [{"connector": LONG, "units": units, "capped_rate": rate} for units, rate in found]
+    picture = parse(
+        charts.scatter(rows, lambda row: f"/reports/connectors/{row['connector']}?a=1&b=2", say_connector)
+    )
+    links = list(picture.iter("a"))
+    assert len(links) == len(rows)
+    assert all(link.get("aria-label") == f'{LONG} "<&>' for link in links)
+
+
+def say_connector(row: Any) -> str:
+    return f'{row["connector"]} "<&>'
+
+
+def test_the_same_rows_give_the_same_bytes() -> None:
+    rows = [make_day(number, failed=number, abandoned=1) for number in range(5)]
+    assert charts.days(rows, say, "Syncs") == charts.days(rows, say, "Syncs")

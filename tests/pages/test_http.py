@@ -1,0 +1,168 @@
+"""The pages over HTTP: login, policy, refusals, twins. By the real server."""
+
+import csv
+import html
+import io
+import re
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from app.pages import frame, site
+from tests.conftest import ServiceFactory
+from tests.service import Service
+
+STAFF = [page.path for page in site.PAGES if page.path.startswith(site.BASE)]
+ALL = [*STAFF, "/reports/connectors/source-faker", "/reports/connectors?low=show&sort=name&window=7d"]
+REFUSED = [
+    "/reports/nothing",
+    "/reports/connectors/source-nothing",
+    "/reports/connectors?window=x",
+    "/reports?x=<b>",
+]
+
+
+@pytest.fixture
+def stranger(filled: Service) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=filled.url, timeout=60) as client:
+        yield client
+
+
+@pytest.mark.parametrize("path", [*ALL, *REFUSED])
+def test_every_page_keeps_the_policy(reader: httpx.Client, path: str) -> None:
+    answer = reader.get(path)
+    assert answer.status_code == (404 if "nothing" in path else 400 if path in REFUSED else 200), answer.text
+    for name, value in frame.SECURITY.items():
+        assert answer.headers[name] == value
+    assert answer.headers["cache-control"].startswith(("private, no-cache", "no-store"))
+    text = answer.text
+    assert not re.search(r"\sstyle=|<style|\son[a-z]+=|javascript:", text)
+    assert re.search(r"<script(?![^>]*></script>)", text) is None
+    assert not re.search(r'(?:src|action|srcset)="(?:https?:)?//', text)
+    assert not re.search(r'<link[^>]+href="(?:https?:)?//', text)
+    assert text.count("<h1") == 1
+    assert "<b>" not in text
+
+
+@pytest.mark.parametrize("path", ALL)
+def test_a_page_is_small_and_known_by_its_tag(reader: httpx.Client, path: str) -> None:
+    answer = reader.get(path, headers={"accept-encoding": "gzip"})
+    assert answer.headers["content-encoding"] == "gzip"
+    again = reader.get(path, headers={"if-none-match": answer.headers["etag"]})
+    assert again.status_code == 304
+    assert int(answer.headers["content-length"]) <= 20_000 or "low=show" in path
+    assert len(re.findall(r"<[a-z]", answer.text)) <= 3_000 or "low=show" in path
+
+
+@pytest.mark.parametrize(
+    "path", [*STAFF, "/reports/connectors/source-faker", "/reports/nothing", "/reports/home.json"]
+)
+def test_a_stranger_learns_a_title_and_nothing_else(stranger: httpx.Client, path: str) -> None:
+    answer = stranger.get(path)
+    assert answer.status_code == 401
+    assert "set-cookie" not in answer.headers
+    assert 'property="og:title"' in answer.text
+    assert f'name="next" value="{path}"' in answer.text
+    assert "source-faker" not in answer.text.replace(f'value="{path}"', "")
+
+
+def test_the_banners_link_logs_in_and_keeps_no_token(filled: Service, stranger: httpx.Client) -> None:
+    answer = stranger.get("/reports/connectors", params={"token": filled.report_token, "window": "7d"})
+    assert (answer.status_code, answer.headers["location"]) == (303, "/reports/connectors?window=7d")
+    cookie = answer.headers["set-cookie"]
+    assert "HttpOnly" in cookie
+    assert "SameSite=Lax" in cookie
+    assert "Path=/reports" in cookie
+    assert "Secure" not in cookie  # on loopback
+    assert filled.report_token not in cookie
+    assert stranger.get("/reports").status_code == 200
+
+
+def test_a_cookie_of_another_host_needs_tls(filled: Service, stranger: httpx.Client) -> None:
+    answer = stranger.get(
+        "/reports", params={"token": filled.report_token}, headers={"host": "telemetry.example"}
+    )
+    assert "Secure" in answer.headers["set-cookie"]
+
+
+def test_login_goes_where_one_wanted_and_logout_ends_it(filled: Service, stranger: httpx.Client) -> None:
+    form = {"token": filled.report_token, "next": "/reports/regressions"}
+    answer = stranger.post("/reports/login", data=form)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/reports/regressions")
+    assert stranger.get("/reports/regressions").status_code == 200
+    assert stranger.post("/reports/logout", headers={"origin": "http://evil.example"}).status_code == 403
+    assert stranger.get("/reports").status_code == 200
+    assert stranger.post("/reports/logout", headers={"origin": filled.url}).status_code == 303
+    assert stranger.get("/reports").status_code == 401
+
+
+def test_a_form_of_another_site_does_not_log_in(filled: Service, stranger: httpx.Client) -> None:
+    form = {"token": filled.report_token}
+    answer = stranger.post("/reports/login", data=form, headers={"origin": "http://evil.example"})
+    assert answer.status_code == 403
+    assert "set-cookie" not in answer.headers
+
+
+def test_wrong_tokens_are_bounded(make_service: ServiceFactory) -> None:
+    service = make_service()
+    with httpx.Client(base_url=service.url) as client:
+        found = [client.post("/reports/login", data={"token": "wrong"}).status_code for _ in range(7)]
+    assert found == [401] * 5 + [429] * 2
+
+
+@pytest.mark.parametrize(
+    "path", ["/reports/connectors", "/reports/regressions", "/reports/connectors/source-faker"]
+)
+def test_twins_hold_the_same_rows(reader: httpx.Client, path: str) -> None:
+    found = reader.get(f"{path}.json?window=7d")
+    assert found.status_code == 200
+    rows = found.json()["rows"]
+    lines = list(csv.DictReader(io.StringIO(reader.get(f"{path}.csv?window=7d").text)))
+    assert len(lines) == len(rows)
+    assert reader.get(f"{path}.parquet?window=7d").content[:4] == b"PAR1"
+
+
+def test_a_twin_refuses_as_json(reader: httpx.Client) -> None:
+    answer = reader.get("/reports/connectors.json?window=x")
+    assert (answer.status_code, answer.json()["code"]) == (400, "invalid_parameter")
+
+
+def test_a_wrong_name_is_told_what_is_close(reader: httpx.Client) -> None:
+    answer = reader.get("/reports/connectors/source-fakr")
+    assert answer.status_code == 404
+    assert "source-fakr" not in answer.text
+    assert "/reports/connectors/source-faker" in answer.text
+
+
+def test_what_is_filtered_by_is_escaped(reader: httpx.Client) -> None:
+    answer = reader.get("/reports/connectors", params={"q": '"><script>alert(1)</script>'})
+    assert answer.status_code == 200
+    assert "<script>alert" not in answer.text
+    assert (
+        html.escape('"><script>alert(1)</script>').replace("&#x27;", "&#39;").replace("&quot;", "&#34;")
+        in answer.text
+    )
+
+
+def test_one_readers_parameters_are_not_anothers(reader: httpx.Client) -> None:
+    week = reader.get("/reports/connectors.json?window=7d").json()
+    month = reader.get("/reports/connectors.json").json()
+    assert (week["parameters"]["window"], month["parameters"]["window"]) == ("7d", "28d")
+
+
+def test_static_files_are_kept_for_ever(stranger: httpx.Client) -> None:
+    for name in frame.STATICS.files:
+        answer = stranger.get(frame.STATICS.address(name))
+        assert answer.content == frame.STATICS.files[name]
+        assert "immutable" in answer.headers["cache-control"]
+    assert stranger.get("/static/000000000000/../../etc/passwd").status_code == 404
+    assert "immutable" not in stranger.get("/static/000000000000/pages.css").headers["cache-control"]
+
+
+def test_before_the_first_event_there_are_three_steps(make_service: ServiceFactory) -> None:
+    service = make_service()
+    with httpx.Client(base_url=service.url, follow_redirects=True, timeout=60) as client:
+        text = client.get("/reports", params={"token": service.report_token}).text
+    assert "No events yet" in text
+    assert f"{service.url}/v1/track" in text
