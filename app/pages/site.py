@@ -61,9 +61,7 @@ MEANING: Final = Page(
     "meaning", f"{BASE}/meaning", "What the figures mean", "", "Every term, and how it is counted."
 )
 
-NAVIGATION: Final = (
-    ("What to fix", (OVERVIEW, CONNECTORS, REGRESSIONS)),
-)
+NAVIGATION: Final = (("What to fix", (OVERVIEW, CONNECTORS, REGRESSIONS)),)
 PAGES: Final = tuple(page for _, pages in NAVIGATION for page in pages)
 
 
