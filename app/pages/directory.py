@@ -7,7 +7,7 @@ from typing import Final
 
 from app.pages import site
 from app.pages.site import Page
-from app.pages.views import connector, connectors, home, regressions
+from app.pages.views import connector, connectors, home, quality, regressions, tables
 from app.pages.views.common import Context, View
 from app.problems import Problem
 from app.reports.parameters import CONNECTOR as CONNECTOR_NAME
@@ -20,6 +20,13 @@ BUILDERS: Final[Mapping[str, Build]] = {
     "connectors": connectors.build,
     "connector": connector.build,
     "regressions": regressions.build,
+    "errors": tables.build_errors,
+    "versions": tables.build_versions,
+    "funnel": tables.build_funnel,
+    "pairs": tables.build_pairs,
+    "platforms": tables.build_platforms,
+    "data-quality": quality.build,
+    "meaning": lambda _view: quality.explain(),
 }
 
 
@@ -42,6 +49,8 @@ def resolve(path: str) -> Target:
         path, form = found["path"], found["form"]
     if path == f"{site.BASE}/home" and form != "html":
         return Target(site.OVERVIEW, form=form, picture=picture)
+    if path == f"{site.BASE}/caches" and form != "html":
+        return Target(site.CACHES, form=form, picture=picture)
     for page in (*site.PAGES, site.MEANING):
         if page.path == path and (page.report or form == "html"):
             return Target(page, form=form, picture=picture)

@@ -45,6 +45,9 @@ FUNNEL: Final = Page(
 PAIRS: Final = Page(
     "pairs", f"{BASE}/pairs", "Pairs and caches", "pairs", "Which connectors fail only in company."
 )
+CACHES: Final = Page(
+    "caches", f"{BASE}/caches", "Caches", "caches", "Usage and failures of each type of cache."
+)
 PLATFORMS: Final = Page(
     "platforms", f"{BASE}/platforms", "Platforms", "platforms", "Python, systems, executors, notebooks."
 )
@@ -61,7 +64,11 @@ MEANING: Final = Page(
     "meaning", f"{BASE}/meaning", "What the figures mean", "", "Every term, and how it is counted."
 )
 
-NAVIGATION: Final = (("What to fix", (OVERVIEW, CONNECTORS, REGRESSIONS)),)
+NAVIGATION: Final = (
+    ("What to fix", (OVERVIEW, CONNECTORS, REGRESSIONS, ERRORS)),
+    ("Understand", (VERSIONS, FUNNEL, PAIRS, PLATFORMS)),
+    ("Trust", (QUALITY,)),
+)
 PAGES: Final = tuple(page for _, pages in NAVIGATION for page in pages)
 
 

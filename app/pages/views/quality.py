@@ -1,0 +1,85 @@
+"""Data quality: whether the figures can be believed, and what every term means."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from app.pages.views.common import Context, Row, View, head
+from app.reports import glossary, registry
+from app.reports.definitions.data_quality import ATTEMPTS
+
+LANES: Final = {"cache": "Into a cache", "write": "Into a destination"}
+LABELS: Final = {
+    "orphans": "Start never arrived",
+    "abandoned": "Nothing heard for 24 hours",
+    "in_flight": "In flight",
+    "corrected": "Clock off by 55 minutes or more",
+    "from_ledger": "Known from a refused event",
+    "nobodys": "Of nobody who can be told",
+}
+OUTCOMES: Final = {
+    "accepted": ("succeeded", "accepted"),
+    "duplicate": ("canceled", "duplicates"),
+    "rejected": ("bar-ink", "refused"),
+    "expired": ("bar-ink", "expired"),
+    "forgotten": ("bar-ink", "of forgotten ids"),
+}
+ALWAYS: Final = ("accepted", "duplicate", "rejected")  # said even where there is none
+LISTS: Final = (
+    ("rejected", "Refused events, by reason"),
+    ("withheld", "Withheld fields of accepted events"),
+    ("refused", "Refused requests, by reason"),
+    ("client_dropped", "Dropped by clients, as they tell"),
+)
+
+
+def build(view: View) -> Context:
+    """Return what the page of data quality shows."""
+    table = view.main()
+    sections: dict[str, list[Row]] = {}
+    for row in table.rows:
+        sections.setdefault(str(row["section"]), []).append(row)
+    counts = {str(row["item"]): int(row["count"] or 0) for row in sections.get("outcome", [])}
+    received = counts.pop("received", 0)
+    parts = [(name, counts.get(name, 0)) for name in OUTCOMES if counts.get(name) or name in ALWAYS]
+    missing = received - sum(counts.values())
+    return {
+        **head(view, table),
+        "received": received,
+        "parts": parts,
+        "missing": missing,
+        "said": {name: label for name, (_, label) in OUTCOMES.items()},
+        "bars": [(*OUTCOMES[name], number) for name, number in parts],
+        "verdict": "Events are missing"
+        if missing
+        else "Every event is accounted for"
+        if received
+        else "Data quality",
+        "lanes": list(LANES),
+        "lane_names": LANES,
+        "attempts": compare_lanes(sections.get("attempts", [])),
+        "lists": [
+            (heading, sections[key], counts.get("rejected") if key == "rejected" else None)
+            for key, heading in LISTS
+            if sections.get(key)
+        ],
+        "users": sections.get("users", []),
+        "rollups": sections.get("rollups", []),
+    }
+
+
+def compare_lanes(rows: Sequence[Row]) -> list[tuple[str, list[float | None]]]:
+    """Return the shares of attempts by what they lack, lane by lane."""
+    shares: Mapping[str, float | None] = {row["item"]: row["share"] for row in rows}
+    return [
+        (LABELS[key], [shares.get(f"{lane}: {words}") for lane in LANES]) for key, words in ATTEMPTS.items()
+    ]
+
+
+def explain() -> Context:
+    """Return what the page of meanings shows."""
+    terms = [
+        (name, re.sub(r"[^a-z]+", "-", name), "\n".join(glossary.read(place)))
+        for name, place in glossary.TERMS.items()
+    ]
+    return {"terms": terms, "reports": list(registry.REPORTS.values())}
