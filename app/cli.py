@@ -38,7 +38,7 @@ COMMANDS: Final = {
         "Make attempts and daily sums anew from the stored events; the service may go on meanwhile.",
     ),
     "import": (
-        "app.admin.cli:import_",
+        "app.admin.imports:import_",
         "Import history: times are kept as they are. What was stored before is recognised.",
     ),
     "keys": ("app.admin.keys:keys_app", "Write keys: who may send events."),

@@ -24,7 +24,7 @@ from app.admin.registry import Vocabulary
 from app.erasure import forget, routes
 from app.ingest.committer import Committer, UnavailableError
 from app.ingest.keyring import Keyring
-from app.ingest.routes import Ingest, endpoints
+from app.ingest.routes import Ingest, count_lost, endpoints
 from app.ingest.shortcut import TelemetryApp, add_reference
 from app.ingest.spooler import Spooler
 from app.ingest.writer import Writer
@@ -229,6 +229,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         )
     )
     app.shortcuts = endpoints(service.ingest)
+    app.count_lost = lambda: count_lost(service.ingest)
     add_reference(app)
     add_problems(app)
     return app

@@ -3,6 +3,7 @@
 A problem never carries any part of the input: its texts are constants, its path names the schema.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Final
@@ -31,6 +32,7 @@ class Problem(Exception):  # noqa: N818 -- RFC 9457 calls it a problem
     path: str | None = None
     retry_after: int | None = None
     allow: str | None = None
+    results: Sequence[Mapping[str, object]] | None = None  # of a batch's events, in order
 
     def fresh(self) -> "Problem":
         """A problem like this one, to raise: an exception raised twice keeps the frames of both times, and so on for ever."""
@@ -51,6 +53,8 @@ class Problem(Exception):  # noqa: N818 -- RFC 9457 calls it a problem
             body["rule"] = self.rule
         if self.path is not None:
             body["path"] = self.path
+        if self.results is not None:
+            body["results"] = self.results
         return orjson.dumps(body)
 
     def headers(self) -> list[tuple[bytes, bytes]]:

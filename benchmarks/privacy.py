@@ -16,7 +16,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from app.contract.document import parse
+from app.contract.document import ParsedEvent, parse
 from app.contract.limits import EVENT_BYTES
 from app.contract.vocabulary import shipped_connectors
 from app.contract.wire import EVENT, validate
@@ -102,8 +102,12 @@ def measure_clean(rounds: int) -> dict[str, float]:
         "ours: parse + validate": lambda: validate(parse(raw).value, CONNECTORS),
         "parse alone, with the check for repeated keys": lambda: parse(raw),
         "validate alone": lambda: validate(value, CONNECTORS),
-        "whole verdict: parse, judge, pseudonyms": lambda: judge(parse(raw).value, ARRIVAL, INSTALLATION),
-        "whole verdict, one name withheld": lambda: judge(parse(withheld).value, ARRIVAL, INSTALLATION),
+        "whole verdict: parse, judge, pseudonyms": lambda: judge(
+            ParsedEvent(parse(raw).value), ARRIVAL, INSTALLATION
+        ),
+        "whole verdict, one name withheld": lambda: judge(
+            ParsedEvent(parse(withheld).value), ARRIVAL, INSTALLATION
+        ),
         "detector alone, one name": lambda: detect("source-acme-internal"),
         "detector's automata alone, this event's 800 bytes": lambda: [each.match(raw) for each in AUTOMATA],
     }
@@ -203,7 +207,7 @@ def decide(raw: bytes) -> str:
         document = parse(raw)
     except Problem as problem:
         return problem.rule or problem.code
-    verdict = judge(document.value, ARRIVAL, INSTALLATION, clean=document.clean)
+    verdict = judge(ParsedEvent(document.value, document.clean), ARRIVAL, INSTALLATION)
     return verdict.reason or ("withheld" if verdict.withheld else "accepted")
 
 

@@ -16,6 +16,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from app.contract.document import ParsedEvent
 from app.contract.vocabulary import shipped_connectors
 from app.demo.fleet import FleetEvent, generate_events
 from app.postgres import open_server
@@ -65,7 +66,10 @@ async def store(url: str, events: Iterable[FleetEvent], batch: int) -> tuple[int
     async with engine.connect() as connection:
         while chosen := list(islice(remaining, batch)):
             arrivals = [Arrival(dt.datetime.fromtimestamp(each.at, dt.UTC), 1, b"key") for each in chosen]
-            verdicts = [judge(each.body, at, installation) for each, at in zip(chosen, arrivals, strict=True)]
+            verdicts = [
+                judge(ParsedEvent(each.body), at, installation)
+                for each, at in zip(chosen, arrivals, strict=True)
+            ]
             outcomes = await insert(connection, Batch(verdicts))
             sizes = [
                 len(json.dumps(each.body))

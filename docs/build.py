@@ -11,7 +11,7 @@ import typer
 from typer.cli import get_docs_for_click
 
 from app import cli
-from app.contract.wire import EVENT
+from app.contract import schema as wire_schema
 from app.reports.parameters import PARAMETERS
 from app.reports.registry import REPORTS
 from app.settings import Settings
@@ -89,7 +89,7 @@ def pages() -> dict[Path, str]:
     return {
         DOCS / "reference.md": reference,
         DOCS / "reports.md": reports,
-        DOCS / "event.schema.json": json.dumps(EVENT.json_schema(), indent=2) + "\n",
+        DOCS / "event.schema.json": json.dumps(wire_schema.describe(), indent=2) + "\n",
     }
 
 

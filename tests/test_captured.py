@@ -67,11 +67,11 @@ def test_captured_requests_end_to_end(
 
     # 415 track requests: names, ids, caches and classes of people's own are withheld, not refused, but for 7 that hold an
     # e-mail address or a card number: 5 of custom_names (a check of each, a validation, a sync with start and end), and the
-    # 2 checks of analytics_id_email. 8 batches of the MCP server, one `mcp_tool_call` each: not ours, rejected.
+    # 2 checks of analytics_id_email. 8 batches of the MCP server, one `mcp_tool_call` each: not ours, all rejected.
     assert Counter((request["path"], reply.status_code) for request, reply in sent) == {
         ("/v1/track", 200): 408,
         ("/v1/track", 422): 7,
-        ("/v1/batch", 200): 8,
+        ("/v1/batch", 422): 8,
     }
     refusals = Counter[tuple[str, str]]()
     for request, reply in sent:

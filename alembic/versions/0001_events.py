@@ -115,7 +115,7 @@ SYSTEMS = (
 )
 # Versions in their canonical form: builds have no digits, and no part has more than four.
 NUMBER = "(0|[1-9][0-9]{0,3})"
-LIBRARY = rf"{NUMBER}\.{NUMBER}\.{NUMBER}((a|b|rc){NUMBER})?(\.post)?(\.dev)?(\+local)?"
+LIBRARY = rf"{NUMBER}\.{NUMBER}\.{NUMBER}((a|b|rc)(0|[1-9][0-9]{{0,2}}))?(\.post)?(\.dev)?(\+local)?"
 CONNECTOR_VERSION = rf"{NUMBER}(\.{NUMBER}){{1,2}}(-(a|b|rc|dev|preview|post))?|unknown|latest"
 # No alternatives and no counts in the pattern: it costs a sixth of the exact one, and free text needs more than [a-z0-9-].
 NAME = (
@@ -123,14 +123,14 @@ NAME = (
     " AND (starts_with({0}, 'source-') OR starts_with({0}, 'destination-')))"  # install: a destination in `source`
 )
 RULES = (
-    "missing|not_an_object|unknown_key|not_allowed|pattern|too_long|wrong_type|out_of_range|low_entropy|vocabulary|invalid"
+    "missing|not_an_object|unknown_key|unsupported_type|not_allowed|pattern|too_long|wrong_type|out_of_range|low_entropy|vocabulary|invalid"
     "|not_json|duplicate_key|not_a_number|character|too_deep|too_large|internal|pii_[a-z0-9_]+"
 )
 RULE = f"length(reason) <= 32 AND reason ~ '^({RULES})$'"
 CODE = "length(reason) <= 32 AND reason ~ '^[a-z][a-z0-9_]*$'"
 FIELDS = (
-    "anonymousId|messageId|event|timestamp|sentAt|type|writeKey|userId|integrations|context|library|receivedAt"
-    "|originalTimestamp|properties|session_id|state|version|python_version|os|application_hash|flags|source|destination"
+    "anonymousId|messageId|event|timestamp|sentAt|type|userId|traits|batch|integrations|context|library|active|direct"
+    "|channel|instanceId|protocols|location|device|id|_metadata|receivedAt|originalTimestamp|projectId|requestId|properties|session_id|state|version|python_version|os|application_hash|flags|source|destination"
     "|cache|number_of_records|exception|ip|name|executor_type|config_hash|class|connector_name|exit_code|message"
     "|stream_name|violation|CI|LANGCHAIN|MCP|NOTEBOOK_RUNTIME"
 )
@@ -217,7 +217,7 @@ def create_counts() -> None:
     """Counts by hour and write key; their keys fence a batch against a second commit."""
     outcomes = ("received", "accepted", "duplicate", "rejected", "expired", "forgotten")
     op.execute(COUNTS_TABLE.format(name="outcomes", kind="outcome", values=words(outcomes)))
-    kinds = ("refused", "withheld", "client_dropped")
+    kinds = ("refused", "withheld", "client_dropped", "envelope")
     op.execute(COUNTS_TABLE.format(name="tallies", kind="kind", values=words(kinds)))
 
 

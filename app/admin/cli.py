@@ -1,99 +1,19 @@
-"""The commands that keep a service in order: import, doctor, `keys rotate-hash`, `connectors refresh`."""
+"""The commands that keep a service in order: doctor, `keys rotate-hash`, `connectors refresh`."""
 
-import datetime as dt
-from itertools import accumulate
-from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import Progress
 from rich.table import Table
-from sqlalchemy.engine import Connection
 
-from app.admin import history, registry, rotation
+from app.admin import registry, rotation
 from app.admin.doctor import examine
 from app.contract.vocabulary import shipped_connectors
-from app.privacy.projection import Arrival
-from app.privacy.pseudonyms import Pseudonyms
-from app.privacy.verdict import Installation
-from app.problems import TelemetryError
-from app.settings import Settings, load_settings
-from app.store import connectors, keys, preparation, secrets
+from app.settings import load_settings
+from app.store import connectors
 from app.store.connected import connected
-from app.store.database import hold, open_admin_engine, open_write_engine
-
-
-def import_(
-    files: Annotated[
-        list[Path], typer.Argument(help="Files of JSON lines, gzipped or not.", metavar="FILE…")
-    ],
-    write_key: Annotated[
-        str | None,
-        typer.Option(
-            help="The write key that the events were sent with, to recognise what came in over HTTP, too."
-        ),
-    ] = None,
-) -> None:
-    """Import history: times are kept as they are. What was stored before is recognised.
-
-    A line is a track event, an archived one as Segment exports it, or a captured request (with `path` and `body`).
-
-    Example: pyairbyte-telemetry import archive/*.gz
-    """
-    settings, summary = load_settings(), history.Summary()
-    for file in files:
-        if not file.is_file():
-            raise TelemetryError(f"{file} is no file.")
-    with hold(settings, create=True) as database, open_admin_engine(database.url).connect() as connection:
-        pseudonyms = secrets.resolve(settings).pseudonyms()
-        first_key = preparation.prepare(settings, database, pseudonyms)
-        number, key = find_key(connection, pseudonyms, settings, write_key or first_key)
-        installation = Installation(connectors.load(connection) | shipped_connectors(), pseudonyms)
-        now = dt.datetime.now(dt.UTC)
-        connection.commit()
-        with Progress(console=Console(stderr=True)) as bar:
-            task = bar.add_task("Importing", total=sum(file.stat().st_size for file in files))
-            before = list(accumulate((file.stat().st_size for file in files), initial=0))
-            found = history.verdicts(
-                files,
-                lambda sent_at: Arrival(now, number, key.encode(), sent_at=sent_at, historical=True),
-                installation,
-                summary,
-                lambda index, position: bar.update(task, completed=before[index] + position),
-            )
-            history.load(found, connection, open_write_engine(database.url), summary)
-    show(summary)
-
-
-def find_key(
-    connection: Connection, pseudonyms: Pseudonyms, settings: Settings, write_key: str | None
-) -> tuple[int, str]:
-    """Number and text of the write key to import under: the given one, else the first that is configured."""
-    candidates = (
-        [write_key] if write_key else [*settings.extra_write_keys, secrets.first_write_key(settings)[0]]
-    )
-    in_force = keys.load(connection)
-    for key in candidates:
-        number = in_force.get(pseudonyms.write_key(key))
-        if number is not None:
-            return number, key
-    raise TelemetryError("That write key is not in force: `keys list` shows the names of those that are.")
-
-
-def show(summary: history.Summary) -> None:
-    """Print what became of the events."""
-    table = Table("outcome", "events", title="Imported")
-    for outcome, number in summary.outcomes.most_common():
-        table.add_row(outcome, str(number))
-    for reason, number in summary.reasons.most_common():
-        table.add_row(f"  {reason}", str(number))
-    if summary.unreadable:
-        table.add_row("lines that are no JSON", str(summary.unreadable))
-    if summary.skipped:
-        table.add_row("requests to other paths", str(summary.skipped))
-    Console().print(table)
+from app.store.database import hold, open_admin_engine
 
 
 def rotate_hash() -> None:

@@ -13,53 +13,93 @@ from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import IO, Any, Final, cast
+from typing import IO, Final, NamedTuple, cast
 
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from app.contract.document import parse
-from app.contract.limits import BATCH_BYTES, BATCH_EVENTS, EVENT_BYTES
+from app.contract.document import Document, ParsedEvent, canonical, parse
+from app.contract.limits import BATCH_BYTES, BATCH_EVENTS
 from app.contract.wire import EARLIEST
+from app.privacy.envelope import find_refusal_of_batch, is_too_large
 from app.privacy.projection import Arrival
 from app.privacy.verdict import Installation, Verdict, judge
 from app.problems import Problem, TelemetryError
 from app.store import partitions
-from app.store.events import REJECTED, Batch, insert
+from app.store.events import INTERNAL, REJECTED, Batch, Tally, hour_of, insert
 
 ROWS: Final = 1_000
 RETRIES: Final = 10
 RETRY_SECONDS: Final = 0.5
 LINE_BYTES: Final = 2 * BATCH_BYTES
+LINES_SHOWN: Final = 5  # of each refusal
 MAGIC: Final = b"\x1f\x8b"
 INGESTED: Final = ("/v1/track", "/v1/batch", "/v1/import")
-# What Segment's archives add to an event beside what the wire tolerates.
-ARCHIVED: Final = frozenset({"channel", "projectId", "version", "_metadata"})
+NOT_JSON: Final = ("not_json", "")
+
+
+class Place(NamedTuple):
+    """Where an event was found."""
+
+    path: Path
+    line: int
+
+
+@dataclass(slots=True)
+class Refusals:
+    """How many events a rule refused at a path, and the first lines of them."""
+
+    number: int = 0
+    places: list[Place] = field(default_factory=list)
+
+    def add(self, place: Place) -> None:
+        """Count one more."""
+        self.number += 1
+        if len(self.places) < LINES_SHOWN and place not in self.places:
+            self.places.append(place)
 
 
 @dataclass(slots=True)
 class Summary:
-    """What became of the lines: outcomes of events, and lines that hold none."""
+    """What became of the lines: outcomes of events, refusals by rule and path, and lines that hold no event."""
 
     outcomes: Counter[str] = field(default_factory=Counter)
-    reasons: Counter[str] = field(default_factory=Counter)
-    unreadable: int = 0
+    refusals: dict[tuple[str, str], Refusals] = field(default_factory=dict)
+    withheld: Counter[str] = field(default_factory=Counter)
+    envelopes: int = 0
     skipped: int = 0
 
+    def refuse(self, reason: str, path: str, place: Place) -> None:
+        """Count a refusal."""
+        self.refusals.setdefault((reason, path), Refusals()).add(place)
 
-@dataclass(frozen=True, slots=True)
-class Found:
-    """One event of a line, and the `sentAt` of the batch that it was in."""
+    def add(self, judged: "Judged", outcome: str) -> None:
+        """Count an event."""
+        verdict = judged.verdict
+        self.outcomes[outcome] += 1
+        self.envelopes += verdict.dropped
+        self.withheld.update(verdict.withheld)
+        if outcome == REJECTED:
+            self.refuse(verdict.reason or INTERNAL, verdict.path or "", judged.place)
 
-    value: object
-    sent_at: object
-    clean: bool
-    too_large: bool
+    @property
+    def share_refused(self) -> float:
+        """The share of all events and unreadable lines that was refused."""
+        unreadable = self.refusals.get(NOT_JSON, Refusals()).number
+        refused = self.outcomes[REJECTED] + unreadable
+        return refused / max(1, self.outcomes.total() + unreadable)
+
+
+class Judged(NamedTuple):
+    """The verdict on an event, and where it stands."""
+
+    verdict: Verdict
+    place: Place
 
 
 def lines(path: Path, progress: Callable[[int], None]) -> Iterator[bytes]:
-    """The lines of a file, gzipped or not; `progress` is told how far into the file, in its own bytes."""
+    """Yield the lines of a file, gzipped or not. `progress` is told how far into the file, in its own bytes."""
     try:
         with path.open("rb") as raw:
             packed = raw.read(2) == MAGIC
@@ -71,78 +111,86 @@ def lines(path: Path, progress: Callable[[int], None]) -> Iterator[bytes]:
                     raise TelemetryError(
                         f"{path} has a line of more than {LINE_BYTES >> 10} KiB: are these JSON lines?"
                     )
-                if line.strip():
-                    yield line
+                yield line
     except (OSError, EOFError) as error:
         raise TelemetryError(
             f"{path} cannot be read: {getattr(error, 'strerror', None) or 'cut off'}."
         ) from None
 
 
-def events(line: bytes, summary: Summary) -> Iterator[Found]:
-    """The events of a line; a line that holds none is counted."""
+def events(line: bytes, place: Place, summary: Summary) -> Iterator[tuple[ParsedEvent, object]]:
+    """Yield the events of a line, each with the `sentAt` of the batch that it was in; a line without any is counted."""
     try:
         document = parse(line)
     except Problem:
-        summary.unreadable += 1
+        summary.refuse(*NOT_JSON, place)
         return
-    body, too_large = document.value, len(line) > EVENT_BYTES
+    body = document.value
     if isinstance(body, dict) and "body" in body and "path" in body:
         if body["path"] not in INGESTED:
             summary.skipped += 1
             return
-        body, too_large = body["body"], False
+        body = body["body"]
     if isinstance(body, dict) and isinstance(body.get("batch"), list):
+        refusal = find_refusal_of_batch(body, archived=True)
         for event in body["batch"][:BATCH_EVENTS]:
-            yield Found(event, body.get("sentAt"), document.clean, too_large=False)
-    elif isinstance(body, dict) and "receivedAt" in body:
-        yield Found(strip(body), None, document.clean, too_large)
+            yield read(event, document, refusal), body.get("sentAt")
     else:
-        yield Found(body, None, document.clean, too_large)
+        yield read(body, document), None
 
 
-def strip(event: dict[str, Any]) -> dict[str, Any]:
-    """An archived event without what the archive added."""
-    return {key: value for key, value in event.items() if key not in ARCHIVED}
+def read(value: object, document: Document, refusal: tuple[str, str] | None = None) -> ParsedEvent:
+    """Return an event of a document."""
+    form = canonical(value)
+    fault = "too_large" if is_too_large(value, form, archived=True) else None
+    return ParsedEvent(value, document.clean, form, fault, refusal)
 
 
-def verdicts(
+def judge_files(
     paths: Iterable[Path],
-    arrival: Callable[[object], Arrival],
+    arrival: Arrival,
     installation: Installation,
     summary: Summary,
     progress: Callable[[int, int], None],
-) -> Iterator[Verdict]:
-    """The verdict on every event of some files. `arrival` gives the arrival of an event by its batch's `sentAt`."""
+) -> Iterator[Judged]:
+    """Yield the verdict on every event of some files. `progress` is told the file's number and how far into it."""
     for number, path in enumerate(paths):
-        for line in lines(path, partial(progress, number)):
-            for found in events(line, summary):
-                yield judge(
-                    found.value,
-                    arrival(found.sent_at),
-                    installation,
-                    clean=found.clean,
-                    fault="too_large" if found.too_large else None,
-                )
+        for at, line in enumerate(lines(path, partial(progress, number)), 1):
+            place = Place(path, at)
+            if line.strip():
+                for parsed, sent_at in events(line, place, summary):
+                    yield Judged(judge(parsed, arrival._replace(sent_at=sent_at), installation), place)
 
 
-def load(found: Iterator[Verdict], connection: Connection, engine: AsyncEngine, summary: Summary) -> None:
+def pretend(found: Iterable[Judged], summary: Summary) -> None:
+    """Count what would become of events, and store nothing."""
+    for judged in found:
+        summary.add(judged, REJECTED if judged.verdict.rejected else "accepted")
+
+
+def load(found: Iterator[Judged], connection: Connection, engine: AsyncEngine, summary: Summary) -> None:
     """Store verdicts, a thousand a transaction, their weeks' partitions made before. `connection` makes those."""
 
     async def run() -> None:
         async with engine.connect() as writer:
             while chunk := list(islice(found, ROWS)):
-                make_partitions(connection, chunk)
-                outcomes = await store(writer, Batch(chunk))
-                summary.outcomes.update(outcomes)
-                summary.reasons.update(
-                    verdict.reason or "internal"
-                    for verdict, outcome in zip(chunk, outcomes, strict=True)
-                    if outcome == REJECTED
-                )
+                verdicts = [judged.verdict for judged in chunk]
+                make_partitions(connection, verdicts)
+                outcomes = await store(writer, Batch(verdicts, count_envelopes(verdicts)))
+                for judged, outcome in zip(chunk, outcomes, strict=True):
+                    summary.add(judged, outcome)
         await engine.dispose()
 
     asyncio.run(run())
+
+
+def count_envelopes(verdicts: Iterable[Verdict]) -> Counter[Tally]:
+    """Return how many events had an envelope, as a tally."""
+    return Counter(
+        Tally(hour_of(verdict.row["received_at"]), verdict.row["write_key"], "envelope", "")
+        for verdict in verdicts
+        if verdict.dropped
+    )
 
 
 def make_partitions(connection: Connection, chunk: Iterable[Verdict]) -> None:

@@ -42,6 +42,21 @@ class Document(NamedTuple):
     forms: Sequence[bytes] = ()
 
 
+class ParsedEvent(NamedTuple):
+    """One event as it came out of a body, with what reading the body has shown.
+
+    `clean`: it was proven free of the faults that `find_fault` looks for, nesting aside. `form`: its canonical form, if that
+    is known. `fault`: it is refused as malformed (`too_large`). `refusal`: rule and path by which it is refused whatever it
+    holds.
+    """
+
+    value: Any
+    clean: bool = True
+    form: bytes | None = None
+    fault: str | None = None
+    refusal: tuple[str, str] | None = None
+
+
 def collect(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Build an object that remembers whether a key stood twice."""
     collected = dict(pairs)

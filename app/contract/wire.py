@@ -6,10 +6,11 @@ are spelled out because its `\\d` and `\\w` match Unicode.
 """
 
 import datetime as dt
+import re
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from functools import lru_cache
-from typing import Annotated, Any, Final, Literal, NotRequired, cast
+from typing import Annotated, Final, Literal, NotRequired, Required, cast
 
 from pydantic import (
     AfterValidator,
@@ -34,11 +35,13 @@ UUID: Final = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 HASH: Final = "[0-9a-f]{64}"
 HASH_DISTINCT_DIGITS: Final = 8  # a sha256 with fewer has odds of about 1 in 10^13: somebody typed it
 
+FIRST_YEAR, LAST_YEAR = "2023", "2099"
+LEAP_SECOND: Final = re.compile(".{10}[T ][0-9]{2}:[0-9]{2}:60")
 EARLIEST: Final = dt.datetime(2023, 1, 1, tzinfo=dt.UTC)
 MOST_RECORDS: Final = 10**12  # of one sync: more than anybody has sent, and a thousand such sums fit a bigint
 REMEMBERED: Final = 16_384  # hashes that passed: those of a session come several times
 
-LATEST: Final = dt.datetime(2100, 1, 1, tzinfo=dt.UTC)
+LATEST: Final = dt.datetime(2100, 1, 2, tzinfo=dt.UTC)  # wherever the clock stood
 
 
 def full(pattern: str) -> StringConstraints:
@@ -53,6 +56,16 @@ def check_entropy(text: str) -> str:
     if len(set(text[:16])) < HASH_DISTINCT_DIGITS and len(set(text)) < HASH_DISTINCT_DIGITS:
         raise PydanticCustomError("low_entropy", "fewer than 8 distinct digits")
     return text
+
+
+def distinct_pattern() -> str:
+    """Return a pattern of 64 hexadecimal digits of which 8 are distinct, in ECMA 262's syntax; it never backtracks far."""
+    seen = [f"\\{number}" for number in range(1, HASH_DISTINCT_DIGITS)]
+    further = (
+        f"(?:{'|'.join(seen[:count])})*(?!{'|'.join(seen[:count])})([0-9a-f])"
+        for count in range(1, HASH_DISTINCT_DIGITS)
+    )
+    return f"^(?=[0-9a-f]{{64}}$)([0-9a-f]){''.join(further)}"
 
 
 def check_connector(name: object, info: ValidationInfo) -> str:
@@ -76,34 +89,68 @@ def integral(number: object) -> object:
 
 
 def parse_moment(text: object) -> dt.datetime:
-    """ISO 8601 date and time, any offset, none meaning UTC; from 2023 to 2099. The result is in UTC."""
+    """Return a time in UTC. ISO 8601 or RFC 3339 with any offset, none meaning UTC; years 2023 to 2099 as they are written.
+
+    A leap second is the second after it. Raises PydanticCustomError.
+    """
     # Python takes any character between date and time, `2026-11-23x01:59:40` too.
     if (
         isinstance(text, str)
         and text.isascii()
         and len(text) > 10
         and (text[10] in "Tt " or text[8] in "Tt ")
+        and FIRST_YEAR <= text[:4] <= LAST_YEAR
     ):
         try:
             moment = dt.datetime.fromisoformat(text)
+        except ValueError:
+            moment = parse_rare_moment(text)
+        try:
             if moment.tzinfo is not dt.UTC:
                 moment = moment.replace(tzinfo=dt.UTC) if moment.tzinfo is None else moment.astimezone(dt.UTC)
-        except (ValueError, OverflowError):
+        except OverflowError:
             pass
         else:
-            if EARLIEST <= moment < LATEST:
+            if moment < LATEST:  # the years of ISO's weeks are not the calendar's
                 return moment
     raise PydanticCustomError("moment", "not an ISO 8601 time between 2023 and 2099")
 
 
+def parse_rare_moment(text: str) -> dt.datetime:
+    """Return what Python does not read of RFC 3339: a lower-case `z`, and second 60 as the second after it."""
+    plain = text.upper()
+    leap = LEAP_SECOND.match(plain) is not None
+    try:
+        moment = dt.datetime.fromisoformat(f"{plain[:17]}59{plain[19:]}" if leap else plain)
+    except ValueError:
+        raise PydanticCustomError("moment", "not an ISO 8601 time") from None
+    return moment + dt.timedelta(seconds=1) if leap else moment
+
+
+MOMENT_SCHEMA: Final = {
+    "type": "string",
+    "format": "date-time",
+    "pattern": "^20(?:2[3-9]|[3-9][0-9])-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])[Tt]"
+    "(?:[01][0-9]|2[0-3]):[0-5][0-9]:(?:[0-5][0-9]|60)(?:[.][0-9]{1,9})?(?:[Zz]|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])$",
+}
 Moment = Annotated[
     dt.datetime,
     PlainValidator(parse_moment),
+    WithJsonSchema(MOMENT_SCHEMA | {"description": "2023 to 2099; without an offset UTC"}),
+]
+SentAt = Annotated[str, WithJsonSchema(MOMENT_SCHEMA)]
+Hash = Annotated[
+    str,
+    full(HASH),
+    AfterValidator(check_entropy),
     WithJsonSchema(
-        {"type": "string", "format": "date-time", "description": "2023 to 2099; without an offset UTC"}
+        {
+            "type": "string",
+            "pattern": distinct_pattern(),
+            "description": "64 hexadecimal digits, 8 of them distinct",
+        }
     ),
 ]
-Hash = Annotated[str, full(HASH), AfterValidator(check_entropy)]
 Connector = Annotated[
     str,
     PlainValidator(check_connector),
@@ -142,12 +189,20 @@ CacheType = Literal[
     "bigquery",
 ]
 # Versions and systems arrive in many spellings; what validation returns is the canonical one.
-ConnectorVersion = Annotated[str, full(words.CONNECTOR), AfterValidator(words.connector_version)]
-LibraryVersion = Annotated[str, full(words.LIBRARY), AfterValidator(words.library_version)]
+ConnectorVersion = Annotated[
+    str,
+    full(words.CONNECTOR),
+    AfterValidator(words.connector_version),
+    WithJsonSchema({"type": "string", "pattern": f"^(?!{words.TOO_MANY_DIGITS})(?:{words.CONNECTOR})$"}),
+]
+LibraryVersion = Annotated[
+    str,
+    full(words.LIBRARY),
+    AfterValidator(words.library_version),
+    WithJsonSchema({"type": "string", "pattern": f"^(?!{words.TOO_MANY_DIGITS})(?:{words.LIBRARY})$"}),
+]
 PythonVersion = Annotated[str, full(words.PYTHON), AfterValidator(words.python_version)]
 OperatingSystem = Annotated[str, full(words.SYSTEM), AfterValidator(words.system)]
-Discarded = Annotated[str, StringConstraints(strict=True, max_length=64)]
-
 closed = with_config(ConfigDict(extra="forbid", strict=True))
 
 
@@ -210,7 +265,7 @@ class Properties(TypedDict, total=False):
     """`properties`: what happened, with which connectors, in which environment."""
 
     session_id: Annotated[str, full(ULID)] | None
-    state: State
+    state: Required[State]
     version: LibraryVersion | None
     python_version: PythonVersion | None
     os: OperatingSystem | None
@@ -225,42 +280,17 @@ class Properties(TypedDict, total=False):
 
 
 @closed
-class Library(TypedDict, total=False):
-    """`context.library`: which SDK sent the event. Discarded."""
-
-    name: Discarded | None
-    version: Discarded | None
-
-
-@closed
-class Context(TypedDict, total=False):
-    """`context`: tolerated from Segment's SDKs as long as it holds nothing but the library."""
-
-    library: Library | None
-
-
-@closed
-class NoIntegrations(TypedDict):
-    """`integrations`: tolerated from Segment's SDKs when empty."""
-
-
-@closed
 class Event(TypedDict):
-    """One track event."""
+    """One track event, without what SDKs put around it (`app.contract.envelope`)."""
 
     event: EventName
     properties: Properties
     timestamp: Moment
     anonymousId: Annotated[str, full(f"{ULID}|{UUID}|{SHARED_ANONYMOUS_ID}")]
     messageId: NotRequired[Annotated[str, full("[A-Za-z0-9._:-]{1,99}")] | None]
-    sentAt: NotRequired[Any]
+    sentAt: NotRequired[SentAt | None]
     type: NotRequired[Literal["track"] | None]
-    writeKey: NotRequired[Any]
     userId: NotRequired[None]
-    integrations: NotRequired[NoIntegrations | None]
-    context: NotRequired[Context | None]
-    receivedAt: NotRequired[Discarded | None]
-    originalTimestamp: NotRequired[Discarded | None]
 
 
 # The objects of an event by path, parents first, and the keys that they may have.
@@ -274,9 +304,6 @@ OBJECTS: Final[Mapping[tuple[str, ...], frozenset[str]]] = {
         ("properties", "destination"): Destination,
         ("properties", "cache"): Cache,
         ("properties", "exception"): ExceptionInfo,
-        ("integrations",): NoIntegrations,
-        ("context",): Context,
-        ("context", "library"): Library,
     }.items()
 }
 

@@ -2,7 +2,7 @@
 
 A pattern is not a vocabulary: each free digit is a channel, by which a phone number or an address came in. So builds lose
 their digits, parts have at most four, and of a system only the family stays. Bringing a value into its canonical form is
-not withholding it.
+not withholding it. A version's numbers have at most eight digits together: a phone number has nine or more.
 
 Every function takes a text that matches the pattern beside it in `app.contract.wire`, and returns its canonical form.
 They are called for each event and remember what they have seen; a word is looked at by the detector once.
@@ -16,6 +16,8 @@ from typing import Final
 REMEMBERED: Final = 4_096
 
 NUMBER: Final = "(?:0|[1-9][0-9]{0,3})"
+TOO_MANY_DIGITS: Final = "(?:[0-9][.]?){9}"  # what no version begins with
+PRE_NUMBER: Final = "(?:0|[1-9][0-9]{0,2})"
 # PEP 440's spellings of a pre-release and SemVer's: PyAirbyte's package metadata says 1.0.0-rc.37 for 1.0.0rc37.
 PRE: Final = {
     "a": "a",
@@ -30,7 +32,7 @@ PRE: Final = {
 LOCAL: Final = "(?:g?[0-9a-f]{1,40}|d[0-9]{8}|dirty|local)"
 LIBRARY: Final = (
     rf"{NUMBER}\.{NUMBER}\.{NUMBER}"
-    rf"(?:[-._]?(?:alpha|beta|preview|pre|rc|a|b|c)[-._]?{NUMBER})?"
+    rf"(?:[-._]?(?:alpha|beta|preview|pre|rc|a|b|c)[-._]?{PRE_NUMBER})?"
     r"(?:[-._]?post[-._]?[0-9]{0,18})?"
     r"(?:[-._]?dev[-._]?[0-9]{0,18})?"
     rf"(?:\+{LOCAL}(?:\.{LOCAL}){{0,3}})?"
@@ -53,16 +55,27 @@ SYSTEM: Final = (
 )
 
 _RELEASE = re.compile(
-    rf"({NUMBER}\.{NUMBER}\.{NUMBER})(?:[-._]?(alpha|beta|preview|pre|rc|a|b|c)[-._]?({NUMBER}))?(.*)",
+    rf"({NUMBER}\.{NUMBER}\.{NUMBER})(?:[-._]?(alpha|beta|preview|pre|rc|a|b|c)[-._]?({PRE_NUMBER}))?(.*)",
     re.DOTALL,
 )
 _SUFFIX = re.compile(rf"({NUMBER}(?:\.{NUMBER}){{1,2}})[-.]?({'|'.join(SUFFIXES)})")
-_LIBRARY = re.compile(LIBRARY)
+_LIBRARY = re.compile(f"(?!{TOO_MANY_DIGITS})(?:{LIBRARY})")
+_TOO_MANY_DIGITS = re.compile(TOO_MANY_DIGITS)
+
+
+def check_digits(text: str) -> None:
+    """Refuse a version whose numbers have more than eight digits together. Raises ValueError."""
+    if _TOO_MANY_DIGITS.match(text):
+        raise ValueError("more than eight digits")
 
 
 @lru_cache(REMEMBERED)
 def library_version(text: str) -> str:
-    """Return `N.N.N` with `aN`, `bN` or `rcN`, then `.post`, `.dev` and `+local` where the build had them."""
+    """Return `N.N.N` with `aN`, `bN` or `rcN`, then `.post`, `.dev` and `+local` where the build had them.
+
+    Raises ValueError for more than eight digits.
+    """
+    check_digits(text)
     found = _RELEASE.fullmatch(text)
     if found is None:
         return text
@@ -84,7 +97,11 @@ def parse_library_version(text: str) -> str | None:
 
 @lru_cache(REMEMBERED)
 def connector_version(text: str) -> str:
-    """Return two or three numbers, and the word of the suffix: `1.2.3`, `1.2.3-rc`; `unknown` and `latest` as they are."""
+    """Return two or three numbers, and the word of the suffix: `1.2.3`, `1.2.3-rc`; `unknown` and `latest` as they are.
+
+    Raises ValueError for more than eight digits.
+    """
+    check_digits(text)
     found = _SUFFIX.match(text)
     return f"{found[1]}-{found[2]}" if found else text
 

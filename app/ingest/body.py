@@ -7,11 +7,15 @@ from typing import Any, Final
 from app.problems import Problem
 
 GZIP: Final = 31  # zlib's wbits for "gzip header, 32 KiB window"
+GZIPPED: Final = (b"gzip", b"x-gzip")  # RFC 9110: the second is the first's old name
+ENCODINGS: Final = (b"", b"identity", *GZIPPED)
 TOO_LARGE: Final = Problem(
     413, "too_large", "The body is larger than the documented limit, counted after inflating."
 )
 WRONG_TYPE: Final = Problem(
-    415, "unsupported_media_type", "The body must be application/json, plain or gzip."
+    415,
+    "unsupported_media_type",
+    "Send JSON with the header `Content-Type: application/json`; if it is compressed, with `Content-Encoding: gzip`.",
 )
 NOT_GZIP: Final = Problem(400, "malformed", "The body is not gzip, or it is cut off.", rule="not_gzip")
 
@@ -27,12 +31,12 @@ def check_headers(headers: Mapping[bytes, bytes], limit: int) -> bool:
     """Whether the body comes gzipped. Raises Problem 415 for another type or encoding, 413 for a declared length."""
     content_type = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
     encoding = headers.get(b"content-encoding", b"identity").strip().lower()
-    if content_type != b"application/json" or encoding not in (b"identity", b"gzip", b""):
+    if content_type != b"application/json" or encoding not in ENCODINGS:
         raise WRONG_TYPE.fresh()
     length = headers.get(b"content-length", b"0")
     if length.isdigit() and int(length) > limit:
         raise TOO_LARGE.fresh()
-    return encoding == b"gzip"
+    return encoding in GZIPPED
 
 
 async def read(receive: Receive, headers: Mapping[bytes, bytes], limit: int) -> bytes:

@@ -3,6 +3,9 @@
 Counters are set per request where it must be, per batch where it can be.
 """
 
+import itertools
+import time
+from collections.abc import Callable
 from typing import Final
 
 from prometheus_client import Counter, Gauge, Histogram
@@ -25,6 +28,12 @@ COMMIT_SECONDS: Final = Histogram(
     "Time of a commit to Postgres.",
     buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5),
 )
+STEP_SECONDS: Final = Histogram(
+    "telemetry_step_seconds",
+    "Time of the steps of a request: read, parse, judge, store, reply. One request in 16 is timed.",
+    ("step",),
+    buckets=(0.00001, 0.00003, 0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3),
+)
 UNAVAILABLE: Final = Counter("telemetry_commit_failures_total", "Commits that Postgres did not take in time.")
 IN_FLIGHT: Final = Gauge(
     "telemetry_events_in_flight", "Events that wait for a commit.", multiprocess_mode="livesum"
@@ -41,3 +50,26 @@ SPOOL_AGE: Final = Gauge(
 SPOOL_CORRUPT: Final = Gauge(
     "telemetry_spool_corrupt", "Spool entries that could not be read.", multiprocess_mode="livesum"
 )
+
+TIMED: Final = 16  # every so many requests: a clock and a histogram for each would cost more than judging it
+STEPS: Final = {step: STEP_SECONDS.labels(step) for step in ("read", "parse", "judge", "store", "reply")}
+_requests = itertools.count()
+
+
+def time_steps() -> Callable[[str], None]:
+    """Return what is called at the end of each step of a request, with the step's name."""
+    if next(_requests) % TIMED:
+        return _take_no_time
+    since = time.perf_counter()
+
+    def took(step: str) -> None:
+        nonlocal since
+        now = time.perf_counter()
+        STEPS[step].observe(now - since)
+        since = now
+
+    return took
+
+
+def _take_no_time(_step: str) -> None:
+    """Time nothing."""

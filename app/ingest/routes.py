@@ -6,50 +6,37 @@ Bare ASGI inside the FastAPI app: FastAPI's request and response machinery costs
 
 import asyncio
 import datetime as dt
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
-import orjson
 import structlog
 
-from app.contract.document import Document, canonical, parse
-from app.contract.limits import BATCH_BYTES, BATCH_EVENTS, EVENT_BYTES
+from app.contract.document import Document, parse
+from app.contract.envelope import UNSUPPORTED_TYPES
+from app.contract.limits import BATCH_BYTES, EVENT_BYTES
 from app.ingest import instruments
-from app.ingest.body import TOO_LARGE, Disconnected, Receive, read
+from app.ingest.body import Disconnected, Receive, read
 from app.ingest.keyring import Keyring, Sender
+from app.ingest.replies import malformed, render_batch, render_dry_run, render_single
+from app.ingest.verdicts import judge_batch, judge_single
 from app.ingest.writer import Writer
+from app.privacy.examination import UNSUPPORTED_TYPE
 from app.privacy.projection import Arrival
-from app.privacy.verdict import Installation, Verdict, judge
+from app.privacy.verdict import Installation, Verdict
 from app.problems import Problem
-from app.store.events import INTERNAL, REJECTED, Tally, hour_of
+from app.store.events import Tally, hour_of
 
 log = structlog.get_logger()
 
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 JSON: Final = [(b"content-type", b"application/json")]
-BATCH_KEYS: Final = frozenset({"batch", "sentAt", "writeKey", "context", "integrations"})
 STATUSES: Final = (200, 204, 400, 401, 405, 413, 415, 422, 429, 500, 503)
-# 2 ms of judging at a stretch: other requests, and the socket of a commit under way, come in between.
-SLICE: Final = 50  # events
-NOTHING: Final[Mapping[Tally, int]] = {}
 NO_WRITE_KEY: Final = 0  # tallies of requests that came without a valid one
 
-NOT_AN_OBJECT: Final = Problem(400, "malformed", "The body must be a JSON object.", rule="not_an_object")
-NOT_A_BATCH: Final = Problem(
-    400, "malformed", "The body must be an object with a list `batch`.", rule="not_a_batch"
-)
 NOT_ALLOWED: Final = Problem(405, "method_not_allowed", "Send a POST request.", allow="POST")
 FAILED: Final = Problem(500, "internal", "The service failed; the fault is ours and is logged.")
-DETAILS: Final = {
-    "too_large": "The event is larger than 32 KiB.",
-    "duplicate_key": "An object has a key twice.",
-    "not_a_number": "NaN and Infinity are no JSON.",
-    "character": "A string holds NUL or a lone surrogate.",
-    "too_deep": "Containers are nested deeper than five.",
-    "not_an_object": "An event must be a JSON object.",
-}
 
 
 # Takes a token of a bucket; None, or the seconds after which there is one again.
@@ -68,25 +55,18 @@ class Ingest:
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)  # of the batch that is judged
 
 
-class Request(NamedTuple):
-    """One authenticated body."""
-
-    document: Document
-    sender: Sender
-    received_at: dt.datetime
-    headers: Mapping[bytes, bytes]
-
-
 class Endpoint:
-    """An ASGI endpoint: read, authenticate, judge, store, reply."""
+    """An ASGI endpoint for one event, which `type_` may refuse: another kind of message than `track`."""
 
-    def __init__(self, ingest: Ingest, path: str, limit: int, reply: "Reply") -> None:
-        """Take bodies of at most `limit` inflated bytes, batches if an event is too small for it, answered by `reply`."""
+    limit = EVENT_BYTES
+    batch = False
+    historical = False
+
+    def __init__(self, ingest: Ingest, path: str, type_: str = "track") -> None:
+        """Answer at a path."""
         self.ingest = ingest
         self.answered = {status: instruments.REQUESTS.labels(path, status) for status in STATUSES}
-        self.limit = limit
-        self.batch = limit > EVENT_BYTES
-        self.reply = reply
+        self.refusal = None if type_ == "track" else (UNSUPPORTED_TYPE, "type")
 
     async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
         """Answer one request. Whatever goes wrong ends in a problem that holds nothing of the input."""
@@ -106,33 +86,56 @@ class Endpoint:
     async def answer(
         self, scope: Mapping[str, Any], receive: Receive, send: Send, received_at: dt.datetime
     ) -> None:
-        """Answer with 200 or 204. Raises Problem for everything else."""
+        """Take the steps of a request in order and answer with 200 or 204. Raises Problem for everything else."""
         if scope["method"] != "POST":
             raise NOT_ALLOWED.fresh()
         headers = dict(scope["headers"])
         if is_opt_out(headers):
             self.refused(received_at, NO_WRITE_KEY, "dnt")
             await self.respond(send, 204, [], b"")
-        else:
-            client = scope.get("client")
-            admit(self.ingest.admit_address, client[0] if client else "")
-            request = await self.read(receive, headers, received_at)
-            admit(self.ingest.admit_key, str(request.sender.write_key))
-            await self.respond(send, 200, JSON, await self.reply(self.ingest, request))
-
-    async def read(
-        self, receive: Receive, headers: Mapping[bytes, bytes], received_at: dt.datetime
-    ) -> Request:
-        """Read and authenticate. The header is checked before the body is read, the body's key after."""
-        header = headers.get(b"authorization")
-        sender = await self.ingest.keyring.authenticate(header, None) if header is not None else None
+            return
+        took = instruments.time_steps()
+        admit(self.ingest.admit_address, (scope.get("client") or ("",))[0])
+        sender = await self.authenticate(headers)
         raw = await read(receive, headers, self.limit)
+        took("read")
+        document, sender = await self.parse(raw, sender)
+        took("parse")
+        admit(self.ingest.admit_key, str(sender.write_key))
+        verdicts = await self.judge(document, Arrival(received_at, sender.write_key, sender.text))
+        took("judge")
+        outcomes = await self.store(verdicts, count(headers, received_at, sender, verdicts))
+        took("store")
+        await self.respond(send, 200, JSON, self.render(verdicts, outcomes))
+        took("reply")
+
+    async def authenticate(self, headers: Mapping[bytes, bytes]) -> Sender | None:
+        """Return who the `Authorization` header names, None without one. Raises Problem 401."""
+        header = headers.get(b"authorization")
+        return await self.ingest.keyring.authenticate(header, None) if header is not None else None
+
+    async def parse(self, raw: bytes, sender: Sender | None) -> tuple[Document, Sender]:
+        """Return the parsed body and its sender: without a header, the body names the key. Raises Problem 400 or 401."""
         if sender is not None:
-            return Request(parse(raw, batch=self.batch), sender, received_at, headers)
+            return parse(raw, batch=self.batch), sender
         document = parse_unauthenticated(raw, batch=self.batch)
         body_key = document.value.get("writeKey") if isinstance(document.value, dict) else None
-        sender = await self.ingest.keyring.authenticate(None, body_key)
-        return Request(document, sender, received_at, headers)
+        return document, await self.ingest.keyring.authenticate(None, body_key)
+
+    async def judge(self, document: Document, arrival: Arrival) -> list[Verdict]:
+        """Return the verdicts on what came. Raises Problem 400 if it is no event."""
+        verdicts = judge_single(document, arrival, self.ingest.installation, self.refusal)
+        if verdicts[0].malformed:
+            raise malformed(verdicts[0])
+        return verdicts
+
+    async def store(self, verdicts: Sequence[Verdict], tallies: Mapping[Tally, int]) -> list[str]:
+        """Make the verdicts durable and return their outcomes. Raises Problem 503."""
+        return await self.ingest.writer.submit(verdicts, tallies) if verdicts else []
+
+    def render(self, verdicts: Sequence[Verdict], outcomes: Sequence[str]) -> bytes:
+        """Return the reply. Raises Problem 422 if nothing was accepted."""
+        return render_single(verdicts, outcomes)
 
     async def respond(self, send: Send, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
         """Send a whole response."""
@@ -146,7 +149,44 @@ class Endpoint:
         self.ingest.writer.tally(Tally(hour_of(received_at), write_key, "refused", reason))
 
 
-Reply = Callable[[Ingest, Request], Awaitable[bytes]]
+class BatchEndpoint(Endpoint):
+    """Live events: a clock that is off is corrected. One result an event; one bad event never fails its neighbours."""
+
+    limit = BATCH_BYTES
+    batch = True
+
+    async def judge(self, document: Document, arrival: Arrival) -> list[Verdict]:
+        """Return the verdicts in order. Raises Problem 400 or 413 for the batch as a whole."""
+        arrival = arrival._replace(historical=self.historical)
+        return await judge_batch(document, arrival, self.ingest.installation, self.ingest.turn)
+
+    def render(self, verdicts: Sequence[Verdict], outcomes: Sequence[str]) -> bytes:
+        """Return the results in order. Raises Problem 422 if all events are refused."""
+        return render_batch(verdicts, outcomes)
+
+
+class ImportEndpoint(BatchEndpoint):
+    """History: times are kept as they are, and what archives added is dropped unread."""
+
+    historical = True
+
+
+class ValidateEndpoint(BatchEndpoint):
+    """A dry run of a batch or an event: the same verdicts; stores nothing, counts nothing."""
+
+    async def judge(self, document: Document, arrival: Arrival) -> list[Verdict]:
+        """Return the verdicts on a batch, or on an event as a batch of one."""
+        if isinstance(document.value, dict) and "batch" not in document.value:
+            document = Document({"batch": [document.value]}, document.clean, document.forms)
+        return await super().judge(document, arrival)
+
+    async def store(self, verdicts: Sequence[Verdict], _tallies: Mapping[Tally, int]) -> list[str]:
+        """Store nothing."""
+        return [""] * len(verdicts)
+
+    def render(self, verdicts: Sequence[Verdict], _outcomes: Sequence[str]) -> bytes:
+        """Return what would become of the events."""
+        return render_dry_run(verdicts)
 
 
 def admit(take: Admit, name: str) -> None:
@@ -171,136 +211,33 @@ def parse_unauthenticated(raw: bytes, *, batch: bool) -> Document:
         return Document(None, clean=False)
 
 
-def dropped_by_client(request: Request) -> Mapping[Tally, int]:
-    """What the client says it had to drop since its last request, as a tally."""
-    number = request.headers.get(b"telemetry-client-dropped", b"")
-    if not number.isdigit() or len(number) > 9:
-        return NOTHING
-    return {Tally(hour_of(request.received_at), request.sender.write_key, "client_dropped", ""): int(number)}
+def count(
+    headers: Mapping[bytes, bytes], received_at: dt.datetime, sender: Sender, verdicts: Sequence[Verdict]
+) -> Counter[Tally]:
+    """Return what is counted beside the events: what the client says it dropped, and envelopes that were dropped here."""
+    tallies: Counter[Tally] = Counter()
+    number = headers.get(b"telemetry-client-dropped", b"")
+    if number.isdigit() and len(number) <= 9:
+        tallies[Tally(hour_of(received_at), sender.write_key, "client_dropped", "")] = int(number)
+    if envelopes := sum(verdict.dropped for verdict in verdicts):
+        tallies[Tally(hour_of(received_at), sender.write_key, "envelope", "")] = envelopes
+    return tallies
 
 
-async def track(ingest: Ingest, request: Request) -> bytes:
-    """One event: 200 once it is durable. Raises Problem 400 or 422 for a refused one, which is in the ledger then."""
-    if not isinstance(request.document.value, dict):
-        raise NOT_AN_OBJECT.fresh()
-    arrival = Arrival(request.received_at, request.sender.write_key, request.sender.text)
-    document = request.document
-    form = document.forms[0] if document.forms else None
-    verdict = judge(document.value, arrival, ingest.installation, clean=document.clean, form=form)
-    if verdict.malformed:
-        raise malformed(verdict)
-    outcomes = await ingest.writer.submit([verdict], dropped_by_client(request))
-    if outcomes[0] == REJECTED:
-        raise refused(verdict)
-    return orjson.dumps(describe(verdict, outcomes[0], success=True))
-
-
-def malformed(verdict: Verdict) -> Problem:
-    """The 400 of an event that is no proper JSON."""
-    rule = verdict.reason or "malformed"
-    return Problem(400, "malformed", DETAILS[rule], rule=rule)
-
-
-def refused(verdict: Verdict) -> Problem:
-    """The 422 of an event that is outside the closed world."""
-    return Problem(
-        422,
-        "event_refused",
-        "The event is refused; `rule` and `path` say why. Nothing of the refused field was kept.",
-        rule=verdict.reason or INTERNAL,
-        path=verdict.path,
-    )
-
-
-def describe(verdict: Verdict, outcome: str, *, success: bool | None = None) -> dict[str, object]:
-    """One event's result in a reply."""
-    result: dict[str, object] = {} if success is None else {"success": success}
-    result["id"] = verdict.id
-    result["outcome"] = outcome
-    if outcome == REJECTED:
-        result["reason"] = verdict.reason or INTERNAL
-        if verdict.path is not None:
-            result["path"] = verdict.path
-    if verdict.withheld:
-        result["withheld"] = verdict.withheld
-    return result
-
-
-async def judge_batch(ingest: Ingest, request: Request, *, historical: bool) -> list[Verdict]:
-    """The verdicts on the events of a batch, in order. Raises Problem 400 or 413 for the batch as a whole.
-
-    The event loop is free after every slice, and batches take turns: side by side, all of many would be late.
-    """
-    envelope = request.document.value
-    if not isinstance(envelope, dict) or not isinstance(envelope.get("batch"), list):
-        raise NOT_A_BATCH.fresh()
-    if not BATCH_KEYS.issuperset(envelope):
-        raise NOT_A_BATCH.fresh()
-    if len(envelope["batch"]) > BATCH_EVENTS:
-        raise TOO_LARGE.fresh()
-    arrival = Arrival(
-        request.received_at,
-        request.sender.write_key,
-        request.sender.text,
-        sent_at=envelope.get("sentAt"),
-        historical=historical,
-    )
-    events = envelope["batch"]
-    pairs = zip(events, request.document.forms or map(canonical, events), strict=True)
-    verdicts: list[Verdict] = []
-    async with ingest.turn:
-        for start in range(0, len(events), SLICE):
-            if start:
-                await asyncio.sleep(0)
-            verdicts += [
-                judge(
-                    event,
-                    arrival,
-                    ingest.installation,
-                    clean=request.document.clean,
-                    fault="too_large" if len(form) > EVENT_BYTES else None,
-                    form=form,
-                )
-                for event, form in islice(pairs, SLICE)
-            ]
-    return verdicts
-
-
-async def store_batch(ingest: Ingest, request: Request, *, historical: bool) -> bytes:
-    """Judge and store a batch: one result an event; one bad event never fails its neighbours."""
-    verdicts = await judge_batch(ingest, request, historical=historical)
-    outcomes = await ingest.writer.submit(verdicts, dropped_by_client(request)) if verdicts else []
-    results = [describe(verdict, outcome) for verdict, outcome in zip(verdicts, outcomes, strict=True)]
-    return orjson.dumps({"success": True, "results": results})
-
-
-async def batch(ingest: Ingest, request: Request) -> bytes:
-    """Live events: a clock that is off is corrected."""
-    return await store_batch(ingest, request, historical=False)
-
-
-async def import_(ingest: Ingest, request: Request) -> bytes:
-    """History: times are kept as they are."""
-    return await store_batch(ingest, request, historical=True)
-
-
-async def validate(ingest: Ingest, request: Request) -> bytes:
-    """The same verdicts and reply as a batch; stores nothing, counts nothing."""
-    value = request.document.value
-    if isinstance(value, dict) and "batch" not in value:
-        document = Document({"batch": [value]}, request.document.clean, request.document.forms)
-        request = Request(document, request.sender, request.received_at, request.headers)
-    verdicts = await judge_batch(ingest, request, historical=False)
-    results = [describe(verdict, REJECTED if verdict.rejected else "accepted") for verdict in verdicts]
-    return orjson.dumps({"success": True, "results": results})
+def count_lost(ingest: Ingest) -> None:
+    """Count a POST to a path that nobody answers: a sender who is set up wrongly loses every event."""
+    now = dt.datetime.now(dt.UTC)
+    ingest.writer.tally(Tally(hour_of(now), NO_WRITE_KEY, "refused", "not_found"))
 
 
 def endpoints(ingest: Ingest) -> dict[str, Endpoint]:
-    """The endpoints by path."""
-    replies: dict[str, tuple[int, Reply]] = {
-        "/v1/track": (EVENT_BYTES, track),
-        "/v1/batch": (BATCH_BYTES, batch),
-        "/v1/import": (BATCH_BYTES, import_),
-        "/v1/validate": (BATCH_BYTES, validate),
+    """Return the endpoints by path."""
+    kinds: dict[str, type[Endpoint]] = {
+        "/v1/track": Endpoint,
+        "/v1/batch": BatchEndpoint,
+        "/v1/import": ImportEndpoint,
+        "/v1/validate": ValidateEndpoint,
     }
-    return {path: Endpoint(ingest, path, limit, reply) for path, (limit, reply) in replies.items()}
+    found = {path: kind(ingest, path) for path, kind in kinds.items()}
+    others = {f"/v1/{type_}": type_ for type_ in UNSUPPORTED_TYPES}
+    return found | {path: Endpoint(ingest, path, type_) for path, type_ in others.items()}

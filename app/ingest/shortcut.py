@@ -1,29 +1,87 @@
 """Hands the ingest paths to their ASGI endpoints ahead of FastAPI's routing, and describes them in OpenAPI."""
 
-from collections.abc import Awaitable, Callable, Mapping
+import asyncio
+import re
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from http import HTTPStatus
 from types import MappingProxyType
 from typing import Any, Final
+from urllib.parse import quote
 
 from fastapi import FastAPI
 
+from app.contract import schema as wire_schema
 from app.contract.limits import BATCH_BYTES, BATCH_EVENTS, EVENT_BYTES
-from app.contract.wire import EVENT
 
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 AsgiApp = Callable[[Any, Any, Any], Awaitable[None]]
+SLASHES: Final = re.compile("/{2,}")
 
 
 class TelemetryApp(FastAPI):
-    """A FastAPI app that hands `shortcuts` (ASGI endpoints by path) their requests before anything of FastAPI's runs."""
+    """A FastAPI app that hands `shortcuts` (ASGI endpoints by path) their requests before anything of FastAPI's runs.
+
+    `//v1/track` and `/v1/track/`, which come of base URLs with a slash, are `/v1/track`. HEAD is answered wherever GET is.
+    `count_lost` is called for a POST under `/v1/` that nothing answers.
+    """
 
     shortcuts: Mapping[str, AsgiApp] = MappingProxyType({})
+    count_lost: Callable[[], None] = staticmethod(lambda: None)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Dispatch by path."""
-        endpoint = self.shortcuts.get(scope["path"]) if scope["type"] == "http" else None
-        if endpoint is None:
+        if scope["type"] != "http":
             await super().__call__(scope, receive, send)
-        else:
+            return
+        endpoint = self.shortcuts.get(scope["path"])
+        if endpoint is None:
+            scope = normalize(scope)
+            endpoint = self.shortcuts.get(scope["path"])
+        if endpoint is not None:
             await endpoint(scope, receive, send)
+        elif scope["method"] == "HEAD":
+            await answer_head(super().__call__, scope, receive, send)
+        elif scope["method"] == "POST" and scope["path"].startswith("/v1/"):
+            await super().__call__(scope, receive, self.watch(send))
+        else:
+            await super().__call__(scope, receive, send)
+
+    def watch(self, send: Send) -> Send:
+        """Return `send` that counts a 404."""
+
+        async def watching(message: MutableMapping[str, Any]) -> None:
+            if message.get("status") == HTTPStatus.NOT_FOUND:
+                self.count_lost()
+            await send(message)
+
+        return watching
+
+
+def normalize(scope: Any) -> Any:
+    """Return a request's scope with one slash where several are in its path, and none at its end."""
+    path = SLASHES.sub("/", scope["path"])
+    path = path.rstrip("/") or "/"
+    if path == scope["path"]:
+        return scope
+    return {**scope, "path": path, "raw_path": quote(path).encode()}
+
+
+async def answer_head(app: AsgiApp, scope: Any, receive: Any, send: Send) -> None:
+    """Answer HEAD as GET, without the body. What streams without end is told that nobody listens."""
+    over = asyncio.Event()
+
+    async def receive_until_over() -> Any:
+        if over.is_set():
+            return {"type": "http.disconnect"}
+        return await receive()
+
+    async def send_head(message: MutableMapping[str, Any]) -> None:
+        if message["type"] == "http.response.start":
+            await send(message)
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+            over.set()
+
+    await app({**scope, "method": "GET"}, receive_until_over, send_head)
 
 
 PROBLEM: Final = {
@@ -39,6 +97,11 @@ PROBLEM: Final = {
         "success": {"const": False},
         "rule": {"type": "string", "description": "which rule was broken (400, 422)"},
         "path": {"type": "string", "description": "schema path of the refused field (422)"},
+        "results": {
+            "type": "array",
+            "items": {"$ref": "#/components/schemas/Result"},
+            "description": "of a batch whose events are all refused (422)",
+        },
     },
     "required": ["type", "title", "status", "detail", "code", "message", "success"],
 }
@@ -61,12 +124,14 @@ BATCH: Final = {
         "writeKey": {"type": "string"},
     },
     "required": ["batch"],
+    "additionalProperties": True,
+    "description": "Any other key is dropped.",
 }
 PROBLEMS: Final = {
     "400": "The body is malformed.",
     "401": "The write key is missing or unknown.",
     "413": "The body is too large.",
-    "415": "The body is neither JSON nor gzipped JSON.",
+    "415": "The body is not `application/json`, or it is encoded otherwise than by gzip.",
     "503": "Not stored: try again after `Retry-After` seconds.",
 }
 
@@ -110,7 +175,7 @@ def add_reference(app: FastAPI) -> None:
 
 def describe(document: dict[str, Any]) -> None:
     """Write paths, schemas and the security scheme into an OpenAPI document."""
-    event = EVENT.json_schema(ref_template="#/components/schemas/{model}")
+    event = wire_schema.describe(ref_template="#/components/schemas/{model}")
     components = document.setdefault("components", {})
     schemas = components.setdefault("schemas", {})
     schemas.update({**event.pop("$defs", {}), "Event": event, "Problem": PROBLEM, "Result": RESULT})
@@ -124,13 +189,18 @@ def describe(document: dict[str, Any]) -> None:
     results = {"type": "object", "properties": {"results": {"type": "array", "items": result}}}
     either = {"anyOf": [reference, BATCH]}
     refused = {"422": "The event is refused; `rule` and `path` say why."}
+    all_refused = {"422": "All events are refused; `results` say why."}
     document["paths"].update(
         {
             "/v1/track": operation(
                 f"Send one event of at most {EVENT_BYTES} bytes", reference, result, **refused
             ),
-            "/v1/batch": operation(f"Send up to {BATCH_EVENTS} events, {BATCH_BYTES} bytes", BATCH, results),
-            "/v1/import": operation("Send history: times are kept as they are", BATCH, results),
+            "/v1/batch": operation(
+                f"Send up to {BATCH_EVENTS} events, {BATCH_BYTES} bytes", BATCH, results, **all_refused
+            ),
+            "/v1/import": operation(
+                "Send history: times are kept as they are", BATCH, results, **all_refused
+            ),
             "/v1/validate": operation("Dry run: the same verdicts, nothing stored", either, results),
         }
     )

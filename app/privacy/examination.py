@@ -10,6 +10,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from app.contract import words
+from app.contract.envelope import UNSUPPORTED_TYPES
 from app.contract.vocabulary import CUSTOM, OTHER
 from app.contract.wire import OBJECTS, integral, parse_moment, validate
 from app.privacy.detector import detect
@@ -45,6 +46,7 @@ NUMBERS: Final[tuple[Path, ...]] = (
     ("properties", "number_of_records"),
     ("properties", "exception", "exit_code"),
 )
+UNSUPPORTED_TYPE: Final = "unsupported_type"
 FLAGS: Final[Path] = ("properties", "flags")
 FLAG_NAME: Final = re.compile("[A-Z][A-Z_]{1,31}")  # the next release's flag
 
@@ -85,6 +87,8 @@ def examine(event: Mapping[str, Any], connectors: AbstractSet[str]) -> Findings:
     read_versions_as_text(cleaned)
     withheld: list[str] = []
     refused: list[tuple[str, str]] = []
+    if cleaned.get("type") in UNSUPPORTED_TYPES:  # said before what such an event lacks
+        refused.append((UNSUPPORTED_TYPE, "type"))
     absent = missing_ids(cleaned)
     for location, kind in faults(cleaned, connectors):
         value = look_up(cleaned, location)

@@ -17,16 +17,16 @@ from typing import Any, Final, NamedTuple
 
 from pydantic import ValidationError
 
-from app.contract.document import canonical, find_fault
+from app.contract.document import ParsedEvent, canonical, find_fault
+from app.contract.envelope import DROPPED, UNREAD_IN_ARCHIVES
 from app.contract.wire import validate
-from app.privacy.examination import Findings, detect_word, examine, lacks_session
+from app.privacy.envelope import Unwrapped, unwrap
+from app.privacy.examination import UNSUPPORTED_TYPE, detect_word, examine, lacks_session
 from app.privacy.projection import Arrival, project
 from app.privacy.pseudonyms import Pseudonyms, event_id
 
 # What SDKs, proxies and archives add to an event or change in it: no part of its identity.
-ADDED_ON_THE_WAY: Final = frozenset(
-    {"sentAt", "writeKey", "type", "integrations", "context", "userId", "receivedAt", "originalTimestamp"}
-)
+ADDED_ON_THE_WAY: Final = frozenset({"sentAt", "writeKey", "type", "userId", *DROPPED, *UNREAD_IN_ARCHIVES})
 # Columns whose words no list closes: digits are free in them.
 FREE_DIGITS: Final = ("version", "source_version", "destination_version")
 
@@ -40,6 +40,7 @@ class Verdict(NamedTuple):
     reason: str | None = None
     path: str | None = None
     malformed: bool = False
+    dropped: bool = False  # it had an envelope
 
     @property
     def rejected(self) -> bool:
@@ -55,44 +56,50 @@ class Installation:
     pseudonyms: Pseudonyms
 
 
-def judge(  # noqa: PLR0913 -- the last three are what reading the body has shown
-    event: object,
-    arrival: Arrival,
-    installation: Installation,
-    *,
-    clean: bool = True,
-    fault: str | None = None,
-    form: bytes | None = None,
-) -> Verdict:
-    """Decide on one parsed event. Never raises.
-
-    `clean` says that the body was proven free of the faults that `find_fault` looks for; `fault` refuses the event for
-    what the caller found (`too_large`); `form` is the event's canonical form if the caller has it.
-    """
-    message_key = digest(event, arrival, installation.pseudonyms, form)
-    if clean and fault is None:
-        try:
-            valid: Mapping[str, Any] = validate(event, installation.connectors)
-        except ValidationError:
-            pass
-        else:
-            if not lacks_session(valid["properties"]) and not holds_containers(valid):
-                row = project(valid, message_key, arrival, installation.pseudonyms)
-                if not any(detect_word(row[column]) for column in FREE_DIGITS if row[column]):
-                    return Verdict(event_id(row["occurred_at"], message_key), row)
-    findings = examine(event, installation.connectors) if isinstance(event, dict) else Findings({})
-    fault = fault or (None if isinstance(event, dict) else "not_an_object") or find_fault(event, clean=clean)
+def judge(parsed: ParsedEvent, arrival: Arrival, installation: Installation) -> Verdict:
+    """Decide on one parsed event. Never raises."""
+    message_key = digest(parsed.value, arrival, installation.pseudonyms, parsed.form)
+    unwrapped = unwrap(parsed.value, archived=arrival.historical)
+    fault = parsed.fault
+    if fault is None and (unwrapped.nested or not parsed.clean):
+        fault = find_fault_around(parsed, unwrapped, arrival)
+    refusal = parsed.refusal or unwrapped.refusal
+    if fault is None and refusal is None:
+        row = project_if_clean(unwrapped.event, message_key, arrival, installation)
+        if row is not None:
+            return Verdict(event_id(row["occurred_at"], message_key), row, dropped=unwrapped.dropped)
+    findings = examine(unwrapped.event, installation.connectors)
     row = project(findings.cleaned, message_key, arrival, installation.pseudonyms)
     identity = event_id(row["occurred_at"], message_key)
+    fault = fault or find_fault_around(parsed, unwrapped, arrival)
     if fault is not None:
         # No proper JSON, so refused whatever its fields say; the valid ones are kept for the ledger.
         return Verdict(identity, row, reason=fault, malformed=True)
-    return Verdict(identity, row, findings.withheld, findings.reason, findings.path)
+    reason, path = findings.reason, findings.path
+    if refusal is not None and reason != UNSUPPORTED_TYPE:
+        reason, path = refusal
+    return Verdict(identity, row, findings.withheld, reason, path, dropped=unwrapped.dropped)
 
 
-def holds_containers(valid: Mapping[str, Any]) -> bool:
-    """Whether a field that may hold anything holds an array or object, whose depth nobody has looked at yet."""
-    return isinstance(valid.get("sentAt"), (dict, list)) or isinstance(valid.get("writeKey"), (dict, list))
+def find_fault_around(parsed: ParsedEvent, unwrapped: Unwrapped, arrival: Arrival) -> str | None:
+    """The rule of JSON that an event breaks. What is dropped counts, too, unless it is dropped unread."""
+    if not isinstance(parsed.value, dict):
+        return "not_an_object"
+    return find_fault(unwrapped.event if arrival.historical else parsed.value, clean=parsed.clean)
+
+
+def project_if_clean(
+    event: Mapping[str, Any], message_key: bytes, arrival: Arrival, installation: Installation
+) -> dict[str, Any] | None:
+    """The row of an event that is in the closed world as it is; None for any other."""
+    try:
+        valid: Mapping[str, Any] = validate(event, installation.connectors)
+    except ValidationError:
+        return None
+    if lacks_session(valid["properties"]):
+        return None
+    row = project(valid, message_key, arrival, installation.pseudonyms)
+    return None if any(detect_word(row[column]) for column in FREE_DIGITS if row[column]) else row
 
 
 def digest(event: object, arrival: Arrival, pseudonyms: Pseudonyms, form: bytes | None = None) -> bytes:

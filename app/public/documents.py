@@ -12,8 +12,8 @@ from fastapi import APIRouter, Response
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
+from app.contract import schema as wire_schema
 from app.contract.vocabulary import CUSTOM, EXCEPTION_CLASSES, UNKNOWN
-from app.contract.wire import EVENT
 from app.problems import TelemetryError
 
 CACHED: Final = {"cache-control": "public, max-age=300"}
@@ -109,7 +109,7 @@ def build_schema(connectors: Collection[str]) -> dict[str, Any]:
     """The JSON Schema of an event, with the vocabularies as lists of words."""
     schema: dict[str, Any] = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        **EVENT.json_schema(),
+        **wire_schema.describe(),
     }
     schema["title"] = TITLE
     definitions = schema["$defs"]

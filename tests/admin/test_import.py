@@ -51,7 +51,7 @@ def test_plain_archived_and_gzipped_lines_are_imported_once(
     assert done.returncode == 0, done.stderr
     assert "jane" not in done.stdout + done.stderr
     assert look.outcomes() == {"received": 47, "accepted": 40, "duplicate": 5, "rejected": 2}
-    assert "no JSON" in done.stdout
+    assert "not JSON" in done.stdout
     assert look.value("SELECT count(*) FROM events_default") == 0
     assert look.value("SELECT min(occurred_at)::date::text FROM events") == "2024-03-01"
     assert look.value("SELECT count(*) FROM events WHERE corrected_at IS NOT NULL") == 0

@@ -7,6 +7,7 @@ from itertools import pairwise
 import orjson
 import pytest
 
+from app.contract.document import ParsedEvent
 from app.contract.limits import EVENT_BYTES
 from app.contract.vocabulary import shipped_connectors
 from app.demo.fleet import FleetEvent, generate_events
@@ -57,7 +58,7 @@ def test_every_event_gets_the_verdict_that_it_is_tagged_with(fleet: list[FleetEv
         arrival = Arrival(
             dt.datetime.fromtimestamp(UNTIL, dt.UTC), 1, b"key", historical=event.route == "import"
         )
-        verdict = judge(event.body, arrival, installation)
+        verdict = judge(ParsedEvent(event.body), arrival, installation)
         assert verdict.rejected == (event.outcome == "rejected"), (verdict.reason, verdict.path)
         assert sorted(verdict.withheld) == sorted(event.withheld) or verdict.rejected
         assert (verdict.row["message_key"] in seen) == (event.outcome == "duplicate")

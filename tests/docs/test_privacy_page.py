@@ -6,6 +6,7 @@ from pathlib import Path
 
 from sqlalchemy import Uuid
 
+from app.contract.envelope import CONTEXT, DROPPED
 from app.contract.wire import OBJECTS
 from app.privacy.detector import KINDS
 from app.store.tables.events import events
@@ -32,6 +33,9 @@ def leaves() -> Iterator[str]:
         if not keys:
             yield ".".join(path)
         yield from (".".join((*path, key)) for key in keys if (*path, key) not in OBJECTS)
+    yield from (key for key in DROPPED if key != "context")
+    yield from (f"context.{key}" for key in CONTEXT)
+    yield "writeKey"
 
 
 def test_every_field_of_the_wire_is_explained_once() -> None:

@@ -9,6 +9,7 @@ import httpx
 import pytest
 from sqlalchemy import create_engine
 
+from app.contract.document import ParsedEvent
 from app.contract.vocabulary import shipped_connectors
 from app.erasure import forget
 from app.privacy.projection import Arrival
@@ -179,7 +180,9 @@ def write(url: str, event: dict[str, Any]) -> list[str]:
     async def run() -> list[str]:
         engine = open_write_engine(url)
         async with engine.connect() as connection:
-            outcomes = await insert(connection, Batch([judge(event, Arrival(NOW, 1, b"key"), INSTALLATION)]))
+            outcomes = await insert(
+                connection, Batch([judge(ParsedEvent(event), Arrival(NOW, 1, b"key"), INSTALLATION)])
+            )
         await engine.dispose()
         return outcomes
 

@@ -7,6 +7,7 @@ import orjson
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.contract.document import ParsedEvent
 from app.contract.vocabulary import shipped_connectors
 from app.ingest.entries import dump, load
 from app.privacy.projection import NO_ROW, Arrival
@@ -27,7 +28,7 @@ ODD = [
 
 
 def verdict_on(event: object) -> Verdict:
-    return judge(event, Arrival(NOW, 1, b"key"), INSTALLATION)
+    return judge(ParsedEvent(event), Arrival(NOW, 1, b"key"), INSTALLATION)
 
 
 def batch_of(verdicts: list[Verdict]) -> Batch:

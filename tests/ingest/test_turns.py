@@ -2,29 +2,24 @@
 
 import asyncio
 import datetime as dt
-from typing import Any, cast
 
 from app.contract.document import Document
 from app.contract.limits import BATCH_EVENTS
 from app.contract.vocabulary import shipped_connectors
-from app.ingest.keyring import Sender
-from app.ingest.routes import SLICE, Ingest, Request, judge_batch
+from app.ingest.verdicts import SLICE, judge_batch
+from app.privacy.projection import Arrival
 from app.privacy.pseudonyms import Pseudonyms
 from app.privacy.verdict import Installation
 from tests.samples import clean_event
 
-
-def make_ingest() -> Ingest:
-    """What judging needs: neither keys nor a writer."""
-    installation = Installation(shipped_connectors(), Pseudonyms("k" * 32))
-    nothing = cast("Any", None)
-    return Ingest(nothing, nothing, installation, nothing, nothing)
+INSTALLATION = Installation(shipped_connectors(), Pseudonyms("k" * 32))
+ARRIVAL = Arrival(dt.datetime(2026, 11, 23, 9, 0, tzinfo=dt.UTC), 1, b"key")
 
 
-def make_request(number: int) -> Request:
+def make_document(number: int) -> Document:
     """A batch of some distinct events."""
     events = [clean_event(number_of_records=each) for each in range(number)]
-    return Request(Document({"batch": events}, clean=True), Sender(1, b"key"), dt.datetime.now(dt.UTC), {})
+    return Document({"batch": events}, clean=True)
 
 
 async def judge_beside_a_counter(number: int) -> tuple[int, list[int]]:
@@ -39,7 +34,7 @@ async def judge_beside_a_counter(number: int) -> tuple[int, list[int]]:
 
     counter = asyncio.create_task(count())
     await asyncio.sleep(0)
-    verdicts = await judge_batch(make_ingest(), make_request(number), historical=False)
+    verdicts = await judge_batch(make_document(number), ARRIVAL, INSTALLATION, asyncio.Lock())
     counter.cancel()
     return turns, [verdict.row["number_of_records"] for verdict in verdicts]
 
@@ -62,15 +57,15 @@ def test_no_event_of_a_last_slice_is_lost() -> None:
 def test_batches_are_judged_in_the_order_in_which_they_came() -> None:
     ended: list[int] = []
 
-    async def judge_one(ingest: Ingest, number: int) -> None:
-        await judge_batch(ingest, make_request(number), historical=False)
+    async def judge_one(turn: asyncio.Lock, number: int) -> None:
+        await judge_batch(make_document(number), ARRIVAL, INSTALLATION, turn)
         ended.append(number)
 
     async def judge_all() -> None:
-        ingest = make_ingest()
+        turn = asyncio.Lock()
         async with asyncio.TaskGroup() as group:
             for number in (20 * SLICE, 3 * SLICE, 1):
-                group.create_task(judge_one(ingest, number))
+                group.create_task(judge_one(turn, number))
 
     asyncio.run(judge_all())
     assert ended == [20 * SLICE, 3 * SLICE, 1]

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from app.contract.document import parse
+from app.contract.document import ParsedEvent, parse
 from app.contract.vocabulary import shipped_connectors
 from app.privacy.detector import KINDS
 from app.privacy.projection import Arrival
@@ -32,7 +32,7 @@ def judge_content(content: bytes) -> Verdict | Problem:
         document = parse(content)
     except Problem as problem:
         return problem
-    return judge(document.value, ARRIVAL, INSTALLATION, clean=document.clean)
+    return judge(ParsedEvent(document.value, document.clean), ARRIVAL, INSTALLATION)
 
 
 @pytest.mark.parametrize("case", PURE, ids=lambda case: case.case)

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.contract.document import canonical
+from app.contract.document import ParsedEvent, canonical
 from app.contract.vocabulary import shipped_connectors
 from app.privacy.projection import NO_ROW, Arrival
 from app.privacy.pseudonyms import Pseudonyms
@@ -95,7 +95,7 @@ def attempt_event(state: str) -> dict[str, Any]:
 
 
 def verdict_on(event: object, *, clean: bool = True) -> Verdict:
-    return judge(event, ARRIVAL, INSTALLATION, clean=clean)
+    return judge(ParsedEvent(event, clean), ARRIVAL, INSTALLATION)
 
 
 def kept(verdict: Verdict) -> dict[str, Any]:
@@ -117,7 +117,7 @@ def test_whatever_else_is_spoiled_the_attempt_is_counted(
     spoiled = verdict_on(event, clean=clean)
     assert kept(spoiled) == kept(original)
     assert list(spoiled.row) == list(NO_ROW)  # what writes it goes by position
-    assert judge(event, ARRIVAL, INSTALLATION, clean=clean, form=canonical(event)) == spoiled
+    assert judge(ParsedEvent(event, clean, canonical(event)), ARRIVAL, INSTALLATION) == spoiled
     if not spoiled.malformed:
         assert spoiled.row["state"] == state
 

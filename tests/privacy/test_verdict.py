@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ulid import ULID
 
+from app.contract.document import ParsedEvent
 from app.contract.vocabulary import shipped_connectors
 from app.privacy.projection import NO_TIME, Arrival
 from app.privacy.pseudonyms import Pseudonyms, event_id, ulid_number
@@ -21,7 +22,7 @@ ARRIVAL = Arrival(RECEIVED, 1, b"key")
 
 
 def verdict_on(event: object, arrival: Arrival = ARRIVAL) -> Verdict:
-    return judge(event, arrival, INSTALLATION)
+    return judge(ParsedEvent(event), arrival, INSTALLATION)
 
 
 def test_a_clean_event_is_accepted_whole() -> None:
@@ -50,9 +51,18 @@ ACCEPTED: list[tuple[str, Any]] = [
     ("sentAt", {"not": "a time"}),
     ("type", "track"),
     ("userId", None),
-    ("integrations", {}),
+    *[("integrations", value) for value in ({}, {"All": True}, {"Salesforce": False}, [])],
     ("context", {"library": {"name": "analytics-python", "version": "2.4.0"}}),
+    ("context", {"library": {"name": "x", "version": "1", "consumer": "LibCurl"}, "active": True}),
+    ("context", {"ip": None, "traits": None, "library": None}),
+    ("traits", None),
+    ("_metadata", {"nodeVersion": "v20.20.2", "jsRuntime": "node"}),
+    ("channel", "server"),
+    ("version", 2),
+    ("projectId", "pYh3kQ"),
+    ("requestId", "123e4567-e89b-12d3-a456-426614174000"),
     ("receivedAt", "2026-11-23T01:59:40Z"),
+    ("originalTimestamp", "2026-11-23T01:59:40.123456789+00:00"),
     ("writeKey", "anything"),
     ("properties.state", "canceled"),
     ("properties.version", None),
@@ -285,11 +295,22 @@ REFUSED: list[tuple[str, Any, str, str]] = [
     ("messageId", "jane doe", "pattern", "messageId"),
     ("messageId", "x" * 100, "pattern", "messageId"),
     ("messageId", 5, "wrong_type", "messageId"),
-    ("type", "identify", "not_allowed", "type"),
+    *[("type", kind, "unsupported_type", "type") for kind in ("identify", "page", "screen", "group", "alias")],
+    ("type", "jane", "not_allowed", "type"),
     ("userId", "jane", "not_allowed", "userId"),
-    ("integrations", {"All": True}, "unknown_key", "integrations.*"),
-    ("context", {"ip": "10.0.0.1"}, "unknown_key", "context.*"),
-    ("context", {"library": {"email": "x"}}, "unknown_key", "context.library.*"),
+    ("integrations", {"jane@example.com": True}, "pii_email", "integrations"),
+    ("context", {"ip": "10.0.0.1"}, "not_allowed", "context.ip"),
+    ("context", {"traits": {}}, "not_allowed", "context.traits"),
+    ("context", {"location": {"city": "x"}}, "not_allowed", "context.location"),
+    ("context", {"device": {"id": "x"}}, "not_allowed", "context.device.id"),
+    ("context", {"device": {"model": "x"}}, "unknown_key", "context.*"),
+    ("context", {"page": {"url": "x"}}, "unknown_key", "context.*"),
+    ("context", "x", "not_an_object", "context"),
+    ("context", {"library": {"name": "x" * 1_100}}, "too_long", "context.library"),
+    ("context", {"library": {"name": "/home/jane/x.py"}}, "pii_path", "context.library"),
+    ("_metadata", {"jane@example.com": 1}, "pii_email", "_metadata"),
+    ("requestId", "4111111111111111", "pii_card", "requestId"),
+    ("sentAt", "jane@example.com", "pii_email", "sentAt"),
     ("properties", [], "not_an_object", "properties"),
     ("properties", None, "missing", "properties"),
     ("properties.source", "source-faker", "not_an_object", "properties.source"),
@@ -338,8 +359,8 @@ REFUSED: list[tuple[str, Any, str, str]] = [
     ("properties.jane@example_com", 1, "unknown_key", "properties.*"),
     ("properties.source.jane", 1, "unknown_key", "properties.source.*"),
     ("properties.destination.type", "venv", "unknown_key", "properties.destination.*"),
-    ("traits", {"email": "jane"}, "unknown_key", "*"),
-    ("traits", None, "unknown_key", "*"),
+    ("traits", {"email": "jane"}, "not_allowed", "traits"),
+    ("email", None, "unknown_key", "*"),
     ("anonymousId", "jane.doe@acme-corp.com", "pii_email", "anonymousId"),
     ("anonymousId", {"a": ["x", {"jane@example.com": 1}]}, "pii_email", "anonymousId"),
     ("timestamp", "jane@example.com", "pii_email", "timestamp"),
@@ -458,7 +479,7 @@ def test_another_event_has_another_identity(other: dict[str, Any]) -> None:
 def test_a_message_id_outweighs_the_content() -> None:
     first, second = (verdict_on(spoil("messageId", "m", clean_event(number_of_records=n))) for n in (1, 2))
     assert first.row["message_key"] == second.row["message_key"]
-    elsewhere = judge(spoil("messageId", "m"), Arrival(RECEIVED, 2, b"other"), INSTALLATION)
+    elsewhere = judge(ParsedEvent(spoil("messageId", "m")), Arrival(RECEIVED, 2, b"other"), INSTALLATION)
     assert elsewhere.row["message_key"] != first.row["message_key"]
 
 

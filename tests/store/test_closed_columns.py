@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import Enum, LargeBinary, Text, Uuid
 
 from app.contract import wire
+from app.contract.document import ParsedEvent
 from app.contract.vocabulary import CUSTOM, EXCEPTION_CLASSES, shipped_connectors
 from app.contract.wire import OBJECTS
 from app.contract.words import FAMILIES
@@ -181,7 +182,7 @@ def test_captured_events_are_taken(database_url: str) -> None:
     )
     bodies = [request["body"] for request in captured_requests()]
     sent = [event for body in bodies for event in body.get("batch", [body])]
-    verdicts = [judge(event, Arrival(NOW, 1, b"key"), installation) for event in sent]
+    verdicts = [judge(ParsedEvent(event), Arrival(NOW, 1, b"key"), installation) for event in sent]
 
     async def run() -> list[str]:
         engine = open_write_engine(database_url)
@@ -200,7 +201,8 @@ def test_a_row_that_postgres_refuses_never_blocks_its_batch(database_url: str) -
         shipped_connectors(), Pseudonyms("a hash key of thirty-two characters or more")
     )
     verdicts = [
-        judge(clean_event(number_of_records=n), Arrival(NOW, 1, b"key"), installation) for n in range(5)
+        judge(ParsedEvent(clean_event(number_of_records=n)), Arrival(NOW, 1, b"key"), installation)
+        for n in range(5)
     ]
     verdicts[2].row["source_name"] = "jane@example.com"
     verdicts[4].row["anonymous_id"] = b"jane@example.com, too"

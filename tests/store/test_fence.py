@@ -7,6 +7,7 @@ from collections import Counter
 import psycopg
 import pytest
 
+from app.contract.document import ParsedEvent
 from app.contract.vocabulary import shipped_connectors
 from app.privacy.projection import Arrival
 from app.privacy.pseudonyms import Pseudonyms
@@ -26,7 +27,8 @@ def test_a_batch_that_is_committed_already_is_recognised_by_either_count(
         shipped_connectors(), Pseudonyms("a hash key of thirty-two characters or more")
     )
     verdicts = [
-        judge(clean_event(number_of_records=n), Arrival(NOW, 1, b"key"), installation) for n in range(3)
+        judge(ParsedEvent(clean_event(number_of_records=n)), Arrival(NOW, 1, b"key"), installation)
+        for n in range(3)
     ]
     batch = Batch(verdicts, Counter({Tally(NOW.replace(minute=0), 1, "refused", "malformed"): 1}))
 

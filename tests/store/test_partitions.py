@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import OperationalError
 
+from app.contract.document import ParsedEvent
 from app.contract.vocabulary import shipped_connectors
 from app.privacy.projection import Arrival
 from app.privacy.pseudonyms import Pseudonyms
@@ -36,7 +37,9 @@ async def write_until(stop: threading.Event, url: str, writer: int, outcomes: li
                 event = clean_event() | {"timestamp": at.isoformat(), "messageId": f"{writer}-{number}"}
                 if number % 5 == 0:
                     event = spoil("properties.application_hash", "short", event)
-                verdicts.append(judge(event, Arrival(at, 1, b"key", historical=True), INSTALLATION))
+                verdicts.append(
+                    judge(ParsedEvent(event), Arrival(at, 1, b"key", historical=True), INSTALLATION)
+                )
             outcomes += await insert(connection, Batch(verdicts))
             outcomes += await insert(connection, Batch(verdicts[:1]))  # alone in its batch, and a duplicate
     await engine.dispose()

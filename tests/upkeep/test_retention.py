@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import create_engine
 from sqlalchemy.engine import Connection
 
+from app.contract.document import ParsedEvent
 from app.contract.vocabulary import shipped_connectors
 from app.privacy.projection import Arrival
 from app.privacy.pseudonyms import Pseudonyms
@@ -54,7 +55,7 @@ def write_only(url: str, occurred_at: dt.datetime, received_at: dt.datetime, **c
         for path, value in changes.items():
             event = spoil(path.replace("__", "."), value, event)
         engine = open_write_engine(url)
-        verdict = judge(event, Arrival(received_at, 1, b"key", historical=True), INSTALLATION)
+        verdict = judge(ParsedEvent(event), Arrival(received_at, 1, b"key", historical=True), INSTALLATION)
         async with engine.connect() as opened:
             [outcome] = await insert(opened, Batch([verdict]))
         await engine.dispose()

@@ -12,9 +12,9 @@ from typing import Final
 from app.privacy.detector.automata import match
 from app.privacy.detector.checks import CHECKS
 from app.privacy.detector.patterns import KINDS
-from app.privacy.detector.text import flatten, readings
+from app.privacy.detector.text import flatten, readings, unescape
 
-__all__ = ["KINDS", "detect"]
+__all__ = ["KINDS", "detect", "detect_json"]
 
 RULE_PREFIX: Final = "pii_"
 
@@ -25,7 +25,16 @@ def detect(value: object) -> str | None:
     Keys and values are read at any depth, as they are and as whoever decodes them would see them: in compatibility
     characters, with invisible characters, percent-encoded twice, in base64.
     """
-    text = flatten(value)
+    return detect_text(flatten(value))
+
+
+def detect_json(form: bytes) -> str | None:
+    """The rule that a JSON value breaks whose canonical form this is, or None."""
+    return detect_text(unescape(form).decode())
+
+
+def detect_text(text: str) -> str | None:
+    """The rule that a text breaks, or None."""
     for reading in readings(text):
         for kind in match(reading):
             check = CHECKS.get(kind)

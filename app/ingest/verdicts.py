@@ -1,0 +1,64 @@
+"""From a body to the verdicts on its events: alone, as a batch, or as history."""
+
+import asyncio
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any, Final
+
+from app.contract.document import Document, ParsedEvent, canonical
+from app.contract.limits import BATCH_EVENTS
+from app.ingest.body import TOO_LARGE
+from app.privacy.envelope import Refusal, find_refusal_of_batch, is_too_large
+from app.privacy.projection import Arrival
+from app.privacy.verdict import Installation, Verdict, judge
+from app.problems import Problem
+
+# 2 ms of judging at a stretch: other requests, and the socket of a commit under way, come in between.
+SLICE: Final = 50  # events
+
+NOT_AN_OBJECT: Final = Problem(400, "malformed", "The body must be a JSON object.", rule="not_an_object")
+NOT_A_BATCH: Final = Problem(
+    400, "malformed", "The body must be an object with a list `batch`.", rule="not_a_batch"
+)
+
+
+def judge_single(
+    document: Document, arrival: Arrival, installation: Installation, refusal: Refusal | None = None
+) -> list[Verdict]:
+    """Return the verdict on a body that is one event; `refusal` refuses it. Raises Problem 400 for what is no object."""
+    if not isinstance(document.value, dict):
+        raise NOT_AN_OBJECT.fresh()
+    form = document.forms[0] if document.forms else None
+    return [judge(ParsedEvent(document.value, document.clean, form, refusal=refusal), arrival, installation)]
+
+
+async def judge_batch(
+    document: Document, arrival: Arrival, installation: Installation, turn: asyncio.Lock
+) -> list[Verdict]:
+    """Return the verdicts on the events of a batch, in order. Raises Problem 400 or 413 for the batch as a whole.
+
+    The event loop is free after every slice, and batches take turns: side by side, all of many would be late.
+    """
+    envelope = document.value
+    if not isinstance(envelope, dict) or not isinstance(envelope.get("batch"), list):
+        raise NOT_A_BATCH.fresh()
+    if len(envelope["batch"]) > BATCH_EVENTS:
+        raise TOO_LARGE.fresh()
+    arrival = arrival._replace(sent_at=envelope.get("sentAt"))
+    verdicts: list[Verdict] = []
+    events = parsed_events(document, envelope, historical=arrival.historical)
+    async with turn:
+        for start in range(0, len(envelope["batch"]), SLICE):
+            if start:
+                await asyncio.sleep(0)
+            verdicts += [judge(event, arrival, installation) for event in islice(events, SLICE)]
+    return verdicts
+
+
+def parsed_events(document: Document, envelope: dict[str, Any], *, historical: bool) -> Iterator[ParsedEvent]:
+    """Yield the events of a batch. What is around them refuses all of them or none."""
+    refusal = find_refusal_of_batch(envelope, archived=historical)
+    forms = document.forms or map(canonical, envelope["batch"])
+    for value, form in zip(envelope["batch"], forms, strict=True):
+        too_large = is_too_large(value, form, archived=historical)
+        yield ParsedEvent(value, document.clean, form, "too_large" if too_large else None, refusal)

@@ -1,0 +1,142 @@
+"""Takes an event out of what is around it: the transport keys are bounded, scanned and dropped.
+
+No byte of them goes further than this file: what it returns is the event, and the rule and path of a refusal.
+"""
+
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any, Final, NamedTuple
+
+from app.contract.document import canonical, find_fault
+from app.contract.envelope import (
+    BATCH_BYTES,
+    BATCH_KEYS,
+    CONTEXT,
+    DROPPED,
+    KEY_BYTES,
+    PERSONAL_CONTEXT,
+    UNREAD_IN_ARCHIVES,
+)
+from app.contract.limits import EVENT_BYTES
+from app.privacy.detector import detect_json
+
+REMEMBERED: Final = 4_096  # dropped values: those of an SDK are the same in every event
+# `traits` is no transport key, but is refused by its name.
+LIVE: Final = frozenset({*DROPPED, "traits", "sentAt", "writeKey"})
+ARCHIVED: Final = LIVE | UNREAD_IN_ARCHIVES
+TRANSPORT: Final = frozenset({"sentAt", "writeKey"})  # part of the wire, though no part of the event
+MOMENT: Final = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:[.,][0-9]{1,9})?)?(?:[Zz]|[+-][0-9]{2}:?[0-9]{2})?"
+)
+
+Refusal = tuple[str, str]  # rule and path
+
+
+class Unwrapped(NamedTuple):
+    """An event without its envelope; whether it had one, and with containers; the rule and path if that refuses it."""
+
+    event: dict[str, Any]
+    dropped: bool = False
+    nested: bool = False
+    refusal: Refusal | None = None
+
+
+def unwrap(event: object, *, archived: bool = False) -> Unwrapped:
+    """Return an event without its envelope, an empty one for what is no object.
+
+    `archived`: what archives add is dropped without being read.
+    """
+    if not isinstance(event, dict):
+        return Unwrapped({})
+    keys = ARCHIVED if archived else LIVE
+    if keys.isdisjoint(event):
+        return Unwrapped(event)
+    # The class is kept: it says that a key stood twice.
+    inner = type(event)({key: value for key, value in event.items() if key not in keys})
+    around = {key: value for key, value in event.items() if key in keys and value is not None}
+    if isinstance(sent_at := around.get("sentAt"), str):
+        inner["sentAt"] = sent_at
+    dropped = not TRANSPORT.issuperset(around)
+    if archived:
+        around = {key: value for key, value in around.items() if key not in UNREAD_IN_ARCHIVES}
+    nested = any(isinstance(value, dict | list) for value in around.values())
+    return Unwrapped(inner, dropped, nested, find_refusal(around))
+
+
+def is_too_large(value: object, form: bytes, *, archived: bool) -> bool:
+    """Whether an event of this canonical form is too large. What archives added to one does not count."""
+    if len(form) <= EVENT_BYTES:
+        return False
+    return not archived or len(canonical(unwrap(value, archived=True).event)) > EVENT_BYTES
+
+
+def find_refusal(around: Mapping[str, Any]) -> Refusal | None:
+    """Return the rule and path of the first key around one event that refuses it."""
+    for key, value in around.items():
+        if key == "traits":
+            return "not_allowed", key
+        if key == "context":
+            refusal = find_refusal_in_context(value)
+            if refusal is not None:
+                return refusal
+        elif key != "writeKey" and (rule := scan(value, KEY_BYTES)):
+            return rule, key
+    return None
+
+
+def find_refusal_in_context(context: object) -> Refusal | None:
+    """Return the rule and path of the first key of `context` that refuses the event."""
+    if not isinstance(context, dict):
+        return "not_an_object", "context"
+    if (path := find_personal(context)) is not None:
+        return "not_allowed", path
+    for key, value in context.items():
+        if value is None:
+            continue
+        if key not in CONTEXT:
+            return "unknown_key", "context.*"
+        if rule := scan(value, KEY_BYTES):
+            return rule, f"context.{key}"
+    return None
+
+
+def find_personal(context: Mapping[str, Any]) -> str | None:
+    """Return the path of what names or locates a person in a `context`."""
+    for key in PERSONAL_CONTEXT:
+        if context.get(key) is not None:
+            return f"context.{key}"
+    device = context.get("device")
+    return "context.device.id" if isinstance(device, dict) and device.get("id") is not None else None
+
+
+def find_refusal_of_batch(envelope: Mapping[str, Any], *, archived: bool = False) -> Refusal | None:
+    """Return the rule and path by which what is around the events of a batch refuses all of them."""
+    keys = BATCH_KEYS | UNREAD_IN_ARCHIVES if archived else BATCH_KEYS
+    around = {key: value for key, value in envelope.items() if key not in keys and value is not None}
+    if rule := scan(envelope.get("sentAt"), KEY_BYTES):
+        return rule, "batch.sentAt"
+    if not around:
+        return None
+    for key in ("userId", "traits"):
+        if key in around:
+            return "not_allowed", f"batch.{key}"
+    context = around.get("context")
+    if isinstance(context, dict) and (path := find_personal(context)) is not None:
+        return "not_allowed", f"batch.{path}"
+    rule = find_fault(around, clean=True) or scan(around, BATCH_BYTES)
+    return (rule, "batch.*") if rule else None
+
+
+def scan(value: object, most_bytes: int) -> str | None:
+    """Return the rule that a dropped value breaks: too long, or it looks like personal data or a secret."""
+    if value is None or isinstance(value, bool) or (isinstance(value, str) and MOMENT.fullmatch(value)):
+        return None
+    form = canonical(value)
+    return "too_long" if len(form) > most_bytes else detect_form(form)
+
+
+@lru_cache(REMEMBERED)
+def detect_form(form: bytes) -> str | None:
+    """Return what the detector says of a value's canonical form: once for each, as long as it is remembered."""
+    return detect_json(form)
