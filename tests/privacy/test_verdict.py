@@ -51,7 +51,10 @@ ACCEPTED: list[tuple[str, Any]] = [
     ("sentAt", {"not": "a time"}),
     ("type", "track"),
     ("userId", None),
-    *[("integrations", value) for value in ({}, {"All": True}, {"Salesforce": False}, [])],
+    ("integrations", {}),
+    ("integrations", {"All": True}),
+    ("integrations", {"Salesforce": False}),
+    ("integrations", []),
     ("context", {"library": {"name": "analytics-python", "version": "2.4.0"}}),
     ("context", {"library": {"name": "x", "version": "1", "consumer": "LibCurl"}, "active": True}),
     ("context", {"ip": None, "traits": None, "library": None}),
@@ -295,7 +298,10 @@ REFUSED: list[tuple[str, Any, str, str]] = [
     ("messageId", "jane doe", "pattern", "messageId"),
     ("messageId", "x" * 100, "pattern", "messageId"),
     ("messageId", 5, "wrong_type", "messageId"),
-    *[("type", kind, "unsupported_type", "type") for kind in ("identify", "page", "screen", "group", "alias")],
+    *[
+        ("type", kind, "unsupported_type", "type")
+        for kind in ("identify", "page", "screen", "group", "alias")
+    ],
     ("type", "jane", "not_allowed", "type"),
     ("userId", "jane", "not_allowed", "userId"),
     ("integrations", {"jane@example.com": True}, "pii_email", "integrations"),
