@@ -130,7 +130,7 @@ RULE = f"length(reason) <= 32 AND reason ~ '^({RULES})$'"
 CODE = "length(reason) <= 32 AND reason ~ '^[a-z][a-z0-9_]*$'"
 FIELDS = (
     "anonymousId|messageId|event|timestamp|sentAt|type|userId|traits|batch|integrations|context|library|active|direct"
-    "|channel|instanceId|protocols|location|device|id|_metadata|receivedAt|originalTimestamp|projectId|requestId|properties|session_id|state|version|python_version|os|application_hash|flags|source|destination"
+    "|channel|instanceId|protocols|location|device|id|_metadata|receivedAt|originalTimestamp|projectId|requestId|options|properties|session_id|state|version|python_version|os|application_hash|flags|source|destination"
     "|cache|number_of_records|exception|ip|name|executor_type|config_hash|class|connector_name|exit_code|message"
     "|stream_name|violation|CI|LANGCHAIN|MCP|NOTEBOOK_RUNTIME"
 )

@@ -18,6 +18,7 @@ DROPPED: Final[Mapping[str, str]] = {
     "version": "Segment's archives: of their format",
     "projectId": "Segment's archives",
     "requestId": "Segment's proxies and archives",
+    "options": "analytics-ruby, as null",
 }
 # Keys of `context` that are dropped; any other is refused.
 CONTEXT: Final[Mapping[str, str]] = {
@@ -68,5 +69,6 @@ def describe() -> dict[str, Any]:
         "version": {"type": "integer", "minimum": 0, "maximum": 99},
         "projectId": SHORT_WORD,
         "requestId": SHORT_WORD,
+        "options": flat(),
     }
     return {key: nullable(forms[key], sender) for key, sender in DROPPED.items()}

@@ -1,0 +1,219 @@
+"""What SDKs put around an event costs it nothing, refuses it if it holds a person's data, and leaves no trace."""
+
+import datetime as dt
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.contract.document import ParsedEvent
+from app.contract.envelope import CONTEXT, DROPPED
+from app.contract.vocabulary import shipped_connectors
+from app.privacy import envelope
+from app.privacy.envelope import find_refusal_of_batch, unwrap
+from app.privacy.projection import Arrival
+from app.privacy.pseudonyms import Pseudonyms
+from app.privacy.verdict import Installation, Verdict, judge
+from tests.look import Look, wait_until
+from tests.samples import clean_event, spoil
+from tests.sdks import MARKER, archived, bodies
+from tests.service import Service
+
+INSTALLATION = Installation(shipped_connectors(), Pseudonyms("k" * 32))
+ARRIVAL = Arrival(dt.datetime(2026, 11, 23, 2, 0, tzinfo=dt.UTC), 1, b"key")
+ARCHIVE = ARRIVAL._replace(historical=True)
+WIRE = (Path(__file__).parents[2] / "docs" / "wire.md").read_text("utf-8")
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=12),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+def verdict_on(event: object, arrival: Arrival = ARRIVAL) -> Verdict:
+    return judge(ParsedEvent(event), arrival, INSTALLATION)
+
+
+def dump(look: Look) -> str:
+    """Every row of every table."""
+    tables = look.rows(
+        "SELECT relname FROM pg_class WHERE relkind IN ('r', 'p') AND relnamespace = 'public'::regnamespace"
+    )
+    return json.dumps([look.rows(f'SELECT t::text FROM "{name}" AS t') for (name,) in tables])
+
+
+@pytest.mark.parametrize("sdk", sorted(bodies()))
+def test_the_events_of_an_sdk_are_accepted_and_its_envelope_is_gone(
+    service: Service, client: httpx.Client, look: Look, sdk: str
+) -> None:
+    reply = client.post("/v1/batch", json=bodies()[sdk])
+    assert reply.status_code == 200, reply.text
+    results = reply.json()["results"]
+    assert [(result["outcome"], result.get("withheld")) for result in results] == [("accepted", None)] * 2
+    assert MARKER not in reply.text
+    assert MARKER not in dump(look)
+    assert look.value("SELECT count(*) FROM events") == 2
+    assert MARKER not in client.get("/metrics").text
+    assert MARKER not in service.output()
+
+
+def test_envelopes_are_counted(service: Service, client: httpx.Client, look: Look) -> None:
+    client.post(
+        "/v1/batch", json={"batch": [clean_event(), spoil("channel", "server"), spoil("integrations", {})]}
+    )
+    client.post("/v1/track", json=spoil("context", {"library": {}}))
+    client.post("/v1/track", json=spoil("sentAt", "2026-11-23T02:00:00Z"))
+    query = "SELECT coalesce(sum(count), 0)::int FROM tallies WHERE kind = 'envelope' AND reason = ''"
+    assert look.value(query) == 3
+    assert look.value("SELECT count(*) FROM tallies WHERE kind = 'withheld'") == 0
+
+
+@given(st.sampled_from([*DROPPED, "sentAt", "writeKey"]), json_values)
+def test_an_accepted_event_is_what_it_would_be_without_its_envelope(key: str, value: Any) -> None:
+    verdict = verdict_on(spoil(key, value))
+    if not verdict.rejected and key != "sentAt":
+        assert (verdict.row, verdict.id) == (verdict_on(clean_event()).row, verdict_on(clean_event()).id)
+        assert verdict.dropped == (value is not None and key != "writeKey")
+
+
+@given(st.dictionaries(st.text(max_size=9), json_values, max_size=4))
+def test_whatever_stands_around_a_batch_refuses_all_of_it_or_nothing(around: dict[str, Any]) -> None:
+    refusal = find_refusal_of_batch(around | {"batch": []})
+    assert refusal is None or refusal[1].startswith("batch.")
+
+
+AROUND_A_BATCH: list[tuple[dict[str, Any], str, str]] = [
+    ({"messageId": "jane@example.com"}, "pii_email", "batch.*"),
+    ({"jane@example.com": 1}, "pii_email", "batch.*"),
+    ({"context": {"ip": "10.0.3.17"}}, "not_allowed", "batch.context.ip"),
+    ({"context": {"device": {"id": "x"}}}, "not_allowed", "batch.context.device.id"),
+    ({"context": {"x": "4111111111111111"}}, "pii_card", "batch.*"),
+    ({"traits": {}}, "not_allowed", "batch.traits"),
+    ({"userId": "x"}, "not_allowed", "batch.userId"),
+    ({"sentAt": "jane@example.com"}, "pii_email", "batch.sentAt"),
+    ({"a": "x" * 9_000}, "too_long", "batch.*"),
+    ({"a": [[[[[[1]]]]]]}, "too_deep", "batch.*"),
+]
+
+
+@pytest.mark.parametrize(("around", "rule", "path"), AROUND_A_BATCH)
+def test_a_hit_around_a_batch_refuses_every_item_and_stores_none(
+    client: httpx.Client, look: Look, around: dict[str, Any], rule: str, path: str
+) -> None:
+    batch = [clean_event(number_of_records=n) for n in range(3)]
+    reply = client.post("/v1/batch", json={"batch": batch} | around)
+    assert reply.status_code == 422
+    problem = reply.json()
+    assert (problem["code"], problem["rule"], problem["path"]) == ("event_refused", rule, path)
+    assert [(each["reason"], each["path"]) for each in problem["results"]] == [(rule, path)] * 3
+    assert look.value("SELECT count(*) FROM events") == 0
+    assert look.outcomes() == {"received": 3, "rejected": 3}
+    assert "jane" not in reply.text + dump(look)
+
+
+def test_an_archived_event_is_the_one_that_came_live() -> None:
+    line = archived(1)
+    del line["messageId"]
+    live = verdict_on(clean_event(number_of_records=1))
+    assert verdict_on(line, ARCHIVE).row["message_key"] == live.row["message_key"]
+
+
+def test_what_archives_add_is_not_read() -> None:
+    verdict = verdict_on(archived(1), ARCHIVE)
+    assert (verdict.reason, verdict.withheld, verdict.dropped) == (None, (), True)
+    assert verdict_on(archived(1)).reason == "too_deep"
+    live = spoil("integrations", {}, spoil("context.page", {}, archived(1)))
+    assert verdict_on(live).path == "context.ip"
+    for key, value in (("userId", "jane"), ("traits", {"email": "x"})):
+        assert verdict_on(archived(1) | {key: value}, ARCHIVE).path == key
+    assert verdict_on(archived(1) | {"email": "x"}, ARCHIVE).path == "*"
+    assert verdict_on(archived(1) | {"requestId": "jane@example.com"}, ARCHIVE).path == "requestId"
+
+
+def test_archives_over_http(client: httpx.Client, look: Look) -> None:
+    lines = [archived(n) for n in range(4)]
+    around = {"context": {"ip": "10.0.3.17", "traits": {"email": "jane@example.com"}}}
+    reply = client.post("/v1/import", json={"batch": lines} | around)
+    assert [result["outcome"] for result in reply.json()["results"]] == ["accepted"] * 4
+    stored = dump(look)
+    for trace in (MARKER, "jane", "198.51.100", "Mozilla", "10.0.3.17"):
+        assert trace not in stored + reply.text
+
+
+def test_a_dropped_value_is_searched_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    searched: list[bytes] = []
+    monkeypatch.setattr(envelope, "detect_json", searched.append)
+    envelope.detect_form.cache_clear()
+    for number in range(50):
+        unwrap(
+            spoil("context", {"library": {"name": "x", "version": "1"}})
+            | {"receivedAt": f"2026-11-23T02:00:{number:02}Z"}
+        )
+    assert len(searched) == 1
+    info = envelope.detect_form.cache_info()
+    assert info.maxsize == envelope.REMEMBERED
+    envelope.detect_form.cache_clear()
+
+
+def test_the_document_names_every_key_and_who_sends_it() -> None:
+    for key, sender in [*DROPPED.items(), *((f"context.{key}", sender) for key, sender in CONTEXT.items())]:
+        assert f"| `{key}` | {sender} |" in WIRE
+
+
+@pytest.mark.parametrize("type_", ["identify", "page", "screen", "group", "alias"])
+def test_other_kinds_of_messages_are_told_so(client: httpx.Client, look: Look, type_: str) -> None:
+    item = {"type": type_, "anonymousId": "x", "traits": {"email": "jane@example.com"}, "userId": "jane"}
+    alone = client.post(f"/v1/{type_}", json=item)
+    assert (alone.status_code, alone.json()["rule"], alone.json()["path"]) == (
+        422,
+        "unsupported_type",
+        "type",
+    )
+    beside = client.post("/v1/batch", json={"batch": [item, clean_event()]})
+    assert beside.status_code == 200
+    assert [each.get("reason") for each in beside.json()["results"]] == ["unsupported_type", None]
+    unauthenticated = httpx.post(f"{client.base_url}/v1/{type_}", json=item)
+    assert unauthenticated.status_code == 401
+    assert look.outcomes() == {"received": 3, "accepted": 1, "rejected": 2}
+
+
+@pytest.mark.parametrize("path", ["//v1/track", "/v1/track/", "//v1//track//"])
+def test_slashes_do_not_matter(client: httpx.Client, path: str) -> None:
+    reply = httpx.post(
+        f"{str(client.base_url).rstrip('/')}{path}", json=clean_event(), headers=client.headers
+    )
+    assert reply.json()["outcome"] == "accepted"
+
+
+@pytest.mark.parametrize(
+    "path", ["/healthz", "/readyz", "/metrics", "/privacy", "/v1/schema", "/openapi.json", "//healthz"]
+)
+def test_head_is_get_without_its_body(client: httpx.Client, path: str) -> None:
+    url = f"{str(client.base_url).rstrip('/')}{path}"
+    head, get = httpx.head(url), httpx.get(url)
+    assert (head.status_code, head.content) == (get.status_code, b"")
+    assert head.headers["content-type"] == get.headers["content-type"]
+
+
+def test_a_post_to_nowhere_is_counted(client: httpx.Client, look: Look) -> None:
+    for path in ("/v1/tracks", "/v1/t", "/v1"):
+        assert client.post(path, json=clean_event()).status_code == 404
+    query = "SELECT coalesce(sum(count), 0)::int FROM tallies WHERE kind = 'refused' AND reason = 'not_found'"
+    wait_until(lambda: look.value(query) == 2, "requests to nowhere are counted")
+
+
+def test_what_to_send_is_said(client: httpx.Client) -> None:
+    headers = {"Content-Type": "application/x-www-form-urlencoded", "Content-Encoding": "gzip"}
+    reply = client.post("/v1/batch", content=b"x", headers=headers)
+    assert reply.status_code == 415
+    assert "Content-Type: application/json" in reply.json()["detail"]
+
+
+def test_the_old_name_of_gzip(client: httpx.Client) -> None:
+    body = gzip.compress(json.dumps(clean_event()).encode())
+    assert client.post("/v1/track", content=body, headers={"Content-Encoding": "x-gzip"}).status_code == 200
