@@ -16,6 +16,7 @@ import fcntl
 import hashlib
 import importlib.util
 import os
+import re
 import shutil
 import subprocess
 import venv
@@ -51,6 +52,7 @@ USAGE = """Usage: python3 dev.py VERB [ARGUMENTS]
   e2e [PYTEST …]    run the tests that install released PyAirbyte versions
   faults [--minutes N]  kill and stop things under load for a while
   fuzz [--bodies N]  send mutated bodies to a real service
+  parquet           install what reports as Parquet need (100 MB)
   docs              build the site of docs/ into build/docs
   lock [--upgrade]  resolve the requirements anew
   VERB …            any other verb goes to the CLI: report, demo, keys, import, doctor …
@@ -239,6 +241,21 @@ def bench(arguments: list[str]) -> None:
     run_module(f"benchmarks.{name}")(rest)
 
 
+def install_parquet(_: list[str]) -> None:
+    """Install pyarrow as the development lock has it; `.parquet` answers 501 without."""
+    ensure_environment(dev=False)
+    [pinned] = re.findall(r"^pyarrow==.*?(?=^\S|\Z)", DEV_LOCK.read_text(), re.MULTILINE | re.DOTALL)
+    with locked(UV_FOLDER):
+        uv = find_uv()
+    wanted = UV_FOLDER / "parquet.txt"
+    wanted.write_text(pinned)
+    pip: list[str | Path] = (
+        [uv, "pip", "install", "--python", PYTHON] if uv else [PYTHON, "-m", "pip", "install", "--quiet"]
+    )
+    run([*pip, "--require-hashes", "-r", wanted])
+    print("Reports can be read as Parquet; restart `serve` if it runs.")
+
+
 def format_code(_: list[str]) -> None:
     """Fix what ruff can fix, then format."""
     ensure_environment(dev=True)
@@ -314,6 +331,7 @@ VERBS: dict[str, Callable[[list[str]], None]] = {
     "check": check,
     "docs": build_docs,
     "format": format_code,
+    "parquet": install_parquet,
     "lock": lock_requirements,
 }
 

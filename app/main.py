@@ -44,7 +44,7 @@ from app.store.database import hold, open_engine, open_write_engine
 from app.store.events import Batch, Tally
 from app.upkeep import expiry, packing, retention
 from app.upkeep.maintenance import Job, Maintenance
-from app.web import limits
+from app.web import limits, reference
 
 log = structlog.get_logger()
 
@@ -205,7 +205,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         version=__version__,
         description=DESCRIPTION,
         lifespan=lifespan,
+        docs_url=None,  # FastAPI's own load scripts from another host
+        redoc_url=None,
     )
+    app.include_router(reference.create_router())
     app.include_router(health.create_router(service.engine, migrations.head(), service.spooler.describe))
     app.include_router(metrics.create_router(server.metrics_folder()))
     app.include_router(
@@ -255,5 +258,6 @@ def as_problem(error: Exception) -> Problem:
         return Problem(400, "invalid_parameter", "A parameter is missing or has a wrong form.")
     if isinstance(error, HTTPException):
         phrase = HTTPStatus(error.status_code).phrase
-        return Problem(error.status_code, phrase.lower().replace(" ", "_"), phrase)
+        allow = (error.headers or {}).get("Allow")
+        return Problem(error.status_code, phrase.lower().replace(" ", "_"), phrase, allow=allow)
     return Problem(500, "internal", "The service failed; the fault is ours and is logged.")

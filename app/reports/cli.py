@@ -166,7 +166,8 @@ def fetch(name: str, given: dict[str, str]) -> Table:
 def check_names(given: Mapping[str, str], find: Callable[[str], list[str] | None]) -> None:
     """Raise BadParameter, exit status 2, for a connector that does not exist; `find` returns the names near such a one."""
     for option in ("name", "connector"):
-        names = find(given[option]) if option in given else None
+        is_given = given.get(option, PARAMETERS[option].default) != PARAMETERS[option].default
+        names = find(given[option]) if is_given else None
         if names is not None:
             said = f"Near it are {', '.join(names)}." if names else "None is near it."
             raise typer.BadParameter(f"there is no such connector. {said}", param_hint=f"--{option}")

@@ -22,6 +22,11 @@ RATED: Final = "rated"
 LANES: Final = {RATED: ("cache", "write"), "cache": ("cache",), "write": ("write",), "direct": ("direct",)}
 ANY_ROLE: Final = "any"  # of reports in which no connector ranks
 
+RESTS: Final = (
+    "until",
+    "version",
+    "connector",
+)  # their defaults are words for "not given", which no reader takes
 CONNECTOR: Final = re.compile(r"(source|destination)-[a-z0-9][a-z0-9-]{0,62}|unknown|custom")
 
 
@@ -100,7 +105,7 @@ PARAMETERS: Final[Mapping[str, Parameter]] = {
         Parameter(
             "until",
             "The last UTC day of the window, included.",
-            f"a date YYYY-MM-DD from {EARLIEST} to {LATEST}",
+            f"a date YYYY-MM-DD from {EARLIEST} to {LATEST}, or today",
             "today",
         ),
         choice(
@@ -123,13 +128,13 @@ PARAMETERS: Final[Mapping[str, Parameter]] = {
         Parameter(
             "version",
             "Syncs of this version of PyAirbyte only.",
-            "a version such as 0.71.3 or 1.0.0rc37",
+            "a version such as 0.71.3 or 1.0.0rc37, or all",
             "all",
         ),
         Parameter(
             "connector",
             "Syncs in which this connector took part, in either role.",
-            "the name of a connector such as source-faker or destination-duckdb, or unknown, or custom",
+            "the name of a connector such as source-faker or destination-duckdb, or unknown, or custom, or all",
             "all",
         ),
         Parameter(
@@ -165,21 +170,36 @@ def refuse(report: Report, name: str) -> Problem:
     return Problem(400, "invalid_parameter", f"The parameter {name} takes {allowed(report, name)}.")
 
 
+def default_of(report: Report, name: str) -> str:
+    """Return what a parameter stands at in a report, as one would give it."""
+    default = report.default_sort if name == "sort" else PARAMETERS[name].default
+    return report.defaults.get(name, default)
+
+
+def is_at_rest(report: Report, name: str, text: str) -> bool:
+    """Whether giving this says no more than not giving it: `until=today`, or what the report does not take."""
+    return name not in report.parameters or (name in RESTS and text == PARAMETERS[name].default)
+
+
 def parse(report: Report, given: Iterable[tuple[str, str]], now: dt.datetime) -> Parameters:
     """Read the given names and values; what is missing stands at its default, `until` at the UTC day of `now`.
+
+    A parameter at its default is taken by every report, whether it has that parameter or not: clients that are generated
+    from the OpenAPI document send defaults.
 
     Raises Problem 400: `unknown_parameter`, `repeated_parameter`, `invalid_parameter`, `missing_parameter`, with what is
     allowed.
     """
     texts: dict[str, str] = {}
     for name, text in given:
-        if name not in report.parameters:
+        if name not in report.parameters and not (name in PARAMETERS and text == default_of(report, name)):
             raise Problem(
                 400, "unknown_parameter", f"This report takes the parameters {', '.join(report.parameters)}."
             )
         if name in texts:
             raise Problem(400, "repeated_parameter", f"The parameter {name} was given more than once.")
         texts[name] = text
+    texts = {name: text for name, text in texts.items() if not is_at_rest(report, name, text)}
     for name in report.required:
         if name not in texts:
             raise Problem(

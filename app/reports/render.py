@@ -58,7 +58,9 @@ def to_parquet(table: Table) -> bytes:
         import pyarrow as pa  # noqa: PLC0415 -- 100 MB that few need
         import pyarrow.parquet as pq  # noqa: PLC0415
     except ImportError:
-        raise TelemetryError("Parquet needs pyarrow: install pyairbyte-telemetry-server[parquet].") from None
+        raise TelemetryError(
+            "Parquet needs pyarrow: install pyairbyte-telemetry-server[parquet], or run `python3 dev.py parquet` in a checkout."
+        ) from None
     kinds = {"text": pa.string(), "integer": pa.int64(), "number": pa.float64(), "boolean": pa.bool_()}
     fields = [
         pa.field(column.name, kinds[column.type], metadata={"description": column.description})
@@ -68,6 +70,7 @@ def to_parquet(table: Table) -> bytes:
         "report": table.report.name,
         "parameters": orjson.dumps(table.parameters).decode(),
         "as_of": instant(table.as_of),
+        "rollup_lag_seconds": f"{table.lag_seconds:.1f}",
     }
     out = io.BytesIO()
     pq.write_table(pa.Table.from_pylist(table.rows, schema=pa.schema(fields, metadata=told)), out)

@@ -3,18 +3,18 @@
 import datetime as dt
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 from uuid import UUID
 
-from fastapi import APIRouter, Path, Request, Response, Security
+from fastapi import APIRouter, Request, Response, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError
 
-from app.problems import PROBLEM_TYPE, Problem, TelemetryError
-from app.reports import registry, render
-from app.reports.model import Table
-from app.reports.parameters import PARAMETERS, parse
+from app.problems import Problem, TelemetryError
+from app.reports import openapi, registry, render
+from app.reports.model import Report, Table
+from app.reports.parameters import parse
 from app.reports.run import reading, run
 
 RETRY_AFTER: Final = 5  # seconds: a database that is restarting is back by then
@@ -33,11 +33,10 @@ bearer = HTTPBearer(
     auto_error=False, description="The report token: `TELEMETRY_REPORT_TOKEN`, or as `serve` prints it."
 )
 Credentials = Annotated[HTTPAuthorizationCredentials | None, Security(bearer)]
-ReportName = Annotated[str, Path(description=f"One of: {', '.join(registry.REPORTS)}.")]
 
 
 def create_router(engine: Engine, report_token: str, denied: Sequence[UUID] = ()) -> APIRouter:
-    """`GET /v1/reports/{name}`, `/v1/reports/{name}.csv` and `.parquet`, for whoever brings `report_token`.
+    """`GET /v1/reports/NAME`, `/v1/reports/NAME.csv` and `.parquet` for each report, for whoever brings `report_token`.
 
     The token comes as Bearer; or, for a browser, as the parameter `token`. `engine` may be one that can only read;
     `denied` are the units that reports leave out. Every refusal is problem JSON and holds no part of the request.
@@ -58,24 +57,21 @@ def create_router(engine: Engine, report_token: str, denied: Sequence[UUID] = ()
         except Problem as problem:
             return refuse(problem)
 
-    # Before the JSON route, whose {name} would swallow the suffix.
-    @router.get(
-        "/{name}.csv", summary="A report as CSV", response_class=Response, **document(render.CSV_TYPE)
-    )
-    def read_csv(request: Request, name: ReportName, credentials: Credentials) -> Response:
-        return serve(request, name, credentials, "csv")
+    def add(report: Report, form: str) -> None:
+        def read(request: Request, credentials: Credentials) -> Response:
+            return serve(request, report.name, credentials, form)
 
-    @router.get(
-        "/{name}.parquet",
-        summary="A report as Parquet",
-        response_class=Response,
-        **document(render.PARQUET_TYPE),
-    )
-    def read_parquet(request: Request, name: ReportName, credentials: Credentials) -> Response:
-        return serve(request, name, credentials, "parquet")
+        path = f"/{report.name}" if form == "json" else f"/{report.name}.{form}"
+        router.add_api_route(
+            path, read, methods=["GET"], response_class=Response, **openapi.describe(report, form)
+        )
 
-    @router.get("/{name}", summary="A report as JSON", response_class=Response, **document(render.JSON_TYPE))
-    def read_json(request: Request, name: ReportName, credentials: Credentials) -> Response:
+    for report in registry.REPORTS.values():
+        for form in WRITERS:
+            add(report, form)
+
+    @router.get("/{name}", include_in_schema=False)
+    def read_unknown(request: Request, name: str, credentials: Credentials) -> Response:
         return serve(request, name, credentials, "json")
 
     return router
@@ -108,7 +104,8 @@ def write(table: Table, form: str, known: str) -> Response:
     """
     media_type, render_table = WRITERS[form]
     tag = render.identify(table)
-    headers = PRIVATE | {"etag": tag, "as-of": render.instant(table.as_of)}
+    lag = f"{table.lag_seconds:.1f}"
+    headers = PRIVATE | {"etag": tag, "as-of": render.instant(table.as_of), "rollup-lag-seconds": lag}
     if any(each.strip() in (tag, "*") for each in known.split(",")):
         return Response(status_code=304, headers=headers)
     if form != "json":  # to be saved under the report's name
@@ -126,48 +123,3 @@ def refuse(problem: Problem) -> Response:
     if problem.status == 401:
         headers["www-authenticate"] = 'Bearer realm="reports"'
     return Response(problem.render(), problem.status, PRIVATE | headers)
-
-
-def document(media_type: str) -> dict[str, Any]:
-    """What OpenAPI says of a report's route: its parameters, from the one list that also parses them, and its answers."""
-    parquet = media_type == render.PARQUET_TYPE
-    problem = {"content": {PROBLEM_TYPE: {"schema": {"type": "object"}}}}
-    schema: dict[str, object] = {"type": "object" if media_type == render.JSON_TYPE else "string"}
-    return {
-        "responses": {
-            200: {"content": {media_type: {"schema": schema}}, "description": "The report."},
-            304: {"description": "The figures are those of the entity tag in If-None-Match."},
-            400: {
-                **problem,
-                "description": "A parameter that the report does not have, or a value it does not take.",
-            },
-            401: {**problem, "description": "No report token, or another one."},
-            404: {**problem, "description": "No such report."},
-            **({501: {**problem, "description": "This installation has no pyarrow."}} if parquet else {}),
-            503: {
-                **problem,
-                "description": "The database cannot answer; Retry-After says when to ask again.",
-            },
-        },
-        "openapi_extra": {"parameters": [describe(name) for name in PARAMETERS]},
-    }
-
-
-def describe(name: str) -> dict[str, object]:
-    """One query parameter, as OpenAPI describes it."""
-    parameter = PARAMETERS[name]
-    sorts = dict.fromkeys(sort for report in registry.REPORTS.values() for sort in report.sorts)
-    choices = parameter.choices or (tuple(sorts) if name == "sort" else ())
-    schema = {"type": "string", "default": parameter.default, **({"enum": list(choices)} if choices else {})}
-    if name in ("until", "version", "connector", "name", "sort"):
-        del schema["default"]  # today, all and none are no values, and every report has its own sort
-    takers = [report.name for report in registry.REPORTS.values() if name in report.parameters]
-    takes = parameter.allowed or "what the report has: its refusal names them"
-    who = "" if len(takers) == len(registry.REPORTS) else f" Of {', '.join(takers)}."
-    return {
-        "name": name,
-        "in": "query",
-        "required": False,
-        "description": f"{parameter.description} Takes {takes}; default {parameter.default}.{who}",
-        "schema": schema,
-    }

@@ -27,8 +27,12 @@ def test_no_documented_endpoint_fails(service: Service) -> None:
         assert not isinstance(result, Err), "the document is not valid OpenAPI"
         operation = result.ok()
         visited.add(operation.path)
+        if operation.path.endswith((".csv", ".parquet")):
+            continue  # the same parameters as the JSON of the report
 
-        @QUIETLY
+        is_report = operation.path.startswith("/v1/reports/")  # a dozen that share one parser
+
+        @settings(QUIETLY, max_examples=EXAMPLES // 4 if is_report else EXAMPLES)
         @given(operation.as_strategy())
         def call(case: Any) -> None:
             for headers in credentials:
@@ -41,6 +45,7 @@ def test_no_documented_endpoint_fails(service: Service) -> None:
         "/v1/batch",
         "/v1/import",
         "/v1/validate",
-        "/v1/reports/{name}",
+        "/v1/reports/connectors",
+        "/v1/reports/registry-metrics.parquet",
         "/readyz",
     } <= visited

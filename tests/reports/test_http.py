@@ -11,7 +11,6 @@ import pytest
 import uvicorn
 from fastapi import FastAPI
 
-from app.reports.parameters import PARAMETERS
 from app.reports.routes import create_router
 from app.store.database import open_engine
 from tests.reports.rows import Store, sync
@@ -160,13 +159,19 @@ def test_a_database_that_is_away_is_503_with_retry_after(without_database: httpx
     assert 0 < int(response.headers["retry-after"]) <= 300
 
 
-def test_openapi_names_every_parameter_and_the_token() -> None:
-    app = FastAPI()
-    app.include_router(create_router(open_engine("postgresql://nobody@127.0.0.1:9/nothing"), TOKEN))
-    paths = app.openapi()["paths"]
-    for path in ("/v1/reports/{name}", "/v1/reports/{name}.csv", "/v1/reports/{name}.parquet"):
-        operation = paths[path]["get"]
-        documented = [parameter["name"] for parameter in operation["parameters"]]
-        assert documented == ["name", *PARAMETERS]
-        assert operation["security"] == [{"HTTPBearer": []}]
-        assert {"200", "400", "401", "404", "503"} <= operation["responses"].keys()
+def test_headers_say_as_of_and_lag_in_every_form(client: httpx.Client, store: Store) -> None:
+    store.write([sync("failed")])
+    for form in ("", ".csv", ".parquet"):
+        headers = client.get(f"/v1/reports/connectors{form}", params={"until": "2026-11-23"}).headers
+        assert headers["as-of"].endswith("Z")
+        assert float(headers["rollup-lag-seconds"]) >= 0
+    content = client.get("/v1/reports/connectors.parquet").content
+    metadata = pyarrow.parquet.read_table(io.BytesIO(content)).schema.metadata or {}
+    assert {b"as_of", b"rollup_lag_seconds"} <= metadata.keys()
+
+
+def test_other_methods_are_told_what_is_allowed(client: httpx.Client) -> None:
+    for path in ("connectors", "connectors.csv", "errors.parquet"):
+        response = client.delete(f"/v1/reports/{path}")
+        assert response.status_code == 405
+        assert "GET" in response.headers["allow"]

@@ -1,0 +1,156 @@
+"""What OpenAPI says of reports: each its own path, parameters, operation id, example and type of answer."""
+
+from typing import Any, Final
+
+from app.problems import PROBLEM_TYPE
+from app.reports import render
+from app.reports.model import Column, Report
+from app.reports.parameters import MAX_LIMIT, PARAMETERS, default_of
+
+TYPES: Final = {"text": "string", "integer": "integer", "number": "number", "boolean": "boolean"}
+SAMPLES: Final[dict[str, Any]] = {"text": "source-faker", "integer": 12, "number": 0.25, "boolean": True}
+FORMS: Final = {"json": render.JSON_TYPE, "csv": render.CSV_TYPE, "parquet": render.PARQUET_TYPE}
+# Of parameters whose default is no example of what they take.
+EXAMPLES: Final = {
+    "until": "2026-11-23",
+    "version": "0.71.3",
+    "connector": "source-faker",
+    "name": "source-faker",
+}
+PROBLEM: Final = {"content": {PROBLEM_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}}
+HEADERS: Final = {
+    "As-Of": {
+        "description": "When the figures were computed.",
+        "schema": {"type": "string", "format": "date-time"},
+    },
+    "Rollup-Lag-Seconds": {
+        "description": "Age of the oldest event that is not in the figures yet; 0 if all are.",
+        "schema": {"type": "number"},
+    },
+    "ETag": {
+        "description": "The same as long as the figures are, for If-None-Match.",
+        "schema": {"type": "string"},
+    },
+}
+
+
+def describe(report: Report, form: str) -> dict[str, Any]:
+    """Return the arguments of FastAPI's route for a report in one of the forms."""
+    operation = f"read_{report.name.replace('-', '_')}"
+    return {
+        "operation_id": operation if form == "json" else f"{operation}_{form}",
+        "summary": f"{report.name} as {'JSON' if form == 'json' else form.capitalize() if form == 'parquet' else 'CSV'}",
+        "description": f"{report.summary} {report.note}",
+        "responses": {
+            200: {
+                "description": "The report.",
+                "headers": HEADERS,
+                "content": {FORMS[form]: describe_answer(report, form)},
+            },
+            304: {"description": "The figures are those of the entity tag in If-None-Match."},
+            400: {
+                **PROBLEM,
+                "description": "A parameter that the report does not have, or a value it does not take.",
+            },
+            401: {**PROBLEM, "description": "No report token, or another one."},
+            **(
+                {501: {**PROBLEM, "description": "This installation has no pyarrow."}}
+                if form == "parquet"
+                else {}
+            ),
+            503: {
+                **PROBLEM,
+                "description": "The database cannot answer; Retry-After says when to ask again.",
+            },
+        },
+        "openapi_extra": {"parameters": [describe_parameter(report, name) for name in report.parameters]},
+    }
+
+
+def describe_answer(report: Report, form: str) -> dict[str, Any]:
+    """Return type and example of an answer."""
+    if form == "parquet":
+        return {"schema": {"type": "string", "format": "binary"}}
+    sample = {column.name: SAMPLES[column.type] for column in report.columns}
+    if form == "csv":
+        lines = (",".join(sample), ",".join(str(render.cell(value)) for value in sample.values()))
+        return {"schema": {"type": "string"}, "example": "\r\n".join((*lines, ""))}
+    title = "".join(part.capitalize() for part in report.name.split("-"))
+    column_schema = {name: {"type": "string"} for name in ("name", "type", "description")}
+    columns = [
+        {"name": each.name, "type": each.type, "description": each.description} for each in report.columns
+    ]
+    fields: dict[str, Any] = {
+        "report": {"type": "string", "enum": [report.name]},
+        "parameters": {
+            "title": f"{title}Parameters",
+            **make_object({name: describe_value(name) for name in report.parameters}),
+        },
+        "as_of": {"type": "string", "format": "date-time"},
+        "rollup_lag_seconds": {"type": "number", "description": HEADERS["Rollup-Lag-Seconds"]["description"]},
+        "columns": {"type": "array", "items": {"title": f"{title}Column", **make_object(column_schema)}},
+        "rows": {
+            "type": "array",
+            "items": {
+                "title": f"{title}Row",
+                **make_object({column.name: describe_cell(column) for column in report.columns}),
+            },
+        },
+    }
+    return {
+        "schema": {"title": f"{title}Report", **make_object(fields)},
+        "example": {
+            "report": report.name,
+            "parameters": {
+                name: EXAMPLES.get(name, describe_default(report, name)) for name in report.parameters
+            },
+            "as_of": "2026-11-23T12:00:00Z",
+            "rollup_lag_seconds": 0.4,
+            "columns": columns,
+            "rows": [sample],
+        },
+    }
+
+
+def make_object(properties: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of an object that has all of these fields, and may come to have more."""
+    return {"type": "object", "properties": properties, "required": list(properties)}
+
+
+def describe_cell(column: Column) -> dict[str, Any]:
+    """Return the schema of a value of a column: null where there is none."""
+    return {"type": [TYPES[column.type], "null"], "description": column.description}
+
+
+def describe_value(name: str) -> dict[str, Any]:
+    """Return the schema of a parameter as the answer repeats it: null where nothing was asked for."""
+    return {"type": ["integer"] if name == "limit" else ["string", "null"]}
+
+
+def describe_default(report: Report, name: str) -> str | int:
+    """Return what a parameter of a report stands at, as its schema has it."""
+    default = default_of(report, name)
+    return int(default) if name == "limit" else default
+
+
+def describe_parameter(report: Report, name: str) -> dict[str, Any]:
+    """Return one query parameter of a report. Its default may be given, which is the same as not giving it."""
+    parameter = PARAMETERS[name]
+    choices = tuple(report.sorts) if name == "sort" else parameter.choices
+    schema: dict[str, Any] = {"type": "string"}
+    if name == "limit":
+        schema = {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT}
+    if choices:
+        schema["enum"] = list(choices)
+    required = name in report.required
+    if not required and name != "prerelease":  # whose default depends on whether a version is named
+        schema["default"] = describe_default(report, name)
+    takes = f" Takes {parameter.allowed}." if parameter.allowed else ""
+    return {
+        "name": name,
+        "in": "query",
+        "required": required,
+        "description": f"{parameter.description}{takes}",
+        "schema": schema,
+        "example": EXAMPLES.get(name, describe_default(report, name)),
+    }
