@@ -53,6 +53,7 @@ USAGE = """Usage: python3 dev.py VERB [ARGUMENTS]
   faults [--minutes N]  kill and stop things under load for a while
   fuzz [--bodies N]  send mutated bodies to a real service
   parquet           install what reports as Parquet need (100 MB)
+  build             build the wheels of service and client into build/wheels
   docs              build the site of docs/ into build/docs
   lock [--upgrade]  resolve the requirements anew
   VERB …            any other verb goes to the CLI: report, demo, keys, import, doctor …
@@ -263,6 +264,26 @@ def format_code(_: list[str]) -> None:
     run([PYTHON, "-m", "ruff", "format", ROOT])
 
 
+def build_wheels(_: list[str]) -> None:
+    """Build a wheel of the service, to be run by pipx or uvx in an environment of its own, and one of the client."""
+    ensure_environment(dev=True)
+    target = ROOT / "build" / "wheels"
+    for source in (ROOT, ROOT / "client"):
+        command: list[str | Path] = [
+            PYTHON,
+            "-m",
+            "hatchling",
+            "build",
+            "--target",
+            "wheel",
+            "--directory",
+            target,
+        ]
+        subprocess.run(command, check=True, stdout=sys.stderr, cwd=source)
+    for wheel in sorted(target.glob("*.whl")):
+        print(wheel)
+
+
 def build_docs(_: list[str]) -> None:
     """Build the docs site; a page that no other leads to, or a broken link between pages, is an error."""
     ensure_environment(dev=True)
@@ -329,6 +350,7 @@ VERBS: dict[str, Callable[[list[str]], None]] = {
     "fuzz": run_module("tests.faults.fuzz"),
     "bench": bench,
     "check": check,
+    "build": build_wheels,
     "docs": build_docs,
     "format": format_code,
     "parquet": install_parquet,

@@ -1,12 +1,24 @@
 """`/metrics`, for Prometheus."""
 
+from typing import Final
+
 from fastapi import APIRouter, Response
-from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, Gauge, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
+from app import __version__
 
-def create_router(shared_folder: str | None) -> APIRouter:
+BUILD: Final = Gauge(
+    "telemetry_build_info",
+    "1, under the version that runs and the revision of the database that it knows.",
+    ("version", "revision"),
+    multiprocess_mode="livemax",
+)
+
+
+def create_router(shared_folder: str | None, revision: str) -> APIRouter:
     """The metrics endpoint; `shared_folder` is where the workers of one machine put their numbers together."""
+    BUILD.labels(__version__, revision).set(1)
     router = APIRouter(tags=["operations"])
 
     @router.get("/metrics", summary="Prometheus metrics", response_class=Response)

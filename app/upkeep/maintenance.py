@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import structlog
+from prometheus_client import Counter
 from sqlalchemy import text
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
@@ -21,6 +22,12 @@ from app.store.advisory_lock import only_one
 from app.store.database import open_admin_engine
 
 log = structlog.get_logger()
+
+RUNS: Final = Counter(
+    "telemetry_job_runs_total",
+    "Runs of the regular jobs by name and result, `ok` or `failed`.",
+    ("name", "result"),
+)
 
 TICK_SECONDS: Final = 15.0
 BUSY_SECONDS: Final = 0.5  # how soon to look again when another process has the lock and something waits here
@@ -105,6 +112,7 @@ class Maintenance:
             self.due[job.name] = time.monotonic() + job.seconds
             try:
                 job.run(connection, self.stopping)
+                RUNS.labels(job.name, "ok").inc()
             except SQLAlchemyError as error:
                 self.failed(job.name, error)
                 if connection.invalidated:
@@ -115,4 +123,5 @@ class Maintenance:
         """Say that a job failed; never the message, which may quote a row."""
         code = getattr(error.orig, "sqlstate", None) if isinstance(error, DBAPIError) else None
         if not self.stopping.is_set():
+            RUNS.labels(name, "failed").inc()
             log.warning("maintenance_failed", job=name, error=type(error).__name__, sqlstate=code)
