@@ -28,6 +28,7 @@ from app.ingest.routes import Ingest, count_lost, endpoints
 from app.ingest.shortcut import TelemetryApp, add_reference
 from app.ingest.spooler import Spooler
 from app.ingest.writer import Writer
+from app.pages import public as public_pages
 from app.pages import routes as pages
 from app.privacy.verdict import Installation
 from app.problems import Problem, TelemetryError
@@ -231,6 +232,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             lambda: bool(service.spooler.describe()["in_use"]),
         )
     )
+    app.include_router(public_pages.create_router(service.engine))
     app.shortcuts = endpoints(service.ingest)
     app.count_lost = lambda: count_lost(service.ingest)
     add_reference(app)

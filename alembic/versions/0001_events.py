@@ -217,6 +217,7 @@ def create_counts() -> None:
     """Counts by hour and write key; their keys fence a batch against a second commit."""
     outcomes = ("received", "accepted", "duplicate", "rejected", "expired", "forgotten")
     op.execute(COUNTS_TABLE.format(name="outcomes", kind="outcome", values=words(outcomes)))
+    op.execute("CREATE INDEX outcomes_written_at_idx ON outcomes USING brin (written_at)")
     kinds = ("refused", "withheld", "client_dropped", "envelope")
     op.execute(COUNTS_TABLE.format(name="tallies", kind="kind", values=words(kinds)))
 

@@ -2,18 +2,22 @@
 
 import datetime as dt
 import difflib
+import hashlib
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 import structlog
 from fastapi import Request, Response
+from sqlalchemy import Engine
+from sqlalchemy.exc import OperationalError
 from ulid import ULID
 
 from app.pages import addresses, frame, site
 from app.pages.directory import BUILDERS, Target, resolve, unknown_connector
 from app.pages.session import Session
 from app.pages.tables import Tables
+from app.pages.views import live
 from app.pages.views.common import View
 from app.problems import Problem
 from app.reports import registry
@@ -35,6 +39,8 @@ STALE: Final = "The database cannot answer: these are the last good figures."
 SPOOLING: Final = (
     "Events wait in the spool, because the database does not take them: the figures stand still."
 )
+# Of the command on the page without events: 64 hexadecimal digits that stand for nobody.
+EXAMPLE_HASH: Final = hashlib.sha256(b"an example").hexdigest()
 ALWAYS_KNOWN: Final = ("unknown", "custom")
 
 
@@ -42,6 +48,7 @@ ALWAYS_KNOWN: Final = ("unknown", "custom")
 class Site:
     """What the pages are made from."""
 
+    engine: Engine
     tables: Tables
     session: Session
     names: Callable[[], Collection[str]]
@@ -65,6 +72,8 @@ class Site:
         """Return a page or a twin. Raises Problem."""
         if target.fixed and target.fixed["name"] not in (*self.names(), *ALWAYS_KNOWN):
             raise unknown_connector()
+        if target.page is site.LIVE:
+            return self.show_live(request)
         report = registry.find(target.page.report or "home")
         query = addresses.read(
             report,
@@ -79,6 +88,15 @@ class Site:
         context = BUILDERS[target.page.key](View(self.tables, query))
         template = "empty.html" if context.get("is_empty") else f"{target.page.key}.html"
         return frame.respond(request, frame.render(template, self.dress(context, request, target.page)))
+
+    def show_live(self, request: Request) -> Response:
+        """Return the live view as a snapshot. Raises Problem 503 while the database cannot answer."""
+        try:
+            context = live.build(self.engine)
+        except OperationalError:
+            raise Problem(503, "database_unavailable", AWAY, retry_after=5) from None
+        body = frame.render("live.html", self.dress(context, request, site.LIVE))
+        return frame.respond(request, body, cached=frame.NEVER_KEPT)
 
     def dress(self, context: dict[str, Any], request: Request, page: site.Page) -> dict[str, Any]:
         """Return a context with what the frame shows."""
@@ -96,6 +114,7 @@ class Site:
             "address": str(request.url),
             "base": str(request.base_url).rstrip("/"),
             "now": f"{now:%Y-%m-%dT%H:%M:%SZ}",
+            "application_hash": EXAMPLE_HASH,
             "session_id": str(ULID.from_datetime(now)),
             **context,
         }

@@ -1,4 +1,4 @@
-"""The pages over HTTP: the login, what stands under `/reports`, the static files."""
+"""The pages over HTTP: the login, and what stands under `/reports`."""
 
 import asyncio
 from collections.abc import Callable, Collection, Sequence
@@ -8,16 +8,18 @@ from urllib.parse import parse_qs, urlencode
 from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
+from fastapi.responses import StreamingResponse
 from sqlalchemy import Engine
 
 from app.pages import frame, site
 from app.pages.answers import Site
+from app.pages.live.feed import Feed
 from app.pages.session import COOKIE, Session, check_origin, find_way_back, write_cookie
 from app.pages.tables import Tables
 from app.problems import Problem
 from app.reports.routes import answer as compute_table
+from app.reports.routes import refuse
 from app.settings import LOOPBACK_HOSTS
-from app.web.resources import PREFIX
 
 TOKEN: Final = "token"  # noqa: S105 -- the parameter's name
 FORM_BYTES: Final = 8_192
@@ -32,19 +34,16 @@ def create_router(
     names: Callable[[], Collection[str]],
     is_spooling: Callable[[], bool],
 ) -> APIRouter:
-    """`/reports` and everything under it for whoever is logged in, and the static files for everybody.
+    """`/reports` and everything under it, for whoever is logged in.
 
     `names` gives the connectors of the registry, `is_spooling` whether events wait for the database.
     """
     session = Session(report_token)
     tables = Tables(lambda name, given: compute_table(engine, name, given, denied))
-    pages = Site(tables, session, names, is_spooling)
+    pages = Site(engine, tables, session, names, is_spooling)
+    feed = Feed(engine)
     pool = ThreadPoolExecutor(THREADS, "pages")
     router = APIRouter(include_in_schema=False)
-
-    @router.api_route(PREFIX + "/{digest}/{name:path}", methods=METHODS)
-    async def get_static(digest: str, name: str) -> Response:
-        return frame.STATICS.serve(digest, name)
 
     @router.post("/reports/login")
     async def post_login(request: Request) -> Response:
@@ -57,6 +56,10 @@ def create_router(
     @router.api_route("/reports/login", methods=METHODS)
     async def get_login(request: Request) -> Response:
         return show_login(request, None, status=200)
+
+    @router.get(f"{site.LIVE.path}/stream")
+    async def get_stream(request: Request) -> Response:
+        return stream(feed, session, request)
 
     @router.api_route("/reports", methods=METHODS)
     @router.api_route("/reports/{rest:path}", methods=METHODS)
@@ -96,6 +99,18 @@ def log_in(request: Request, session: Session, form: dict[str, str]) -> Response
     except Problem as problem:
         return show_login(request, problem, way=way)
     return go(way, session, request)
+
+
+def stream(feed: Feed, session: Session, request: Request) -> Response:
+    """Return the live stream for whoever is logged in; 503 beyond 20 listeners."""
+    if not session.is_open(request.cookies.get(COOKIE, "")):
+        return refuse(Problem(401, "unauthorized", "Log in first: the stream is part of a page."))
+    try:
+        queue = feed.join()
+    except Problem as problem:
+        return refuse(problem)
+    headers = {**frame.SECURITY, "cache-control": frame.NEVER_KEPT, "x-accel-buffering": "no"}
+    return StreamingResponse(feed.listen(queue), headers=headers, media_type="text/event-stream")
 
 
 def log_out(request: Request) -> Response:

@@ -67,7 +67,7 @@ MEANING: Final = Page(
 NAVIGATION: Final = (
     ("What to fix", (OVERVIEW, CONNECTORS, REGRESSIONS, ERRORS)),
     ("Understand", (VERSIONS, FUNNEL, PAIRS, PLATFORMS)),
-    ("Trust", (QUALITY,)),
+    ("Trust", (QUALITY, LIVE, PUBLIC)),
 )
 PAGES: Final = tuple(page for _, pages in NAVIGATION for page in pages)
 

@@ -1,8 +1,8 @@
-"""What anyone may read: the closed world as JSON Schema (`/v1/schema`), and the privacy page (`/privacy`)."""
+"""What anyone may read: the closed world as JSON Schema (`/v1/schema`), and the privacy page's text."""
 
 import re
 from collections.abc import Callable, Collection
-from html import escape
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
@@ -17,11 +17,6 @@ from app.contract.vocabulary import CUSTOM, EXCEPTION_CLASSES, UNKNOWN
 from app.problems import TelemetryError
 
 CACHED: Final = {"cache-control": "public, max-age=300"}
-SECURITY: Final = {
-    "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'",
-    "x-content-type-options": "nosniff",
-    "referrer-policy": "no-referrer",
-}
 # Where the schema takes a word of a vocabulary; the validator itself looks it up in a set.
 VOCABULARIES: Final = {
     ("Source", "name"): "ConnectorName",
@@ -31,49 +26,19 @@ VOCABULARIES: Final = {
 }
 LINKS: Final = {"event.schema.json": "/v1/schema"}  # documents that the service has an address for
 TITLE: Final = "An event that PyAirbyte may send, and all that can be stored of it"
-PAGE: Final = """<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title>
-<style>
-:root {{ color-scheme: light dark; --line: #d0d4dc; --quiet: #f4f5f8; --link: #0b57d0; }}
-@media (prefers-color-scheme: dark) {{ :root {{ --line: #3c414b; --quiet: #22252b; --link: #8ab4f8; }} }}
-body {{ font: 17px/1.6 system-ui, sans-serif; max-width: 58rem; margin: 0 auto; padding: 1rem 1.1rem 4rem;
-  overflow-wrap: break-word; }}
-h1, h2, h3 {{ line-height: 1.25; margin: 2.2rem 0 .6rem; }}
-h1 {{ font-size: 1.7rem; margin-top: 1rem; }}
-h2 {{ font-size: 1.3rem; }}
-a {{ color: var(--link); }}
-code {{ font: .88em ui-monospace, monospace; background: var(--quiet); padding: .1em .3em; border-radius: 4px; }}
-pre {{ background: var(--quiet); padding: .8rem 1rem; border-radius: 6px; overflow-x: auto; }}
-pre code {{ padding: 0; overflow-wrap: normal; }}
-table {{ border-collapse: collapse; width: 100%; margin: 1rem 0; font-size: .92rem; line-height: 1.45; }}
-th, td {{ text-align: left; vertical-align: top; padding: .45rem .6rem .45rem 0; border-bottom: 1px solid var(--line); }}
-@media (max-width: 40rem) {{
-  thead {{ display: none; }}
-  table, tbody, tr, td {{ display: block; width: auto; }}
-  tr {{ padding: .6rem 0; border-bottom: 1px solid var(--line); }}
-  td {{ border: 0; padding: .1rem 0; }}
-  td:first-child {{ font-weight: 600; }}
-  code {{ overflow-wrap: anywhere; }}
-  td:empty {{ display: none; }}
-}}
-</style>
-</head>
-<body>
-<main>
-{body}</main>
-</body>
-</html>
-"""
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A Markdown document as HTML: its title, and its body from the first heading on."""
+
+    title: str
+    body: str
 
 
 def create_router(connectors: Callable[[], Collection[str]]) -> APIRouter:
-    """The public pages. `connectors` gives the names in force."""
+    """`/v1/schema`. `connectors` gives the names in force."""
     router = APIRouter(tags=["privacy"])
-    page = render_page(policy().read_text("utf-8"))
 
     @router.get(
         "/v1/schema",
@@ -83,15 +48,6 @@ def create_router(connectors: Callable[[], Collection[str]]) -> APIRouter:
     )
     def get_schema() -> Response:
         return Response(render_schema(connectors()), media_type="application/schema+json", headers=CACHED)
-
-    @router.get(
-        "/privacy",
-        summary="What is collected, why, how long; how to opt out and how to be forgotten",
-        responses={200: {"content": {"text/html": {"schema": {"type": "string"}}}}},
-        response_class=Response,
-    )
-    async def get_privacy() -> Response:
-        return Response(page, media_type="text/html", headers=CACHED | SECURITY)
 
     return router
 
@@ -132,8 +88,8 @@ def render_schema(connectors: Collection[str]) -> bytes:
     return orjson.dumps(build_schema(connectors), option=orjson.OPT_INDENT_2)
 
 
-def render_page(markdown: str) -> str:
-    """A Markdown document as a page of its own: no script, nothing from elsewhere. HTML in it is shown, not obeyed."""
+def render_document(markdown: str) -> Document:
+    """Return a Markdown document as HTML: no script, nothing from elsewhere. HTML in it is shown, not obeyed."""
     renderer = MarkdownIt("commonmark", {"html": False}).enable("table")
     tokens = renderer.parse(markdown)
     title = "Privacy"
@@ -142,7 +98,7 @@ def render_page(markdown: str) -> str:
             opening.attrSet("id", slug(inline.content))
             title = inline.content if opening.tag == "h1" else title
         inline.children = keep_links(inline.children or [])
-    return PAGE.format(title=escape(title), body=renderer.renderer.render(tokens, renderer.options, {}))
+    return Document(title, renderer.renderer.render(tokens, renderer.options, {}))
 
 
 def keep_links(tokens: list[Token]) -> list[Token]:

@@ -1,0 +1,132 @@
+"""The pages for everybody: what is published, the privacy page, the static files. No cookie is read or set, and all may be cached."""
+
+import datetime as dt
+from collections.abc import Mapping
+from typing import Any, Final
+
+import orjson
+from fastapi import APIRouter, Request, Response
+from markupsafe import Markup
+from sqlalchemy import Engine
+
+from app.pages import formats, frame
+from app.problems import Problem
+from app.public.documents import policy, render_document
+from app.public.publication import SETTLING
+from app.public.routes import FEW, parse_month, read, render_index, render_month
+from app.store.tables.publications import OTHER
+from app.web.resources import PREFIX
+
+FOR_FIVE_MINUTES: Final = "public, max-age=300"
+FOR_AN_HOUR: Final = "public, max-age=3600"
+METHODS: Final = ["GET", "HEAD"]
+ROLES: Final = (("source", "Sources"), ("destination", "Destinations"))
+SHOWN: Final = 14  # rows of a role, unless all are asked for
+AFFECTED_END: Final = 0.5  # share of users at the end of the column of bars
+MOST_HIDDEN: Final = 4  # "<5" is at most this many
+Row = Mapping[str, Any]
+
+
+def create_router(engine: Engine) -> APIRouter:
+    """`/`, `/public`, `/public/{month}`, `/privacy` and the static files; `engine` may be one that only reads."""
+    router = APIRouter(include_in_schema=False)
+    document = render_document(policy().read_text("utf-8"))
+    body = Markup(document.body)  # noqa: S704 -- made of our own Markdown, in which HTML is shown and not obeyed
+    privacy = frame.render("privacy.html", {"title": document.title, "body": body})
+
+    @router.api_route(PREFIX + "/{digest}/{name:path}", methods=METHODS)
+    async def get_static(digest: str, name: str) -> Response:
+        return frame.STATICS.serve(digest, name)
+
+    @router.api_route("/", methods=METHODS)
+    async def get_root() -> Response:
+        return Response(status_code=303, headers={"location": "/public", "cache-control": FOR_FIVE_MINUTES})
+
+    @router.api_route("/public", methods=METHODS)
+    def get_public(request: Request) -> Response:
+        return serve(request, engine, None)
+
+    @router.api_route("/public/{month}", methods=METHODS)
+    def get_month(request: Request, month: str) -> Response:
+        return serve(request, engine, month)
+
+    @router.api_route("/privacy", methods=METHODS)
+    async def get_privacy(request: Request) -> Response:
+        return frame.respond(request, privacy, cached=FOR_FIVE_MINUTES)
+
+    return router
+
+
+def serve(request: Request, engine: Engine, month: str | None) -> Response:
+    """Return the page of a month, of the latest if none is named; what is published never changes."""
+    try:
+        index = orjson.loads(read(engine, render_index))
+        asked = month or index["latest"]
+        found = None
+        if asked:
+            first = parse_month(asked)
+            found = orjson.loads(read(engine, lambda connection: render_month(connection, first)))
+    except Problem as problem:
+        body = frame.render("public-problem.html", {"problem": problem})
+        headers = {"retry-after": str(problem.retry_after)} if problem.retry_after else {}
+        return frame.respond(request, body, status=problem.status, cached=frame.NEVER_KEPT, headers=headers)
+    shows_all = request.query_params.get("all") == "show"
+    context = build(index, found, str(request.base_url).rstrip("/"), shows_all=shows_all)
+    cached = FOR_AN_HOUR if month else FOR_FIVE_MINUTES
+    return frame.respond(request, frame.render("public.html", context), cached=cached)
+
+
+def build(
+    index: Mapping[str, Any], found: Mapping[str, Any] | None, base: str, *, shows_all: bool
+) -> dict[str, Any]:
+    """Return what the page shows: users and affected users only, never numbers of syncs.
+
+    Whoever knows his own share could subtract it from a total, and *all others* would show one user's loop.
+    """
+    months = [each["month"] for each in index["months"]]
+    rows = found["rows"] if found else []
+    return {
+        "month": found["month"] if found else None,
+        "published_at": found["published_at"] if found else None,
+        "others": [each for each in months if not found or each != found["month"]],
+        "roles": [group(rows, role, title, shows_all=shows_all) for role, title in ROLES] if found else [],
+        "base": base,
+        "next": None if months else next_publication(dt.datetime.now(dt.UTC)),
+    }
+
+
+def group(rows: list[Row], role: str, title: str, *, shows_all: bool) -> dict[str, Any]:
+    """Return the rows of a role: connectors by users, all others last."""
+    of_role = [row for row in rows if row["role"] == role]
+    named = [row for row in of_role if row["connector"] != OTHER]
+    rest = [row for row in of_role if row["connector"] == OTHER]
+    shown = named if shows_all else named[:SHOWN]
+    return {
+        "role": role,
+        "title": title,
+        "rows": [describe(row, is_rest=row["connector"] == OTHER) for row in (*shown, *rest)],
+        "of": len(named),
+        "is_cut": len(shown) < len(named),
+        "most": max((row["units"] for row in named), default=0),
+    }
+
+
+def describe(row: Row, *, is_rest: bool) -> dict[str, Any]:
+    """Return a row with its bars: the share of affected users, and what it may be more where it is "<5"."""
+    hidden = row["affected_units"] == FEW
+    units = row["units"]
+    return {
+        "connector": "all others" if is_rest else row["connector"],
+        "is_rest": is_rest,
+        "units": units,
+        "affected": row["affected_units"] if hidden else formats.number(row["affected_units"]),
+        "share": 0 if hidden or not units else row["affected_units"] / units,
+        "more": MOST_HIDDEN / units if hidden and units else 0,
+        "end": AFFECTED_END,
+    }
+
+
+def next_publication(now: dt.datetime) -> tuple[str, dt.date]:
+    """Return the month that is published first, and the day on which it is."""
+    following = (now.replace(day=1) + dt.timedelta(days=32)).replace(day=1).date()
+    return f"{now:%Y-%m}", following + SETTLING
