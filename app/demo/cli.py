@@ -16,6 +16,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from rich.table import Table
 
 from app.contract.vocabulary import shipped_connectors
+from app.demo import publish
 from app.demo.draw import DAY
 from app.demo.fleet import FleetEvent, generate_events
 from app.demo.host import open_target
@@ -44,6 +45,8 @@ def demo(  # noqa: PLR0913, PLR0917 -- one argument an option
 
     Made-up users count like real ones: use a database without real events.
 
+    A service without any event before gets its last month published, so that there is a public page to see.
+
     The failure rates are invented and say nothing about the real connectors.
 
     Example: pyairbyte-telemetry demo --users 500 --days 28
@@ -53,11 +56,16 @@ def demo(  # noqa: PLR0913, PLR0917 -- one argument an option
     end = (until.replace(tzinfo=dt.UTC) if until else this_hour()).timestamp()
     events = generate_events(shipped_connectors(), users=users, days=days, seed=seed, until=end)
     console = Console()
-    with open_target(load_settings(), url, write_key) as target:
+    settings = load_settings()
+    with open_target(settings, url, write_key) as target:
+        is_ours = url is None and publish.ask(settings, publish.is_untouched)
         summary = send_with_progress(console, events, target, end - days * DAY, end)
+        is_published = is_ours and publish.ask(settings, publish.publish_last_month)
     rate = summary.events / summary.seconds if summary.seconds else 0.0
     console.print(f"{summary.events:,} events in {summary.seconds:.1f} s ({rate:,.0f}/s):", highlight=False)
     console.print(render(summary))
+    if is_published:
+        console.print("Last month's public figures are published: see [bold]/public[/bold]")
     console.print(f"What to fix first: [bold]{escape(called_as())} report connectors[/bold]", soft_wrap=True)
 
 

@@ -1,0 +1,49 @@
+"""Publishes last month of a made-up fleet, so that there is a public page to see."""
+
+import datetime as dt
+import time
+from collections.abc import Callable
+from typing import Final
+
+from sqlalchemy import Connection, text
+
+from app.public import publication
+from app.settings import Settings
+from app.store.database import hold, open_admin_engine
+
+DEADLINE_SECONDS: Final = 120.0
+PAUSE_SECONDS: Final = 0.5
+
+
+def ask(settings: Settings, question: Callable[[Connection], bool]) -> bool:
+    """Return the answer of the configured database."""
+    with hold(settings) as database:
+        engine = open_admin_engine(database.url)
+        try:
+            with engine.connect() as connection:
+                return question(connection)
+        finally:
+            engine.dispose()
+
+
+def is_untouched(connection: Connection) -> bool:
+    """Return whether no event ever arrived: figures of made-up users beside real ones must not be published."""
+    found = connection.execute(
+        text("SELECT EXISTS (SELECT FROM outcomes) OR EXISTS (SELECT FROM publications)")
+    )
+    return not found.scalar_one()
+
+
+def publish_last_month(connection: Connection) -> bool:
+    """Publish the last month that is over, once everything is counted. Return whether it is out."""
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while connection.execute(text("SELECT EXISTS (SELECT FROM dirty_sessions)")).scalar_one():
+        connection.rollback()
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(PAUSE_SECONDS)
+    connection.rollback()
+    now = dt.datetime.now(dt.UTC)
+    month = (now.date().replace(day=1) - dt.timedelta(days=1)).replace(day=1)
+    publication.publish(connection, month, now)
+    return True
