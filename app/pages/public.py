@@ -1,7 +1,7 @@
 """The pages for everybody: what is published, the privacy page, the static files. No cookie is read or set, and all may be cached."""
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import orjson
@@ -95,7 +95,7 @@ def build(
     }
 
 
-def group(rows: list[Row], role: str, title: str, *, shows_all: bool) -> dict[str, Any]:
+def group(rows: Sequence[Row], role: str, title: str, *, shows_all: bool) -> dict[str, Any]:
     """Return the rows of a role: connectors by users, all others last."""
     of_role = [row for row in rows if row["role"] == role]
     named = [row for row in of_role if row["connector"] != OTHER]
