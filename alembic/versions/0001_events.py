@@ -142,8 +142,12 @@ def words(values: tuple[str, ...]) -> str:
 
 
 def version(column: str, pattern: str) -> str:
+    # Eight digits and two dots; with a suffix, a pattern counts them.
     common = "^[0-9]{1,4}[.][0-9]{1,4}[.][0-9]{1,4}$"
-    return f"length({column}) <= 32 AND ({column} ~ '{common}' OR {column} ~ '^({pattern})$')"
+    return (
+        f"(length({column}) <= 10 AND {column} ~ '{common}') OR (length({column}) <= 32 AND {column} ~ '^({pattern})$'"
+        f" AND {column} !~ '^([0-9]([.]|a|b|rc)?){{9}}')"
+    )
 
 
 CHECKS = {

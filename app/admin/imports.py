@@ -164,7 +164,9 @@ def show(summary: history.Summary, *, dry_run: bool) -> None:
 def tabulate_refusals(summary: history.Summary) -> Table:
     """Return the refusals by rule and path, most frequent first, with the first lines of each."""
     table = Table("rule", "path", "events", "lines", title="Refused")
-    for (rule, path), refusals in sorted(summary.refusals.items(), key=lambda item: -item[1].number):
+    for (rule, path), refusals in sorted(
+        summary.refusals.items(), key=lambda item: (-item[1].number, item[0])
+    ):
         lines = ", ".join(f"{place.path.name}:{place.line}" for place in refusals.places)
         more = ", …" if refusals.number > len(refusals.places) else ""
         name = "lines that are not JSON" if (rule, path) == history.NOT_JSON else rule

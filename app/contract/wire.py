@@ -199,7 +199,9 @@ LibraryVersion = Annotated[
     str,
     full(words.LIBRARY),
     AfterValidator(words.library_version),
-    WithJsonSchema({"type": "string", "pattern": f"^(?!{words.TOO_MANY_DIGITS})(?:{words.LIBRARY})$"}),
+    WithJsonSchema(
+        {"type": "string", "pattern": f"^(?!{words.TOO_MANY_LIBRARY_DIGITS})(?:{words.LIBRARY})$"}
+    ),
 ]
 PythonVersion = Annotated[str, full(words.PYTHON), AfterValidator(words.python_version)]
 OperatingSystem = Annotated[str, full(words.SYSTEM), AfterValidator(words.system)]

@@ -2,7 +2,8 @@
 
 A pattern is not a vocabulary: each free digit is a channel, by which a phone number or an address came in. So builds lose
 their digits, parts have at most four, and of a system only the family stays. Bringing a value into its canonical form is
-not withholding it. A version's numbers have at most eight digits together: a phone number has nine or more.
+not withholding it. A version's numbers have at most eight digits together: a phone number has nine or more,
+and nobody's version has.
 
 Every function takes a text that matches the pattern beside it in `app.contract.wire`, and returns its canonical form.
 They are called for each event and remember what they have seen; a word is looked at by the detector once.
@@ -14,10 +15,13 @@ from functools import lru_cache
 from typing import Final
 
 REMEMBERED: Final = 4_096
+TOO_LONG: Final = "more than eight digits"
 
-NUMBER: Final = "(?:0|[1-9][0-9]{0,3})"
-TOO_MANY_DIGITS: Final = "(?:[0-9][.]?){9}"  # what no version begins with
-PRE_NUMBER: Final = "(?:0|[1-9][0-9]{0,2})"
+PART_DIGITS: Final = 4
+PRE_DIGITS: Final = 3
+VERSION_DIGITS: Final = 8  # of all numbers that are kept, together
+NUMBER: Final = f"(?:0|[1-9][0-9]{{0,{PART_DIGITS - 1}}})"
+PRE_NUMBER: Final = f"(?:0|[1-9][0-9]{{0,{PRE_DIGITS - 1}}})"
 # PEP 440's spellings of a pre-release and SemVer's: PyAirbyte's package metadata says 1.0.0-rc.37 for 1.0.0rc37.
 PRE: Final = {
     "a": "a",
@@ -29,6 +33,11 @@ PRE: Final = {
     "pre": "rc",
     "preview": "rc",
 }
+# What no version begins with.
+TOO_MANY_DIGITS: Final = f"(?:[0-9][.]?){{{VERSION_DIGITS + 1}}}"
+TOO_MANY_LIBRARY_DIGITS: Final = (
+    f"(?:[0-9](?:[-._]?(?:alpha|beta|preview|pre|rc|a|b|c)[-._]?|[.])?){{{VERSION_DIGITS + 1}}}"
+)
 LOCAL: Final = "(?:g?[0-9a-f]{1,40}|d[0-9]{8}|dirty|local)"
 LIBRARY: Final = (
     rf"{NUMBER}\.{NUMBER}\.{NUMBER}"
@@ -41,8 +50,10 @@ SUFFIXES: Final = ("preview", "post", "dev", "rc", "a", "b")
 CONNECTOR: Final = (
     rf"{NUMBER}(?:\.{NUMBER}){{1,2}}(?:[-.]?(?:{'|'.join(SUFFIXES)})[.-]?[0-9a-f]{{0,40}})?|unknown|latest"
 )
-# The releases that exist, and as many again: a new one must not wait for us.
-PYTHON: Final = r"3\.(?:[7-9]|1[0-9]|2[0-9])\.(?:[0-9]|[1-3][0-9])(?:(?:a|b|rc)[0-9]{1,2})?\+? \((?:CPython|PyPy|GraalVM)\)"
+# The releases that exist, and half as many again: a new one must not wait for us.
+PYTHON: Final = (
+    r"3\.(?:[7-9]|1[0-9]|20)\.(?:[0-9]|[12][0-9])(?:(?:a|b|rc)[0-9]{1,2})?\+? \((?:CPython|PyPy|GraalVM)\)"
+)
 PLAIN_SYSTEMS: Final = (
     *("Linux", "Darwin", "Windows", "FreeBSD", "OpenBSD", "NetBSD", "SunOS", "AIX", "Java", "Android", "iOS"),
     "Emscripten",
@@ -59,14 +70,9 @@ _RELEASE = re.compile(
     re.DOTALL,
 )
 _SUFFIX = re.compile(rf"({NUMBER}(?:\.{NUMBER}){{1,2}})[-.]?({'|'.join(SUFFIXES)})")
-_LIBRARY = re.compile(f"(?!{TOO_MANY_DIGITS})(?:{LIBRARY})")
+_LIBRARY = re.compile(f"(?!{TOO_MANY_LIBRARY_DIGITS})(?:{LIBRARY})")
 _TOO_MANY_DIGITS = re.compile(TOO_MANY_DIGITS)
-
-
-def check_digits(text: str) -> None:
-    """Refuse a version whose numbers have more than eight digits together. Raises ValueError."""
-    if _TOO_MANY_DIGITS.match(text):
-        raise ValueError("more than eight digits")
+_TOO_MANY_LIBRARY_DIGITS = re.compile(TOO_MANY_LIBRARY_DIGITS)
 
 
 @lru_cache(REMEMBERED)
@@ -75,7 +81,8 @@ def library_version(text: str) -> str:
 
     Raises ValueError for more than eight digits.
     """
-    check_digits(text)
+    if _TOO_MANY_LIBRARY_DIGITS.match(text):
+        raise ValueError(TOO_LONG)
     found = _RELEASE.fullmatch(text)
     if found is None:
         return text
@@ -101,7 +108,8 @@ def connector_version(text: str) -> str:
 
     Raises ValueError for more than eight digits.
     """
-    check_digits(text)
+    if _TOO_MANY_DIGITS.match(text):
+        raise ValueError(TOO_LONG)
     found = _SUFFIX.match(text)
     return f"{found[1]}-{found[2]}" if found else text
 

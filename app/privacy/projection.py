@@ -14,6 +14,8 @@ from app.privacy.pseudonyms import Pseudonyms, to_ms, ulid_ms, ulid_number
 BUCKETS: Final = 256
 NO_TIME: Final = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)  # never the arrival: a retry would be another event
 CLOCK_DRIFT: Final = dt.timedelta(minutes=55)  # less is a slow clock; more is a wrong time zone
+MOST_DRIFT: Final = dt.timedelta(days=3 * 365)  # more is no clock that anybody has looked at
+HOUR: Final = dt.timedelta(hours=1)
 EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 NOTHING: Final[Mapping[str, Any]] = {}
 # A row without an event: the columns in the order of the table `events`, so that a row is its values.
@@ -83,7 +85,7 @@ def project(
         anonymous_id = None
     session_id = properties.get("session_id")
     timestamp = event.get("timestamp")
-    occurred_at = timestamp or minted_at(session_id)
+    occurred_at = cut(timestamp) if timestamp else minted_at(session_id)
     subject = anonymous_id or session_id
     row = NO_ROW.copy()
     row["occurred_at"] = occurred_at
@@ -99,7 +101,9 @@ def project(
     row["os"] = properties.get("os")
     row["number_of_records"] = properties.get("number_of_records")
     if timestamp and not arrival.historical:
-        row["corrected_at"] = correct(timestamp, event.get("sentAt") or arrival.sent_at, arrival.received_at)
+        row["corrected_at"] = correct(
+            occurred_at, event.get("sentAt") or arrival.sent_at, arrival.received_at
+        )
     if anonymous_id:
         row["anonymous_id"] = pseudonyms.of("anonymous id", anonymous_id)
     if session_id:
@@ -155,13 +159,19 @@ def is_first_run(anonymous_id: str | None, session_id: str | None) -> bool:
     return abs(ulid_number(anonymous_id) - ulid_number(session_id)) <= 1
 
 
-def correct(timestamp: dt.datetime, sent_at: object, received_at: dt.datetime) -> dt.datetime | None:
-    """The corrected time of an event whose clock is off by 55 minutes or more, else None.
+def cut(moment: dt.datetime) -> dt.datetime:
+    """Return a time at the millisecond that it lies in. The rest of it is part of the message key."""
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
-    drift = received_at - (sentAt, else timestamp); corrected time = timestamp + drift.
+
+def correct(timestamp: dt.datetime, sent_at: object, received_at: dt.datetime) -> dt.datetime | None:
+    """The corrected time of an event whose clock is off by 55 minutes to three years, else None.
+
+    drift = received_at - (sentAt, else timestamp); corrected time = timestamp + drift in whole hours: clocks are off by
+    time zones and days, and more than that would only be a place to keep something.
     """
     try:
         drift = received_at - (parse_moment(sent_at) if sent_at is not None else timestamp)
     except PydanticCustomError:  # an invalid sentAt is ignored
         drift = received_at - timestamp
-    return timestamp + drift if abs(drift) >= CLOCK_DRIFT else None
+    return timestamp + round(drift / HOUR) * HOUR if CLOCK_DRIFT <= abs(drift) <= MOST_DRIFT else None

@@ -11,6 +11,7 @@ import httpx
 from tests.conftest import Service
 from tests.look import Look
 from tests.samples import CAPTURED_KEY, DATA, basic, captured_requests, clean_event, spoil
+from tests.sdks import MARKER, archived
 
 CAPTURED = DATA / "events" / "requests.jsonl"
 
@@ -87,3 +88,87 @@ def test_wrong_keys_and_files_are_said_so(service: Service, tmp_path: Path) -> N
     cut = tmp_path / "cut.gz"
     cut.write_bytes(gzip.compress(b'{"event": "sync"}\n' * 1000)[:-20])
     assert "cannot be read" in service.run("import", str(cut)).stderr
+
+
+def write_archive(path: Path) -> Path:
+    """An archive as Segment exports it: 40 clean lines, 2 of people, 3 of other kinds, one version that is none, no JSON."""
+    lines: list[Any] = [archived(n) for n in range(40)]
+    lines += [archived(40) | {"userId": "jane"}, archived(41) | {"traits": {"email": "jane@example.com"}}]
+    lines += [archived(n) | {"type": kind} for n, kind in ((42, "identify"), (43, "page"), (44, "page"))]
+    lines += [spoil("properties.version", "Jane's own", archived(45))]
+    write_lines(path, lines)
+    with gzip.open(path, "ab") as stream:
+        stream.write(b"no JSON of jane@example.com\n")
+    return path
+
+
+def cells(printed: str) -> list[list[str]]:
+    """The cells of the printed tables, row by row; a row that goes on below is one."""
+    found: list[list[str]] = []
+    for line in printed.splitlines():
+        if line.startswith("\u2502"):
+            row = [cell.strip() for cell in line.split("\u2502")[1:-1]]
+            if found and not any(row[:-1]):
+                found[-1][-1] += f" {row[-1]}"
+            else:
+                found.append(row)
+    return found
+
+
+def test_a_segment_archive_ends_with_a_table_of_refusals(
+    service: Service, look: Look, tmp_path: Path
+) -> None:
+    archive = write_archive(tmp_path / "2024-03.gz")
+    done = service.run("import", str(archive), "--max-refused", "0.2")
+    assert (done.returncode, "Importing" in done.stderr) == (0, True), done.stderr
+    assert look.outcomes() == {"received": 46, "accepted": 41, "rejected": 5}
+    table = cells(done.stdout)
+    for row in (
+        ["accepted", "41"],
+        ["rejected", "5"],
+        ["with transport keys, dropped", "46"],
+        ["withheld: properties.version", "1"],
+        ["not_allowed", "userId", "1", "2024-03.gz:41"],
+        ["not_allowed", "traits", "1", "2024-03.gz:42"],
+        ["unsupported_type", "type", "3", "2024-03.gz:43, 2024-03.gz:44, 2024-03.gz:45"],
+        ["lines that are not JSON", "", "1", "2024-03.gz:47"],
+    ):
+        assert row in table
+    stored = str(look.rows("SELECT e::text FROM events AS e")) + str(
+        look.rows("SELECT r::text FROM rejections AS r")
+    )
+    for trace in (MARKER, "jane", "198.51.100", "Mozilla"):
+        assert trace not in stored + done.stdout + done.stderr
+    envelopes = look.value("SELECT sum(count)::int FROM tallies WHERE kind = 'envelope'")
+    assert envelopes == 46
+
+
+def test_more_refusals_than_allowed_are_exit_status_2(service: Service, look: Look, tmp_path: Path) -> None:
+    archive = write_archive(tmp_path / "2024-03.gz")
+    done = service.run("import", str(archive), "--max-refused", "0.1")
+    assert done.returncode == 2
+    assert "12.8%" in done.stderr  # 6 of 47
+    assert look.value("SELECT count(*) FROM events") == 41  # the clean lines are in all the same
+
+
+def test_a_dry_run_says_the_same_and_changes_nothing(service: Service, look: Look, tmp_path: Path) -> None:
+    archive = write_archive(tmp_path / "2024-03.gz")
+    files = sorted(path for path in service.folder.rglob("*") if path.suffix != ".log")
+    tables = look.rows("SELECT relname FROM pg_class WHERE relkind IN ('r', 'p') ORDER BY 1")
+    pretended = service.run("import", "--dry-run", str(archive), "--max-refused", "0.2")
+    assert pretended.returncode == 0, pretended.stderr
+    assert service.run("import", "--dry-run", str(archive), "--max-refused", "0.1").returncode == 2
+    assert look.outcomes() == {}
+    assert look.rows("SELECT relname FROM pg_class WHERE relkind IN ('r', 'p') ORDER BY 1") == tables
+    assert sorted(path for path in service.folder.rglob("*") if path.suffix != ".log") == files
+    done = service.run("import", str(archive), "--max-refused", "0.2")
+    assert cells(pretended.stdout) == cells(done.stdout)
+
+
+def test_a_dry_run_needs_no_database(tmp_path: Path) -> None:
+    archive = write_archive(tmp_path / "2024-03.gz")
+    service = Service(tmp_path / "nothing", None, {})
+    done = service.run("import", "--dry-run", str(archive), "--max-refused", "0.2")
+    assert done.returncode == 0, done.stderr
+    assert ["accepted", "41"] in cells(done.stdout)
+    assert not service.data_dir.exists()

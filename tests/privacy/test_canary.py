@@ -37,7 +37,7 @@ HEADERS = {
     "Telemetry-Client-Dropped": MARKER,
     f"X-{MARKER}": MARKER,
 }
-ENDPOINTS = ("/v1/track", "/v1/batch", "/v1/import", "/v1/validate")
+ENDPOINTS = ("/v1/track", "/v1/batch", "/v1/import", "/v1/validate", "/v1/identify", "/v1//track/")
 QUERY = f"?email={MARKER}%40example.com&{MARKER}=1"
 
 
@@ -80,7 +80,10 @@ def refuse_everything(talk: Conversation) -> None:
             "batch": every[start : start + 100],
             "sentAt": MARKER,
             "writeKey": MARKER,
-            "context": {MARKER: 1},
+            "context": {MARKER: 1, "library": {"name": MARKER}},
+            "messageId": MARKER,
+            "sequence": [{MARKER: MARKER}],
+            f"{MARKER}-key": MARKER,
         }
         for path in ENDPOINTS[1:]:
             talk.send(

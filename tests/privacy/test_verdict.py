@@ -30,7 +30,7 @@ def test_a_clean_event_is_accepted_whole() -> None:
     assert (verdict.reason, verdict.withheld) == (None, ())
     assert verdict.row["source_name"] == "source-faker"
     assert verdict.row["number_of_records"] == 100
-    assert verdict.row["occurred_at"] == dt.datetime(2026, 11, 23, 1, 59, 40, 914712, dt.UTC)
+    assert verdict.row["occurred_at"] == dt.datetime(2026, 11, 23, 1, 59, 40, 914000, dt.UTC)
 
 
 def test_no_id_and_no_hash_is_stored_raw() -> None:
@@ -501,19 +501,30 @@ def test_ids_agree_with_python_ulid(message_key: bytes, moment: dt.datetime) -> 
     assert bytes(ULID.from_str(identity))[6:] == message_key[:10]
 
 
-def test_a_clock_that_is_off_is_corrected_but_not_in_history() -> None:
+def test_a_clock_that_is_off_is_corrected_by_whole_hours_but_not_in_history() -> None:
+    occurred = dt.datetime(2026, 11, 23, 1, 59, 40, 914000, dt.UTC)
     received = RECEIVED + dt.timedelta(hours=5)
-    occurred = dt.datetime(2026, 11, 23, 1, 59, 40, 914712, dt.UTC)
     late = verdict_on(clean_event(), Arrival(received, 1, b"key"))
-    assert late.row["corrected_at"] == received
+    assert late.row["corrected_at"] == occurred + dt.timedelta(hours=5)
     sent = verdict_on(spoil("sentAt", "2026-11-23T01:59:50Z"), Arrival(received, 1, b"key"))
-    drift = received - dt.datetime(2026, 11, 23, 1, 59, 50, tzinfo=dt.UTC)
-    assert sent.row["corrected_at"] == occurred + drift
+    assert sent.row["corrected_at"] == occurred + dt.timedelta(hours=5)
+    early = verdict_on(clean_event(), Arrival(RECEIVED - dt.timedelta(minutes=58), 1, b"key"))
+    assert early.row["corrected_at"] == occurred - dt.timedelta(hours=1)
+    assert (
+        verdict_on(clean_event(), Arrival(RECEIVED.replace(year=2030), 1, b"key")).row["corrected_at"] is None
+    )
     queued = verdict_on(clean_event(), Arrival(received, 1, b"key", sent_at="2026-11-23T06:59:58Z"))
     assert queued.row["corrected_at"] is None
     assert (
         verdict_on(clean_event(), Arrival(received, 1, b"key", historical=True)).row["corrected_at"] is None
     )
+
+
+@given(st.integers(0, 999_999))
+def test_times_are_cut_never_rounded(microsecond: int) -> None:
+    verdict = verdict_on(spoil("timestamp", f"2026-11-23T01:59:40.{microsecond:06}Z"))
+    assert verdict.row["occurred_at"].microsecond == microsecond // 1000 * 1000
+    assert ULID.from_str(verdict.id).milliseconds % 1000 == microsecond // 1000
 
 
 def test_a_first_run_is_an_id_minted_with_its_session() -> None:
