@@ -18,13 +18,14 @@ from app.contract.envelope import (
     PERSONAL_CONTEXT,
     UNREAD_IN_ARCHIVES,
 )
-from app.contract.limits import EVENT_BYTES
+from app.contract.limits import EVENT_BYTES, EVENT_DEPTH
 from app.privacy.detector import detect_json
 
 REMEMBERED: Final = 4_096  # dropped values: those of an SDK are the same in every event
 # `traits` is no transport key, but is refused by its name.
 LIVE: Final = frozenset({*DROPPED, "traits", "sentAt", "writeKey"})
 ARCHIVED: Final = LIVE | UNREAD_IN_ARCHIVES
+ORDERED: Final = tuple(sorted(LIVE))  # of several refusals it is always the same one that is told
 TRANSPORT: Final = frozenset({"sentAt", "writeKey"})  # part of the wire, though no part of the event
 MOMENT: Final = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:[.,][0-9]{1,9})?)?(?:[Zz]|[+-][0-9]{2}:?[0-9]{2})?"
@@ -34,11 +35,11 @@ Refusal = tuple[str, str]  # rule and path
 
 
 class Unwrapped(NamedTuple):
-    """An event without its envelope; whether it had one, and with containers; the rule and path if that refuses it."""
+    """An event without its envelope; whether it had one, and nested too deeply; the rule and path if that refuses it."""
 
     event: dict[str, Any]
     dropped: bool = False
-    nested: bool = False
+    too_deep: bool = False
     refusal: Refusal | None = None
 
 
@@ -53,15 +54,23 @@ def unwrap(event: object, *, archived: bool = False) -> Unwrapped:
     if keys.isdisjoint(event):
         return Unwrapped(event)
     # The class is kept: it says that a key stood twice.
-    inner = type(event)({key: value for key, value in event.items() if key not in keys})
-    around = {key: value for key, value in event.items() if key in keys and value is not None}
+    inner = event.copy() if type(event) is dict else type(event)(event)
+    around = {key: value for key in ORDERED if key in inner and (value := inner.pop(key)) is not None}
     if isinstance(sent_at := around.get("sentAt"), str):
         inner["sentAt"] = sent_at
     dropped = not TRANSPORT.issuperset(around)
     if archived:
+        inner = type(inner)({key: value for key, value in inner.items() if key not in UNREAD_IN_ARCHIVES})
         around = {key: value for key, value in around.items() if key not in UNREAD_IN_ARCHIVES}
-    nested = any(isinstance(value, dict | list) for value in around.values())
-    return Unwrapped(inner, dropped, nested, find_refusal(around))
+    return Unwrapped(inner, dropped, is_deeper(around, EVENT_DEPTH), find_refusal(around))
+
+
+def is_deeper(container: dict[str, Any] | list[Any], most: int) -> bool:
+    """Whether more than `most` containers are inside one another, this one being the first."""
+    if most == 0:
+        return True
+    items = container.values() if isinstance(container, dict) else container
+    return any(is_deeper(item, most - 1) for item in items if isinstance(item, (dict, list)))
 
 
 def is_too_large(value: object, form: bytes, *, archived: bool) -> bool:

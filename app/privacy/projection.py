@@ -16,6 +16,7 @@ NO_TIME: Final = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)  # never the arrival: a 
 CLOCK_DRIFT: Final = dt.timedelta(minutes=55)  # less is a slow clock; more is a wrong time zone
 MOST_DRIFT: Final = dt.timedelta(days=3 * 365)  # more is no clock that anybody has looked at
 HOUR: Final = dt.timedelta(hours=1)
+RESTS: Final = [dt.timedelta(microseconds=rest) for rest in range(1000)]  # `replace` takes ten times as long
 EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 NOTHING: Final[Mapping[str, Any]] = {}
 # A row without an event: the columns in the order of the table `events`, so that a row is its values.
@@ -161,7 +162,7 @@ def is_first_run(anonymous_id: str | None, session_id: str | None) -> bool:
 
 def cut(moment: dt.datetime) -> dt.datetime:
     """Return a time at the millisecond that it lies in. The rest of it is part of the message key."""
-    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+    return moment - RESTS[moment.microsecond % 1000]
 
 
 def correct(timestamp: dt.datetime, sent_at: object, received_at: dt.datetime) -> dt.datetime | None:

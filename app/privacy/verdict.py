@@ -61,7 +61,7 @@ def judge(parsed: ParsedEvent, arrival: Arrival, installation: Installation) -> 
     message_key = digest(parsed.value, arrival, installation.pseudonyms, parsed.form)
     unwrapped = unwrap(parsed.value, archived=arrival.historical)
     fault = parsed.fault
-    if fault is None and (unwrapped.nested or not parsed.clean):
+    if fault is None and (unwrapped.too_deep or not parsed.clean):
         fault = find_fault_around(parsed, unwrapped, arrival)
     refusal = parsed.refusal or unwrapped.refusal
     if fault is None and refusal is None:
