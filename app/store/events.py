@@ -32,7 +32,7 @@ INSERT_BATCH: Final = read_sql("insert_batch.sql").format(columns=", ".join(COLU
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """Something counted beside the events: kind `refused`, `withheld` or `client_dropped`, with an enumerated reason."""
+    """Something counted beside the events: kind `refused`, `withheld`, `client_dropped` or `envelope`, with an enumerated reason."""
 
     hour: dt.datetime
     write_key: int

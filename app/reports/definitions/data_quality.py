@@ -12,7 +12,8 @@ COLUMNS: Final = (
         "section",
         "text",
         "attempts (by lane), users, outcome (of events), rejected (events, by reason), withheld (fields of accepted events), "
-        "refused (requests), client_dropped (by clients, as they tell), rollups.",
+        "refused (requests), client_dropped (by clients, as they tell), envelope (events with transport keys, which are "
+        "dropped), rollups.",
     ),
     Column("item", "text", "What is counted."),
     Column("count", "number", "How many; of `lag`, seconds."),

@@ -1,5 +1,5 @@
 -- What became of the events that arrived in the window, whatever they were.
--- Grain: one row a section (outcome, rejected, withheld, refused, client_dropped) and item.
+-- Grain: one row a section (outcome, rejected, withheld, refused, client_dropped, envelope) and item.
 -- Index: none: counts, one row an hour, write key, outcome and reason once they are a day old.
 -- Parameters: first_day, last_day (UTC days of arrival).
 SELECT 'outcome' AS section, outcome AS item, CAST(sum(count) AS bigint) AS count

@@ -154,7 +154,7 @@ outcomes = counted(
 Index("outcomes_written_at_idx", outcomes.c.written_at, postgresql_using="brin")
 
 # Counted beside that law: requests refused before it, withheld fields, what clients say they dropped.
-tallies = counted("tallies", "kind", "kind IN ('refused', 'withheld', 'client_dropped')")
+tallies = counted("tallies", "kind", "kind IN ('refused', 'withheld', 'client_dropped', 'envelope')")
 
 # Who asked to be forgotten: later events under the id are counted and not stored. `sweeps` says how often what was stored
 # has been deleted.
