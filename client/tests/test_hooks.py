@@ -211,3 +211,21 @@ def test_the_version_is_the_one_that_pyairbyte_has_looked_up(monkeypatch: pytest
     _environment.forget()
     assert _environment.find_host_version() == "1.0.0-rc.37"
     _environment.forget()
+
+
+def test_a_failing_mcp_hook_costs_its_event_only_where_one_would_be_sent(
+    telemetry: ModuleType, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail() -> bool:
+        raise RuntimeError
+
+    telemetry.configure(mcp_mode=fail)
+    send(telemetry)
+    assert telemetry.statistics()["dropped"] == 0
+    monkeypatch.setenv("AIRBYTE_TELEMETRY_URL", recorder.url)
+    send(telemetry)
+    assert telemetry.statistics()["dropped"] == 1
+    telemetry.configure(mcp_mode=lambda: False)
+    send(telemetry)
+    assert telemetry.flush()
+    assert recorder.reported == 1

@@ -175,10 +175,10 @@ def send_telemetry(  # noqa: PLR0913 -- the signature is PyAirbyte's
     with suppress(Exception):
         if _optout.find_reason():
             return
-        if _settings.find_endpoint("") is None:
-            return
         try:
             endpoint = _settings.find_endpoint(get_segment_write_key())
+            if endpoint is None:
+                return
             event = _events.build(
                 session_id=PYAIRBYTE_SESSION_ID,
                 source=source,
@@ -191,10 +191,10 @@ def send_telemetry(  # noqa: PLR0913 -- the signature is PyAirbyte's
                 flags=get_env_flags(),
             )
         except Exception:  # noqa: BLE001 -- a hook failed, or an argument is not what it should be
-            _sender.counts.drop()
+            if _settings.find_endpoint("") is not None:
+                _sender.counts.drop()
             return
-        if endpoint is not None:
-            _sender.put(QueuedEvent(endpoint, event, _events.is_urgent(event)))
+        _sender.put(QueuedEvent(endpoint, event, _events.is_urgent(event)))
 
 
 def _send_named(
