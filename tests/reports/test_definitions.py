@@ -251,11 +251,21 @@ def test_home(store: Store) -> None:
     store.write(attempts("s" * 18 + "ff", source="source-a", destination="destination-csv"))
     store.write([*attempts("f", source="source-b"), sync("failed", MONTH_AGO, source="source-b", unit="x")])
     rows = rows_of(store, "home")
+    days = [row for row in rows if row["section"] == "day"]
+    assert len({row["item"] for row in days}) == len(days) == 56
+    assert [sum(int(row["attempts"] or 0) for row in half) for half in (days[28:], days[:28])] == [21, 1]
+    assert all(
+        row["attempts"]
+        == sum(int(row[name] or 0) for name in ("succeeded", "failed", "canceled", "abandoned"))
+        for row in days
+    )
     fleet = {row["item"]: (row["value"], row["before"]) for row in rows if row["section"] == "fleet"}
     assert fleet["users"] == (21, 1)
     assert fleet["attempted syncs"] == (21, 1)
     assert fleet["failure rate"][0] == pytest.approx(3 / 21)
     assert fleet["failure rate"][1] == 1
+    assert fleet["capped rate"][1] == 1
+    assert fleet["burden"][1] == 1
     top = [picked(row, "item", "value", "before") for row in rows if row["section"] == "top"]
     assert top == [("destination-csv", 2.0, None), ("source-a", 2.0, None), ("source-b", 1.0, 1.0)]
     assert [row["text"] for row in rows if row["item"] == "last day with data"] == ["2026-11-19"]

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import Final
 
-from app.pages.views.common import CLASSES, Context, Row, View, fleet_rate, head, say_day, total
+from app.pages.views.common import CLASSES, Context, Row, View, head, say_day, total
 from app.pages.views.connectors import link_to
 from app.reports import registry
 from app.reports.definitions.regressions import NOT_ENOUGH
@@ -17,6 +17,8 @@ def build(view: View) -> Context:
     """Return what the overview shows."""
     table = view.main()
     sections = split(table.rows)
+    days = sections.get("day", [])
+    half = len(days) // 2
     fleet = {row["item"]: row for row in sections.get("fleet", [])}
     ranked = rank(
         view.find("connectors", role="source").rows, view.find("connectors", role="destination").rows
@@ -29,17 +31,39 @@ def build(view: View) -> Context:
         "figures": figures(fleet),
         **carried(view),
         "met_top": round_up(figures(fleet)["met"]),
-        "disagree": "",
-        "series": {},
+        "disagree": disagree(figures(fleet)),
+        "series": draw_series(days[:half], days[half:]),
         "found": [row for row in regressions.rows if row["verdict"] != NOT_ENOUGH],
         "top": ranked[:TOP],
         "all_burden": total(ranked, "burden"),
-        "reference": fleet_rate(ranked),
-        "fleet_days": sections.get("day", []),
+        "reference": figures(fleet)["met"][0],
+        "fleet_days": days[half:],
         "classes": classes(errors),
         "failed": total(errors, "failed"),
         "is_empty": is_empty(table),
     }
+
+
+def draw_series(before: Sequence[Row], now: Sequence[Row]) -> Context:
+    """Return the lines under the key figures, each as (the window, the one before)."""
+    names = {"users": "units", "syncs": "attempts", "rate": "failure_rate", "affected": "affected_units"}
+    return (
+        {key: ([row[name] for row in now], [row[name] for row in before]) for key, name in names.items()}
+        if now
+        else {}
+    )
+
+
+def disagree(pairs: Context) -> str:
+    """Return a sentence where the share of failed syncs and the failure that users meet moved in opposite directions."""
+    (share, share_before), (met, met_before) = pairs["low"], pairs["met"]
+    if None in (share, share_before, met, met_before) or (share - share_before) * (met - met_before) >= 0:
+        return ""
+    first, second = ("fell", "rose") if share < share_before else ("rose", "fell")
+    return (
+        f"The share of syncs that failed {first} while the failure that users meet {second}: a few users with very many "
+        "syncs move the first, and cannot move the second."
+    )
 
 
 def carried(view: View) -> Context:

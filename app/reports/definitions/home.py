@@ -6,7 +6,7 @@ from typing import Final
 from app.reports import ranking
 from app.reports.definitions import connectors, regressions
 from app.reports.model import COUNTS, FILTERS, SCOPE, Answers, Column, Counts, Heading, Report, Row
-from app.reports.parameters import Parameters
+from app.reports.parameters import DAY, Parameters
 
 TOP: Final = 10
 COLUMNS: Final = (
@@ -14,7 +14,7 @@ COLUMNS: Final = (
         "section",
         "text",
         "fleet (all connectors together), top (connectors by burden), regressions (new versions with evidence against them), "
-        "freshness.",
+        "freshness, day (UTC; all connectors together, the window before included).",
     ),
     Column("item", "text", "What is told, or which connector."),
     Column(
@@ -23,14 +23,24 @@ COLUMNS: Final = (
         "Its value; of a connector its burden, of a new version E, the evidence against it.",
     ),
     Column("before", "number", "The value in the window before."),
-    Column("units", "integer", "Of a connector: its users; of a new version: returning users who voted."),
+    Column(
+        "units", "integer", "Of a connector or a day: its users; of a new version: returning users who voted."
+    ),
     Column("rate", "number", "Of a connector: its capped rate, drawn towards the fleet's; from 10 users on."),
     Column("rate_low", "number", "Lower end of the 90 % interval of rate."),
     Column("rate_high", "number", "Upper end of the 90 % interval of rate."),
+    Column("attempts", "integer", "Of a day: attempted syncs that started on it."),
+    Column("succeeded", "integer", "Of a day: attempts that succeeded."),
+    Column("failed", "integer", "Of a day: attempts that failed, of whatever class."),
+    Column("canceled", "integer", "Of a day: attempts that were canceled."),
+    Column("abandoned", "integer", "Of a day: open attempts of which nothing was heard for 24 hours."),
+    Column("affected_units", "integer", "Of a day: users with a failure of another class than config."),
+    Column("failure_rate", "number", "Of a day: failed / settled."),
     Column(
         "text", "text", "A value that is no number: the last day with data; of a new version the verdict."
     ),
 )
+DAILY: Final = ("units", "attempts", "succeeded", "failed", "canceled", "abandoned", "affected_units")
 FIGURES: Final = {
     "users": "units",
     "use cases": "use_cases",
@@ -42,6 +52,8 @@ FIGURES: Final = {
     "failure rate": "failure_rate",
     "failure rate, upper": "failure_rate_upper",
     "affected users": "affected_units",
+    "capped rate": "capped_rate",
+    "burden": "burden",
     "records": "records",
 }
 
@@ -50,6 +62,7 @@ def shape(answers: Answers, parameters: Parameters) -> list[Row]:
     """Section by section."""
     rows = [*tell_fleet(answers["fleet"], parameters), *tell_top(answers, parameters)]
     rows += [*tell_regressions(answers), *tell_freshness(answers["freshness"])]
+    rows += tell_days(answers["days"], parameters)
     empty: Row = {column.name: None for column in COLUMNS}
     return ranking.select([empty | row for row in rows], COLUMNS)
 
@@ -112,6 +125,15 @@ def tell_freshness(counts: Iterable[Counts]) -> Iterable[Row]:
         }
 
 
+def tell_days(counts: Iterable[Counts], parameters: Parameters) -> Iterable[Row]:
+    """Every day of the window before and of the window, those without attempts too."""
+    by_number = {count["number"]: ranking.describe(count, rated=parameters.is_rated) for count in counts}
+    for number in range(2 * parameters.days):
+        row = by_number.get(number, dict.fromkeys(DAILY, 0) | {"failure_rate": None})
+        told = {name: row[name] for name in (*DAILY, "failure_rate")}
+        yield {"section": "day", "item": (parameters.prior_from + number * DAY).isoformat(), **told}
+
+
 HOME: Final = Report(
     name="home",
     summary="The fleet at a glance: users, syncs and failures against the window before, what to fix first, freshness.",
@@ -119,6 +141,7 @@ HOME: Final = Report(
         "fleet": (*SCOPE, "keyed/fleet", *COUNTS),
         "sources": (*SCOPE, "keyed/connectors", *COUNTS, "connectors"),
         "destinations": (*SCOPE, "keyed/connectors", *COUNTS, "connectors"),
+        "days": (*SCOPE, "keyed/fleet_days", *COUNTS),
         "votes": regressions.VOTES,
         "freshness": ("freshness",),
     },
