@@ -49,7 +49,7 @@ USAGE = """Usage: python3 dev.py VERB [ARGUMENTS]
   check             format, lint, types, import directions, migrations, locks
   format            format and fix what can be fixed
   bench NAME        run benchmarks/NAME.py
-  e2e [PYTEST …]    run the tests that install released PyAirbyte versions
+  e2e [PYTEST …]    run the tests that install released PyAirbyte versions, or drive a browser
   faults [--minutes N]  kill and stop things under load for a while
   fuzz [--bodies N]  send mutated bodies to a real service
   parquet           install what reports as Parquet need (100 MB)
@@ -345,7 +345,7 @@ def check(_: list[str]) -> None:
 
 VERBS: dict[str, Callable[[list[str]], None]] = {
     "test": run_module("pytest", "-m", "not e2e"),
-    "e2e": run_module("pytest", "-m", "e2e"),
+    "e2e": run_module("pytest", "-m", "e2e or browser"),
     "faults": run_module("tests.faults"),
     "fuzz": run_module("tests.faults.fuzz"),
     "bench": bench,

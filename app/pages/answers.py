@@ -86,6 +86,8 @@ class Site:
             table = self.tables.find(report.name, **query.asked())
             return write(table, target.form, request.headers.get("if-none-match", ""))
         context = BUILDERS[target.page.key](View(self.tables, query))
+        if context.get("is_empty"):
+            self.tables.forget(report.name)
         template = "empty.html" if context.get("is_empty") else f"{target.page.key}.html"
         return frame.respond(request, frame.render(template, self.dress(context, request, target.page)))
 

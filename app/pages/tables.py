@@ -62,6 +62,12 @@ class Tables:
                 self.waiting[key] = self.pool.submit(self.make, key)
         return kept.table if kept else None
 
+    def forget(self, report: str) -> None:
+        """Let go of a report's tables: while there is no event at all, every look is a new one."""
+        with self.lock:
+            for key in [key for key in self.kept if key[0] == report]:
+                del self.kept[key]
+
     def renew(self, key: Key, kept: Kept) -> None:
         """Start a renewal of a table that is old, unless one is under way."""
         old = (dt.datetime.now(dt.UTC) - kept.table.as_of).total_seconds() >= RENEW_SECONDS
