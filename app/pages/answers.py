@@ -13,7 +13,8 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError
 from ulid import ULID
 
-from app.pages import addresses, frame, site
+from app.pages import addresses, files, frame, pictures, site
+from app.pages.addresses import Query
 from app.pages.directory import BUILDERS, Target, resolve, unknown_connector
 from app.pages.session import Session
 from app.pages.tables import Tables
@@ -82,6 +83,8 @@ class Site:
             target.fixed,
             own=target.page.key in ("connectors", "regressions"),
         )
+        if target.picture:
+            return self.send_picture(request, query, target)
         if target.form != "html":
             table = self.tables.find(report.name, **query.asked())
             return write(table, target.form, request.headers.get("if-none-match", ""))
@@ -90,6 +93,17 @@ class Site:
             self.tables.forget(report.name)
         template = "empty.html" if context.get("is_empty") else f"{target.page.key}.html"
         return frame.respond(request, frame.render(template, self.dress(context, request, target.page)))
+
+    def send_picture(self, request: Request, query: Query, target: Target) -> Response:
+        """Return a picture of a page as a file. Raises Problem 404, or 501 where PNG cannot be drawn."""
+        drawn, title = pictures.draw(self.tables.find(query.report.name, **query.asked()), target.picture)
+        body = files.to_svg(drawn, title)
+        if target.form == "png":
+            return frame.respond(request, files.to_png(body), media_type="image/png")
+        # To be saved: an SVG file has its own style, which the policy of the pages forbids to a document.
+        name = f"{query.fixed.get('name', query.report.name)}-{target.picture}.svg"
+        headers = {"content-disposition": f'attachment; filename="{name}"'}
+        return frame.respond(request, body, media_type="image/svg+xml", headers=headers)
 
     def show_live(self, request: Request) -> Response:
         """Return the live view as a snapshot. Raises Problem 503 while the database cannot answer."""

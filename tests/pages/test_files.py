@@ -1,0 +1,45 @@
+"""Pictures as files: nothing of the page is needed to draw one."""
+
+import re
+from xml.etree import ElementTree
+
+import httpx
+import pytest
+
+from app.pages import charts, files
+from tests.pages.test_charts import make_day, say
+
+PATHS = ["/reports/home/days", "/reports/connectors/source-faker/days", "/reports/connectors/map"]
+
+
+def test_a_file_has_its_colours_and_its_lines_in_pixels() -> None:
+    rows = [make_day(n, failed=n, abandoned=2, succeeded=3, attempts=9) for n in range(9)]
+    rows = [{**row, "failure_rate_7d": 0.5} for row in rows]
+    body = files.to_svg(charts.days(rows, say, "Syncs", rate="failure_rate_7d"), "A <title>", 1_000)
+    root = ElementTree.fromstring(body)  # noqa: S314 -- our own
+    text = body.decode()
+    assert "var(" not in text
+    assert "preserveAspectRatio" not in text
+    assert root.get("width") == "1000"
+    assert "A &lt;title&gt;" in text
+    [line, last] = re.findall(r'points="([^"]*)"', text)
+    first_x = float(line.split()[0].split(",")[0])
+    end_x = float(last.split()[-1].split(",")[0])
+    inner = 1_000 - files.LEFT - files.RIGHT
+    assert first_x == pytest.approx(inner / 18, abs=1)
+    assert end_x == pytest.approx(inner * 17 / 18, abs=1)
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_pictures_are_served_as_files(reader: httpx.Client, path: str) -> None:
+    answer = reader.get(f"{path}.svg")
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == "image/svg+xml"
+    assert answer.headers["content-disposition"].startswith("attachment")
+    ElementTree.fromstring(answer.content)  # noqa: S314 -- our own
+    assert reader.get(f"{path}.png").content.startswith(b"\x89PNG")
+
+
+def test_another_picture_there_is_not(reader: httpx.Client) -> None:
+    answer = reader.get("/reports/connectors/pie.svg")
+    assert (answer.status_code, answer.json()["code"]) == (404, "unknown_picture")
