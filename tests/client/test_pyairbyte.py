@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +20,19 @@ pytestmark = pytest.mark.e2e
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = Path(__file__).parent / "programs" / "syncs.py"
-NEWEST, OLDER = "0.71.3", "0.30.0"
+NEXT, NEWEST, OLDER = "1.0.0rc37", "0.71.3", "0.30.0"
 NEEDS: dict[str, list[str]] = {
+    # It wants a package that does not say yet that it runs on 3.13.
+    NEXT: ["--ignore-requires-python"],
     NEWEST: [],
-    OLDER: ["sqlalchemy==2.0.41"],
-}  # of its time; the release asks for less
-INTERPRETERS = ("python3.11", "python3.12", "python3.10")
-"""These releases want a Python before 3.13."""
+    OLDER: ["sqlalchemy==2.0.41"],  # of its time; the release asks for less
+}
+INTERPRETERS = {
+    NEXT: ("python3.13",),
+    # These want a Python before 3.13.
+    NEWEST: ("python3.11", "python3.12", "python3.10"),
+    OLDER: ("python3.11", "python3.12", "python3.10"),
+}
 
 # What programs/syncs.py does, as these releases tell it.
 EVENTS = Counter(
@@ -45,21 +52,30 @@ EVENTS = Counter(
 )
 
 
-def find_interpreter() -> str:
-    if sys.version_info < (3, 13):
+def find_interpreter(version: str) -> str:
+    """An interpreter for a release: ours, one on the path, one of pyenv's. A shim that leads nowhere is none."""
+    names = INTERPRETERS[version]
+    if f"python{sys.version_info.major}.{sys.version_info.minor}" in names:
         return sys.executable
-    for name in INTERPRETERS:
+    for name in names:
         found = shutil.which(name)
-        if found:
+        if found and subprocess.run([found, "--version"], capture_output=True, check=False).returncode == 0:
             return found
-    pytest.skip("these releases of PyAirbyte want a Python before 3.13")
+        if shutil.which("pyenv"):
+            owners = subprocess.run(["pyenv", "whence", name], capture_output=True, text=True, check=False)
+            for owner in owners.stdout.split():
+                prefix = subprocess.run(
+                    ["pyenv", "prefix", owner], capture_output=True, text=True, check=True
+                )
+                return str(Path(prefix.stdout.strip()) / "bin" / name)
+    pytest.skip(f"PyAirbyte {version} wants one of {', '.join(names)}")
 
 
 def install(folder: Path, version: str) -> Path:
     """Install a release into an environment of its own, unless it is there already; its folder of programs."""
     if (folder / "bin" / "pyab").exists():
         return folder / "bin"
-    subprocess.run([find_interpreter(), "-m", "venv", folder], check=True)
+    subprocess.run([find_interpreter(version), "-m", "venv", folder], check=True)
     programs = folder / "bin"
     subprocess.run(
         [programs / "python", "-m", "pip", "install", "-q", f"airbyte=={version}", *NEEDS[version]],
@@ -69,11 +85,11 @@ def install(folder: Path, version: str) -> Path:
 
 
 @pytest.fixture(scope="session")
-def released(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """The releases, each installed once. PYAIRBYTE_E2E_ENVIRONMENTS names a folder that keeps them between runs."""
+def released(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Install a release once; its folder of programs. PYAIRBYTE_E2E_ENVIRONMENTS names a folder kept between runs."""
     kept = os.environ.get("PYAIRBYTE_E2E_ENVIRONMENTS")
     folder = Path(kept) if kept else tmp_path_factory.mktemp("releases")
-    return {version: install(folder / version, version) for version in (NEWEST, OLDER)}
+    return lambda version: install(folder / version, version)
 
 
 def run_syncs(programs: Path, module: str, service: Service, folder: Path) -> None:
@@ -92,6 +108,7 @@ def run_syncs(programs: Path, module: str, service: Service, folder: Path) -> No
             "HOME": str(folder),
             "TMPDIR": str(folder),
             "UV_SYSTEM_CERTS": "1",
+            "UV_PYTHON_DOWNLOADS": "never",
             "PYTHONPATH": str(ROOT / "client" / "src"),
             "AIRBYTE_LOCAL_REGISTRY": str(ROOT / "tests" / "data" / "registry.json"),
             "AIRBYTE_TRACKING_KEY": service.write_key,
@@ -129,13 +146,13 @@ def report(service: Service, **parameters: str) -> dict[str, tuple[int, ...]]:
 
 @pytest.mark.parametrize(
     ("version", "module"),
-    [(NEWEST, "ours"), (OLDER, "ours"), (NEWEST, "released")],
-    ids=["newest release, our client", "older release, our client", "newest release, its own client"],
+    [(NEXT, "ours"), (NEXT, "released"), (NEWEST, "ours"), (NEWEST, "released"), (OLDER, "ours")],
+    ids=["1.0, our client", "1.0, its own", "0.71.3, our client", "0.71.3, its own", "0.30.0, our client"],
 )
 def test_real_syncs_reach_the_report(
-    released: dict[str, Path], service: Service, tmp_path: Path, version: str, module: str
+    released: Callable[[str], Path], service: Service, tmp_path: Path, version: str, module: str
 ) -> None:
-    run_syncs(released[version], module, service, tmp_path)
+    run_syncs(released(version), module, service, tmp_path)
 
     found = query(service, "SELECT event, state, source_name FROM events")
     assert Counter(found) == EVENTS
@@ -158,5 +175,8 @@ def test_real_syncs_reach_the_report(
     # One person; of three syncs one succeeds, one fails, one is canceled. Checks are no attempts, and reading records
     # straight from a source is a lane of its own.
     wait_until(lambda: is_rolled_up(service.database_url), "everything is rolled up")
-    assert report(service) == {"source-faker": (1, 1, 0, 0, 0), "source-postgres": (1, 1, 1, 0, 0)}
-    assert report(service, lane="direct") == {"source-github": (1, 1, 0, 1, 0)}
+    shown, hidden = ("only", "exclude") if version == NEXT else ("exclude", "only")
+    figures = {"source-faker": (1, 1, 0, 0, 0), "source-postgres": (1, 1, 1, 0, 0)}
+    assert report(service, prerelease=shown) == report(service, version=version) == figures
+    assert report(service, lane="direct", prerelease=shown) == {"source-github": (1, 1, 0, 1, 0)}
+    assert report(service, prerelease=hidden) == {}

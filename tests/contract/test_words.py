@@ -1,0 +1,104 @@
+"""Canonical words: every spelling of one version is one word, and nothing of a sender's own survives in it."""
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.contract import words
+
+numbers = st.integers(0, 99).map(str)
+digits = st.text("0123456789", max_size=15)
+releases = st.tuples(numbers, numbers, numbers).map(".".join)
+pres = st.none() | st.tuples(st.sampled_from(["a", "b", "rc"]), numbers)
+locals_ = st.none() | st.from_regex(r"g?[0-9a-f]{7,40}|dirty|local", fullmatch=True)
+SPELLED = {"a": ("a", "alpha"), "b": ("b", "beta"), "rc": ("rc", "c", "pre", "preview")}
+
+
+builds = st.tuples(st.none() | digits, st.none() | digits, locals_)
+
+
+@given(releases, pres, builds, st.data())
+def test_every_spelling_of_a_version_is_one_word(
+    release: str,
+    pre: tuple[str, str] | None,
+    build: tuple[str | None, str | None, str | None],
+    data: st.DataObject,
+) -> None:
+    post, dev, local = build
+
+    def spell() -> str:
+        separator = st.sampled_from(["", ".", "-", "_"])
+        text = release
+        if pre:
+            word = data.draw(st.sampled_from(SPELLED[pre[0]]))
+            text += f"{data.draw(separator)}{word}{data.draw(separator)}{pre[1]}"
+        if post is not None:
+            text += f"{data.draw(separator)}post{data.draw(separator)}{post}"
+        if dev is not None:
+            text += f"{data.draw(separator)}dev{data.draw(separator)}{dev}"
+        return text + (f"+{local}" if local else "")
+
+    expected = release + "".join(pre or ())
+    expected += ".post" if post is not None else ""
+    expected += ".dev" if dev is not None else ""
+    expected += "+local" if local else ""
+    assert words.parse_library_version(spell()) == expected
+    assert words.parse_library_version(expected) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "canonical"),
+    [
+        ("1.0.0-rc.37", "1.0.0rc37"),
+        ("1.0.0rc37", "1.0.0rc37"),
+        ("1.0.0-rc.34.dev140839285966173", "1.0.0rc34.dev"),
+        ("0.71.2.dev4111111111111111", "0.71.2.dev"),
+        ("0.71.3+6a616e65406578616d706c652e636f6d2121212a", "0.71.3+local"),
+        ("0.54.1.post5.dev0+1b1637b4", "0.54.1.post.dev+local"),
+        ("0.0.0", "0.0.0"),
+    ],
+)
+def test_real_and_hostile_versions(text: str, canonical: str) -> None:
+    assert words.parse_library_version(text) == canonical
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "01.2.3",
+        "1.2",
+        "1.2.3.4",
+        "12345.0.0",
+        "1.0.0rc1234",
+        "415.555.2671",
+        "4917.1234.5678",
+        "1.2.3+jane",
+        "v1.2.3",
+    ],
+)
+def test_what_is_no_version(text: str) -> None:
+    assert words.parse_library_version(text) is None
+
+
+@given(st.from_regex(words.CONNECTOR, fullmatch=True))
+def test_a_connectors_version_keeps_eight_digits_at_most_and_a_word(text: str) -> None:
+    try:
+        canonical = words.connector_version(text)
+    except ValueError:
+        assert sum(map(str.isdigit, text)) > words.VERSION_DIGITS
+        return
+    assert sum(map(str.isdigit, canonical)) <= words.VERSION_DIGITS
+    assert re.fullmatch(r"[0-9.]+(-[a-z]+)?|unknown|latest", canonical)
+    assert words.connector_version(canonical) == canonical
+
+
+@given(st.from_regex(words.SYSTEM, fullmatch=True))
+def test_of_a_system_only_the_family_stays(text: str) -> None:
+    assert words.system(text) in {*words.FAMILIES, ""}
+
+
+@given(st.from_regex(words.PYTHON, fullmatch=True))
+def test_of_python_only_release_and_implementation_stay(text: str) -> None:
+    assert re.fullmatch(r"3\.[0-9]{1,2}\.[0-9]{1,2} \([A-Za-z]+\)", words.python_version(text))
