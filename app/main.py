@@ -187,11 +187,13 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     server.leave_with_parent()
     resources = ExitStack()
     service = Service(settings, resources)
+    tables = pages.open_tables(service.engine, service.denied)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         with resources:
             async with service.run():
+                pages.warm(tables, service.engine)
                 # What is loaded by now lives as long as the process. Each full collection would walk all of it while
                 # requests wait: 0.1 s, twice a second under load.
                 gc.collect()
@@ -226,8 +228,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(
         pages.create_router(
             service.engine,
+            tables,
             service.report_token,
-            service.denied,
             lambda: service.vocabulary.names,
             lambda: bool(service.spooler.describe()["in_use"]),
         )

@@ -9,13 +9,13 @@ from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
 from app.pages import frame, site
 from app.pages.answers import Site
 from app.pages.live.feed import Feed
 from app.pages.session import COOKIE, Session, check_origin, find_way_back, write_cookie
-from app.pages.tables import Tables
+from app.pages.tables import Key, Tables
 from app.problems import Problem
 from app.reports.routes import answer as compute_table
 from app.reports.routes import refuse
@@ -27,10 +27,35 @@ THREADS: Final = 4  # pages are made in threads of their own, never on the event
 METHODS: Final = ["GET", "HEAD"]
 
 
+# The default views, in the order in which a reader opens them; regressions carry the number in the navigation.
+DEFAULTS: Final[tuple[Key, ...]] = (
+    ("home", ()),
+    ("connectors", ()),
+    ("connectors", (("role", "destination"),)),
+    ("regressions", ()),
+    ("errors", ()),
+)
+
+
+def open_tables(engine: Engine, denied: Sequence[UUID]) -> Tables:
+    """Return the tables of the pages, without the units `denied`."""
+    return Tables(lambda name, given: compute_table(engine, name, given, denied))
+
+
+def warm(tables: Tables, engine: Engine) -> None:
+    """Make the default views in the background if anything was counted: who has no figures pays nothing for them."""
+
+    def is_needed() -> bool:
+        with engine.connect() as connection:
+            return bool(connection.execute(text("SELECT EXISTS (SELECT FROM unit_days)")).scalar())
+
+    tables.warm(DEFAULTS, is_needed)
+
+
 def create_router(
     engine: Engine,
+    tables: Tables,
     report_token: str,
-    denied: Sequence[UUID],
     names: Callable[[], Collection[str]],
     is_spooling: Callable[[], bool],
 ) -> APIRouter:
@@ -39,7 +64,6 @@ def create_router(
     `names` gives the connectors of the registry, `is_spooling` whether events wait for the database.
     """
     session = Session(report_token)
-    tables = Tables(lambda name, given: compute_table(engine, name, given, denied))
     pages = Site(engine, tables, session, names, is_spooling)
     feed = Feed(engine)
     pool = ThreadPoolExecutor(THREADS, "pages")

@@ -3,13 +3,18 @@
 import datetime as dt
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final
 
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
 from app.problems import Problem
 from app.reports.model import Table
+
+log = structlog.get_logger()
 
 RENEW_SECONDS: Final = 60.0
 MOST: Final = 64
@@ -61,6 +66,19 @@ class Tables:
             if kept is None and key not in self.waiting:
                 self.waiting[key] = self.pool.submit(self.make, key)
         return kept.table if kept else None
+
+    def warm(self, keys: Sequence[Key], is_needed: Callable[[], bool]) -> None:
+        """Make these tables one after the other in the background, if they are needed."""
+
+        def make_all() -> None:
+            try:
+                if is_needed():
+                    for key in keys:
+                        self.make(key)
+            except (Problem, SQLAlchemyError) as error:
+                log.info("pages_not_prepared", error=type(error).__name__)
+
+        self.pool.submit(make_all)
 
     def forget(self, report: str) -> None:
         """Let go of a report's tables: while there is no event at all, every look is a new one."""

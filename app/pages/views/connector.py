@@ -30,7 +30,7 @@ def build(view: View) -> Context:
     context = {**head(view, table), **carried(view), "name": name, "role": role, "outside": []}
     if "total" not in sections:
         return {**context, "is_missing": True}
-    ranked = view.find("connectors", role=role)
+    ranked = view.find("connectors", **({} if role == "source" else {"role": role}))
     found = view.find("regressions", scope=role).rows
     return {
         **context,

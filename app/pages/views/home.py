@@ -20,9 +20,7 @@ def build(view: View) -> Context:
     days = sections.get("day", [])
     half = len(days) // 2
     fleet = {row["item"]: row for row in sections.get("fleet", [])}
-    ranked = rank(
-        view.find("connectors", role="source").rows, view.find("connectors", role="destination").rows
-    )
+    ranked = rank(view.find("connectors").rows, view.find("connectors", role="destination").rows)
     regressions = view.find("regressions")
     errors = view.find("errors").rows
     return {
