@@ -68,13 +68,13 @@ class Tables:
         return kept.table if kept else None
 
     def warm(self, keys: Sequence[Key], is_needed: Callable[[], bool]) -> None:
-        """Make these tables one after the other in the background, if they are needed."""
+        """Make these tables in the background, if they are needed."""
 
         def make_all() -> None:
             try:
                 if is_needed():
                     for key in keys:
-                        self.make(key)
+                        self.peek(key[0], **dict(key[1]))  # who asks meanwhile waits for the same
             except (Problem, SQLAlchemyError) as error:
                 log.info("pages_not_prepared", error=type(error).__name__)
 

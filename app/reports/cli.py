@@ -41,6 +41,13 @@ class Format(StrEnum):
     json = "json"
     csv = "csv"
     parquet = "parquet"
+    svg = "svg"
+    png = "png"
+    html = "html"
+
+
+# How the room of the pages, which lies above this one, writes what is drawn; it fills this when the command is loaded.
+DRAWN: Final[dict[Format, Callable[[Table], None]]] = {}
 
 
 def explain(name: str) -> str:
@@ -182,6 +189,8 @@ def write(table: Table, format_: Format) -> None:
             typer.echo(render.to_csv(table), nl=False)
         case Format.parquet:
             typer.echo(render.to_parquet(table), nl=False)
+        case Format.svg | Format.png | Format.html:
+            DRAWN[format_](table)
         case Format.table:
             console = Console(width=shutil.get_terminal_size((PLAIN_WIDTH, 25)).columns)
             console.print(render.to_text(table, console.width))

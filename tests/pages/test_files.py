@@ -8,6 +8,7 @@ import pytest
 
 from app.pages import charts, files
 from tests.pages.test_charts import make_day, say
+from tests.service import Service
 
 PATHS = ["/reports/home/days", "/reports/connectors/source-faker/days", "/reports/connectors/map"]
 
@@ -43,3 +44,16 @@ def test_pictures_are_served_as_files(reader: httpx.Client, path: str) -> None:
 def test_another_picture_there_is_not(reader: httpx.Client) -> None:
     answer = reader.get("/reports/connectors/pie.svg")
     assert (answer.status_code, answer.json()["code"]) == (404, "unknown_picture")
+
+
+@pytest.mark.parametrize(("form", "start"), [("svg", "<svg"), ("html", "<!doctype html>")])
+def test_the_command_writes_pictures(filled: Service, form: str, start: str) -> None:
+    done = filled.run("report", "connectors", "--format", form)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(start)
+    assert "source-faker" in done.stdout
+
+
+def test_a_report_without_pictures_says_so(filled: Service) -> None:
+    done = filled.run("report", "funnel", "--format", "svg")
+    assert (done.returncode, done.stderr) == (1, "Error: This report has no pictures.\n")
