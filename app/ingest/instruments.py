@@ -30,7 +30,7 @@ COMMIT_SECONDS: Final = Histogram(
 )
 STEP_SECONDS: Final = Histogram(
     "telemetry_step_seconds",
-    "Time of the steps of a request: read, parse, judge, store, reply. One request in 16 is timed.",
+    "Time of the steps of a request: read, parse, judge, store, reply. One request in 64 is timed.",
     ("step",),
     buckets=(0.00001, 0.00003, 0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3),
 )
@@ -51,12 +51,17 @@ SPOOL_CORRUPT: Final = Gauge(
     "telemetry_spool_corrupt", "Spool entries that could not be read.", multiprocess_mode="livesum"
 )
 
-TIMED: Final = 16  # every so many requests: a clock and a histogram for each would cost more than judging it
+TIMED: Final = 64  # every so many requests: a clock and a histogram for each would cost more than judging it
 STEPS: Final = {step: STEP_SECONDS.labels(step) for step in ("read", "parse", "judge", "store", "reply")}
 _requests = itertools.count()
 
 
-def time_steps() -> Callable[[str], None]:
+# Times nothing: a built-in, which costs half of what a function of ours does.
+_NOTHING: Final[dict[str, object]] = {}
+_take_no_time: Final = _NOTHING.get
+
+
+def time_steps() -> Callable[[str], object]:
     """Return what is called at the end of each step of a request, with the step's name."""
     if next(_requests) % TIMED:
         return _take_no_time
@@ -69,7 +74,3 @@ def time_steps() -> Callable[[str], None]:
         since = now
 
     return took
-
-
-def _take_no_time(_step: str) -> None:
-    """Time nothing."""

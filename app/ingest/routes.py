@@ -6,7 +6,6 @@ Bare ASGI inside the FastAPI app: FastAPI's request and response machinery costs
 
 import asyncio
 import datetime as dt
-from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -39,6 +38,9 @@ NOT_ALLOWED: Final = Problem(405, "method_not_allowed", "Send a POST request.", 
 FAILED: Final = Problem(500, "internal", "The service failed; the fault is ours and is logged.")
 
 
+NO_CLIENT: Final = ("",)  # a Unix socket
+NOTHING: Final[Mapping[Tally, int]] = {}
+Submit = Callable[[Sequence[Verdict], Mapping[Tally, int]], Awaitable[list[str]]]
 # Takes a token of a bucket; None, or the seconds after which there is one again.
 Admit = Callable[[str], int | None]
 
@@ -65,6 +67,7 @@ class Endpoint:
     def __init__(self, ingest: Ingest, path: str, type_: str = "track") -> None:
         """Answer at a path."""
         self.ingest = ingest
+        self.submit = self.make_submit()
         self.answered = {status: instruments.REQUESTS.labels(path, status) for status in STATUSES}
         self.refusal = None if type_ == "track" else (UNSUPPORTED_TYPE, "type")
 
@@ -95,32 +98,27 @@ class Endpoint:
             await self.respond(send, 204, [], b"")
             return
         took = instruments.time_steps()
-        admit(self.ingest.admit_address, (scope.get("client") or ("",))[0])
-        sender = await self.authenticate(headers)
+        admit(self.ingest.admit_address, (scope.get("client") or NO_CLIENT)[0])
+        header = headers.get(b"authorization")
+        sender = await self.ingest.keyring.authenticate(header, None) if header is not None else None
         raw = await read(receive, headers, self.limit)
         took("read")
-        document, sender = await self.parse(raw, sender)
+        document = parse(raw, batch=self.batch) if sender else parse_unauthenticated(raw, batch=self.batch)
+        sender = sender or await self.authenticate_by_body(document)
         took("parse")
         admit(self.ingest.admit_key, str(sender.write_key))
         verdicts = await self.judge(document, Arrival(received_at, sender.write_key, sender.text))
         took("judge")
-        outcomes = await self.store(verdicts, count(headers, received_at, sender, verdicts))
+        tallies = count(headers, received_at, sender, verdicts)
+        outcomes = await self.submit(verdicts, tallies) if verdicts else []
         took("store")
         await self.respond(send, 200, JSON, self.render(verdicts, outcomes))
         took("reply")
 
-    async def authenticate(self, headers: Mapping[bytes, bytes]) -> Sender | None:
-        """Return who the `Authorization` header names, None without one. Raises Problem 401."""
-        header = headers.get(b"authorization")
-        return await self.ingest.keyring.authenticate(header, None) if header is not None else None
-
-    async def parse(self, raw: bytes, sender: Sender | None) -> tuple[Document, Sender]:
-        """Return the parsed body and its sender: without a header, the body names the key. Raises Problem 400 or 401."""
-        if sender is not None:
-            return parse(raw, batch=self.batch), sender
-        document = parse_unauthenticated(raw, batch=self.batch)
-        body_key = document.value.get("writeKey") if isinstance(document.value, dict) else None
-        return document, await self.ingest.keyring.authenticate(None, body_key)
+    async def authenticate_by_body(self, document: Document) -> Sender:
+        """Return the sender whom a body names where no header does. Raises Problem 401."""
+        key = document.value.get("writeKey") if isinstance(document.value, dict) else None
+        return await self.ingest.keyring.authenticate(None, key)
 
     async def judge(self, document: Document, arrival: Arrival) -> list[Verdict]:
         """Return the verdicts on what came. Raises Problem 400 if it is no event."""
@@ -129,9 +127,9 @@ class Endpoint:
             raise malformed(verdicts[0])
         return verdicts
 
-    async def store(self, verdicts: Sequence[Verdict], tallies: Mapping[Tally, int]) -> list[str]:
-        """Make the verdicts durable and return their outcomes. Raises Problem 503."""
-        return await self.ingest.writer.submit(verdicts, tallies) if verdicts else []
+    def make_submit(self) -> Submit:
+        """Return what makes verdicts durable and returns their outcomes; it raises Problem 503."""
+        return self.ingest.writer.submit
 
     def render(self, verdicts: Sequence[Verdict], outcomes: Sequence[str]) -> bytes:
         """Return the reply. Raises Problem 422 if nothing was accepted."""
@@ -180,13 +178,18 @@ class ValidateEndpoint(BatchEndpoint):
             document = Document({"batch": [document.value]}, document.clean, document.forms)
         return await super().judge(document, arrival)
 
-    async def store(self, verdicts: Sequence[Verdict], _tallies: Mapping[Tally, int]) -> list[str]:
-        """Store nothing."""
-        return [""] * len(verdicts)
+    def make_submit(self) -> Submit:
+        """Return what stores nothing."""
+        return submit_nothing
 
     def render(self, verdicts: Sequence[Verdict], _outcomes: Sequence[str]) -> bytes:
         """Return what would become of the events."""
         return render_dry_run(verdicts)
+
+
+async def submit_nothing(verdicts: Sequence[Verdict], _tallies: Mapping[Tally, int]) -> list[str]:
+    """Return no outcomes."""
+    return [""] * len(verdicts)
 
 
 def admit(take: Admit, name: str) -> None:
@@ -213,14 +216,18 @@ def parse_unauthenticated(raw: bytes, *, batch: bool) -> Document:
 
 def count(
     headers: Mapping[bytes, bytes], received_at: dt.datetime, sender: Sender, verdicts: Sequence[Verdict]
-) -> Counter[Tally]:
+) -> Mapping[Tally, int]:
     """Return what is counted beside the events: what the client says it dropped, and envelopes that were dropped here."""
-    tallies: Counter[Tally] = Counter()
     number = headers.get(b"telemetry-client-dropped", b"")
+    envelopes = [verdict.dropped for verdict in verdicts].count(True)
+    if not number and not envelopes:
+        return NOTHING
+    hour = hour_of(received_at)
+    tallies: dict[Tally, int] = {}
     if number.isdigit() and len(number) <= 9:
-        tallies[Tally(hour_of(received_at), sender.write_key, "client_dropped", "")] = int(number)
-    if envelopes := sum(verdict.dropped for verdict in verdicts):
-        tallies[Tally(hour_of(received_at), sender.write_key, "envelope", "")] = envelopes
+        tallies[Tally(hour, sender.write_key, "client_dropped", "")] = int(number)
+    if envelopes:
+        tallies[Tally(hour, sender.write_key, "envelope", "")] = envelopes
     return tallies
 
 

@@ -29,7 +29,7 @@ def judge_single(
     if not isinstance(document.value, dict):
         raise NOT_AN_OBJECT.fresh()
     form = document.forms[0] if document.forms else None
-    return [judge(ParsedEvent(document.value, document.clean, form, refusal=refusal), arrival, installation)]
+    return [judge(ParsedEvent(document.value, document.clean, form, None, refusal), arrival, installation)]
 
 
 async def judge_batch(

@@ -3,6 +3,7 @@
 import base64
 import gzip
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -376,3 +377,12 @@ def test_nothing_raw_is_stored_or_logged(service: Service, client: httpx.Client)
     for secret in (CANARY, USER, SESSION, service.write_key):
         assert secret not in dump
         assert secret not in printed
+
+
+def test_the_steps_of_a_request_are_timed(client: httpx.Client) -> None:
+    for number in range(64):  # one of them is
+        client.post("/v1/track", json=clean_event(number_of_records=number))
+    metrics = client.get("/metrics").text
+    for step in ("read", "parse", "judge", "store", "reply"):
+        [count] = re.findall(rf'telemetry_step_seconds_count{{step="{step}"}} ([0-9.]+)', metrics)
+        assert float(count) >= 1
