@@ -49,6 +49,9 @@ COMMANDS: Final = {
 }
 
 
+DATABASE_PACKAGES: Final = ("sqlalchemy", "psycopg")
+
+
 class Deferred(TyperCommand):
     """A command that is a name and a line of help until it is called: what it imports takes most of a second."""
 
@@ -123,6 +126,12 @@ def main() -> None:
     except (TelemetryError, Problem) as error:
         message = error.detail if isinstance(error, Problem) else str(error)
         typer.echo(f"Error: {message}", err=True)
+        sys.exit(1)
+    except Exception as error:
+        if type(error).__module__.partition(".")[0] not in DATABASE_PACKAGES:
+            raise
+        causes = import_module("app.store.causes")  # only now: most commands end without
+        typer.echo(f"Error: {causes.explain(error)}", err=True)
         sys.exit(1)
 
 

@@ -41,6 +41,7 @@ from app.rollups.worker import Worker
 from app.serving import health, logs, metrics, server
 from app.settings import Settings, load_settings
 from app.store import connectors, keys, migrations, partitions, preparation, secrets
+from app.store.causes import cause_of
 from app.store.database import hold, open_engine, open_write_engine
 from app.store.events import Batch, Tally
 from app.upkeep import expiry, packing, retention
@@ -142,7 +143,7 @@ class Service:
             await asyncio.to_thread(preparation.prepare, self.settings, self.database, self.pseudonyms)
             await self.keyring.refresh()
         except (SQLAlchemyError, TelemetryError, TimeoutError) as error:
-            log.warning("database_not_prepared", error=type(error).__name__)
+            log.warning("database_not_prepared", cause=cause_of(error), error=type(error).__name__)
             self.spooler.away = True
             return False
         return True

@@ -1,11 +1,14 @@
 """The settings: one frozen object, read once from the environment and passed down."""
 
 import os
+import re
+from collections.abc import Mapping
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, Self
 
 import platformdirs
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app.problems import ConfigurationError
@@ -13,9 +16,19 @@ from app.problems import ConfigurationError
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
+SHORTEST_SECRET = 20  # characters of a key or token: 120 random bits in base64
+# What Kubernetes puts into the environment of every pod beside a Service named `telemetry`; none of it is a setting.
+SERVICE_LINK = re.compile(r"TELEMETRY_(SERVICE_(HOST|PORT).*|PORT(_[0-9]+_(TCP|UDP).*)?)")
+
+
 def default_data_dir() -> Path:
-    """Where the embedded cluster, the spool and generated secrets live when no folder is named."""
-    return platformdirs.user_state_path("pyairbyte-telemetry")
+    """Return where the embedded cluster, the spool and generated secrets live when no folder is named."""
+    try:
+        return platformdirs.user_state_path("pyairbyte-telemetry")
+    except RuntimeError:  # neither HOME nor an entry for this user
+        raise ConfigurationError(
+            "This user has no home folder: set TELEMETRY_DATA_DIR to a folder that may be written. (unwritable_data_dir)"
+        ) from None
 
 
 class Settings(BaseSettings):
@@ -100,6 +113,15 @@ class Settings(BaseSettings):
             raise ValueError("needs at least 32 characters")
         return key
 
+    @field_validator("write_keys", "report_token")
+    @classmethod
+    def check_length(cls, secret: SecretStr | None) -> SecretStr | None:
+        """Refuse a key or token that is short enough to be guessed."""
+        parts = secret.get_secret_value().split(",") if secret else []
+        if any(0 < len(part.strip()) < SHORTEST_SECRET for part in parts):
+            raise ValueError(f"needs at least {SHORTEST_SECRET} characters each")
+        return secret
+
     @field_validator("alert_webhook")
     @classmethod
     def check_webhook(cls, webhook: SecretStr | None) -> SecretStr | None:
@@ -136,6 +158,18 @@ class Settings(BaseSettings):
             raise ValueError("takes one token, without commas")
         return token
 
+    @model_validator(mode="after")
+    def check_distinct(self) -> Self:
+        """Refuse one secret in two places: a write key is public, a report token is not."""
+        given = [
+            *self.extra_write_keys,
+            *(each.get_secret_value() for each in (self.report_token, self.hash_key) if each),
+            *self.rotations,
+        ]
+        if len(set(given)) < len(given):
+            raise ValueError("hash keys, write keys and the report token must all differ")
+        return self
+
     @property
     def rotations(self) -> tuple[str, ...]:
         """The keys of `TELEMETRY_HASH_KEY_ROTATIONS`, oldest first."""
@@ -158,15 +192,20 @@ class Settings(BaseSettings):
 
 
 def load_settings() -> Settings:
-    """Read the settings from the environment.
+    """Read the settings from the environment; a secret also from the file that `TELEMETRY_…_FILE` names.
 
     Raises ConfigurationError, which names each variable that is wrong and what it takes, never its value.
     """
+    given: dict[str, Any] = {**read_secret_files(os.environ)}
+    if os.environ.get("TELEMETRY_PORT", "").startswith("tcp://"):
+        given["port"] = str(
+            Settings.model_fields["port"].default
+        )  # a service link of Kubernetes, see `find_unknown`
     try:
-        return Settings()
+        return Settings(**given)
     except ValidationError as error:
         reasons = [
-            f"TELEMETRY_{str(item['loc'][0]).upper()}: {item['msg'].removeprefix('Value error, ')}"
+            describe_error(item)
             for item in error.errors(include_input=False, include_url=False, include_context=False)
         ]
         raise ConfigurationError("; ".join(reasons)) from None
@@ -187,3 +226,48 @@ def override(**values: object) -> None:
     for name, value in values.items():
         if value is not None:
             os.environ[f"TELEMETRY_{name.upper()}"] = str(value)
+
+
+def describe_error(item: Mapping[str, Any]) -> str:
+    """Return which variable is wrong and what it takes, of an error of pydantic."""
+    text = str(item["msg"]).removeprefix("Value error, ")
+    return f"TELEMETRY_{str(item['loc'][0]).upper()}: {text}" if item["loc"] else f"TELEMETRY_…: {text}"
+
+
+def read_secret_files(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the secrets that files hold, by field, less a line end. Raises ConfigurationError, never naming content."""
+    found = {}
+    for name in SECRET_FIELDS:
+        variable = f"TELEMETRY_{name.upper()}"
+        file = environment.get(f"{variable}_FILE")
+        if not file:
+            continue
+        if environment.get(variable):
+            raise ConfigurationError(f"{variable} and {variable}_FILE are both set: take one of them away.")
+        try:
+            found[name] = Path(file).read_text("utf-8").rstrip("\r\n")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigurationError(f"{variable}_FILE cannot be read ({type(error).__name__}).") from None
+    return found
+
+
+def find_unknown(environment: Mapping[str, str]) -> list[str]:
+    """Return a sentence for every `TELEMETRY_…` variable that is no setting, with the nearest one that is."""
+    known = {f"TELEMETRY_{name.upper()}" for name in Settings.model_fields}
+    known |= {f"TELEMETRY_{name.upper()}_FILE" for name in SECRET_FIELDS}
+    said = []
+    if environment.get("TELEMETRY_PORT", "").startswith("tcp://"):
+        said.append(
+            "TELEMETRY_PORT is ignored: Kubernetes set it for a Service named `telemetry`; rename that, or set "
+            "enableServiceLinks: false."
+        )
+    for name in sorted(environment):
+        if name.startswith("TELEMETRY_") and name not in known and not SERVICE_LINK.fullmatch(name):
+            near = get_close_matches(name, known, 1)
+            said.append(f"{name} is no setting." + (f" Is {near[0]} meant?" if near else ""))
+    return said
+
+
+SECRET_FIELDS = tuple(
+    name for name, field in Settings.model_fields.items() if "SecretStr" in str(field.annotation)
+)

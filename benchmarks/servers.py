@@ -20,7 +20,7 @@ CONSOLE: Final = Path(sys.executable).with_name("pyairbyte-telemetry")
 START_SECONDS: Final = 60.0
 STOP_SECONDS: Final = 15.0
 TICKS: Final = os.sysconf("SC_CLK_TCK")
-WRITE_KEY: Final = "benchmark-write-key"
+WRITE_KEY: Final = "benchmark-write-key-of-30-chars"
 # What the service runs under, so that the references run under the same.
 UVICORN: Final = ("--loop", "uvloop", "--http", "httptools", "--no-access-log", "--log-level", "warning")
 

@@ -15,8 +15,8 @@ import httpx
 ROOT = Path(__file__).parents[1]
 CONSOLE = Path(sys.executable).with_name("pyairbyte-telemetry")
 HASH_KEY = "test-hash-key-of-more-than-32-characters"
-WRITE_KEY = "test-write-key"
-REPORT_TOKEN = "test-report-token"
+WRITE_KEY = "test-write-key-of-24-chars"
+REPORT_TOKEN = "test-report-token-of-27-chars"
 DEADLINE_SECONDS = 60
 
 

@@ -9,16 +9,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import psycopg
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import func, select, text
 from sqlalchemy.engine import Connection
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from app.privacy.pseudonyms import Pseudonyms
 from app.problems import TelemetryError
-from app.settings import Settings
+from app.settings import Settings, find_unknown
 from app.store import keys, migrations, partitions, report_roles, secrets
+from app.store.causes import DatabaseError, explain
 from app.store.database import hold, open_admin_engine
+from app.store.disk import try_writing
+from app.store.sessions import refuse_transaction_pooling
 from app.store.tables.events import hash_key_check
 from app.store.tables.rollups import dirty_sessions
 
@@ -37,41 +41,54 @@ class Finding:
 
 
 def examine(settings: Settings) -> Iterator[Finding]:
-    """Every check in order; those on the database end with the first that makes the others pointless."""
+    """Yield every check in order; those on the database end with the first that makes the others pointless. Never raises."""
     yield Finding("settings", True, f"{settings.workers} workers on {settings.host}:{settings.port}")
+    yield from (Finding("settings", False, said) for said in find_unknown(os.environ))
     yield check_data_dir(settings.data_dir)
+    yield check_spool(settings.data_dir / "spool")
     if stored := check_secrets(settings.data_dir):
         yield stored
     try:
+        pseudonyms = secrets.resolve(settings).pseudonyms()
         with connect(settings) as connection:
-            yield from check_database(connection, secrets.resolve(settings).pseudonyms())
-    except TelemetryError as error:
+            yield from check_database(connection, pseudonyms)
+    except DatabaseError as error:
         yield Finding("database", False, str(error))
-    except DBAPIError as error:
-        code = getattr(error.orig, "sqlstate", None) or "no connection"
-        yield Finding(
-            "database",
-            False,
-            f"Cannot be reached ({code}). Is TELEMETRY_DATABASE_URL right, and does it run?",
-        )
+    except TelemetryError as error:
+        yield Finding("secrets", False, str(error))
+    except (SQLAlchemyError, psycopg.Error) as error:
+        yield Finding("database", False, explain(error))
 
 
 @contextmanager
 def connect(settings: Settings) -> Iterator[Connection]:
-    """A connection to the configured database."""
-    with hold(settings) as database, open_admin_engine(database.url).connect() as connection:
-        yield connection
+    """Yield a connection to the configured database. Raises DatabaseError behind a pooler that shares connections."""
+    with hold(settings) as database:
+        if settings.database_url is not None:
+            refuse_transaction_pooling(database.url)
+        with open_admin_engine(database.url).connect() as connection:
+            yield connection
 
 
 def check_data_dir(folder: Path) -> Finding:
     """The data dir can be written, or made."""
     there = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
     if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
-        return Finding("data dir", False, f"{there} cannot be written by this user.")
+        return Finding("data dir", False, f"{there} cannot be written by this user. (unwritable_data_dir)")
     if there != folder:
         return Finding("data dir", True, f"{folder}, not made yet")
     waiting = len(list((folder / "spool").glob("*.sqlite")))
     return Finding("data dir", True, f"{folder}, {waiting} spools")
+
+
+def check_spool(folder: Path) -> Finding:
+    """A file can be written there and reaches the disk."""
+    try:
+        try_writing(folder)
+    except OSError as error:
+        said = f"Nothing can be spooled there ({os.strerror(error.errno or 0)}). (unwritable_data_dir)"
+        return Finding("spool", False, said)
+    return Finding("spool", True, "a file was written and fsynced")
 
 
 def check_secrets(folder: Path) -> Finding | None:
@@ -92,11 +109,14 @@ def check_database(connection: Connection, pseudonyms: Pseudonyms) -> Iterator[F
         f"Postgres {version}; 15 or later is needed",
     )
     revision = MigrationContext.configure(connection).get_current_revision()
+    migrations.check_revision(revision)
     if revision != migrations.head():
         yield Finding("schema", False, f"Revision {revision}, not {migrations.head()}: run `migrate`.")
         return
     yield Finding("schema", True, f"revision {revision}")
     checks: tuple[Callable[[], Finding], ...] = (
+        lambda: check_writable(connection),
+        lambda: check_durability(connection),
         lambda: check_hash_key(connection, pseudonyms),
         lambda: check_write_keys(connection),
         lambda: check_partitions(connection),
@@ -106,6 +126,27 @@ def check_database(connection: Connection, pseudonyms: Pseudonyms) -> Iterator[F
     )
     for check in checks:
         yield check()
+
+
+def check_writable(connection: Connection) -> Finding:
+    """A statement that writes is taken."""
+    try:
+        connection.execute(text("DELETE FROM hash_key_check WHERE false"))
+    except DBAPIError as error:
+        connection.rollback()
+        return Finding("writing", False, explain(error))
+    connection.rollback()
+    return Finding("writing", True, "the database takes writes")
+
+
+def check_durability(connection: Connection) -> Finding:
+    """What is committed survives a crash of the server and its machine; `synchronous_commit` we set ourselves."""
+    names = ("fsync", "full_page_writes")
+    off = [name for name in names if connection.execute(text(f"SHOW {name}")).scalar() == "off"]
+    if off:
+        said = f"{' and '.join(off)} off: a crash of the machine can lose or damage what was acknowledged."
+        return Finding("durability", False, said)
+    return Finding("durability", True, "fsync and full_page_writes are on")
 
 
 def check_hash_key(connection: Connection, pseudonyms: Pseudonyms) -> Finding:

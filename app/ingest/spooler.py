@@ -15,6 +15,7 @@ from app.ingest.committer import Committer, UnavailableError
 from app.ingest.entries import dump, load
 from app.ingest.spool import Depth, Entry, Spool, SpoolFullError
 from app.problems import TelemetryError
+from app.store.disk import try_writing
 from app.store.events import Batch
 
 log = structlog.get_logger()
@@ -23,6 +24,7 @@ Result = TypeVar("Result")
 DRAIN_SECONDS: Final = 10.0  # for one batch; statements have a time-out of their own
 PAUSE_SECONDS: Final = 0.25
 ADOPT_SECONDS: Final = 5.0
+PROBE_SECONDS: Final = 60.0
 
 
 class Spooler:
@@ -51,7 +53,7 @@ class Spooler:
         self.adopted: list[Spool] = []
         self.others = Depth()  # what waits with other processes, as of the last look
         self.known_corrupt = 0  # entries lost in spools that are closed by now
-        self.full = False
+        self.full = False  # or not writable
         self.away = False  # since a deadline was missed, until a batch was committed again
         self.work = asyncio.Event()
 
@@ -79,10 +81,25 @@ class Spooler:
             self.full = True
             raise SpoolFullError from error
 
+    async def probe(self) -> None:
+        """Try whether the spool can be written, before an outage does."""
+        try:
+            await self.on_thread(lambda: try_writing(self.folder))
+        except OSError as error:
+            if not self.full:
+                log.warning("spool_not_writable", error=type(error).__name__)
+            self.full = True
+        else:
+            if self.own is None or self.own.payload_bytes < self.quota_bytes:
+                self.full = False
+
     async def run(self) -> None:
-        """Adopt and drain for ever."""
-        next_look = 0.0
+        """Adopt and drain for ever, and try every minute whether the spool can be written."""
+        next_look = next_probe = 0.0
         while True:
+            if time.monotonic() >= next_probe:
+                next_probe = time.monotonic() + PROBE_SECONDS
+                await self.probe()
             try:
                 if time.monotonic() >= next_look:
                     next_look = time.monotonic() + ADOPT_SECONDS

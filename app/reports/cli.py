@@ -20,11 +20,11 @@ from app.reports.parameters import PARAMETERS, parse
 from app.reports.run import reading, run
 from app.settings import Settings, load_settings
 from app.store import secrets
+from app.store.causes import Cause, DatabaseError, cause_of
 from app.store.database import hold, open_engine
 
 TEXT_LIMIT: Final = "25"  # rows of a text, unless told: a screenful
 ALARMED: Final = 3  # exit status of --fail-on
-MISSING: Final = ("42P01", "42703", "3F000")  # a table, a column, a schema
 PLAIN_WIDTH: Final = 140  # columns where the output is no terminal
 
 
@@ -158,14 +158,10 @@ def fetch(name: str, given: dict[str, str]) -> Table:
             with reading(engine) as connection:
                 check_names(given, partial(near.find_learned, connection))
                 return run(chosen, parameters, connection, now, deny(settings))
-        except OperationalError:
-            raise TelemetryError("The database cannot be reached, or did not answer in time.") from None
-        except ProgrammingError as error:
-            if getattr(error.orig, "sqlstate", None) not in MISSING:
+        except (OperationalError, ProgrammingError) as error:
+            if isinstance(error, ProgrammingError) and cause_of(error) is not Cause.NOT_MIGRATED:
                 raise
-            raise TelemetryError(
-                "The database has no tables, or not those of this release: run `pyairbyte-telemetry migrate`."
-            ) from None
+            raise DatabaseError(cause_of(error)) from None
         finally:
             engine.dispose()
 

@@ -10,20 +10,21 @@ from sqlalchemy import Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.store import partitions
+from app.store.causes import Cause, cause_of
 
 ANSWER_SECONDS: Final = 1.0
 
 
 def check_database(engine: Engine, head: str) -> str:
-    """The state of the database: `ok`, `unreachable`, `schema_outdated` or `partition_missing`."""
+    """Return `ok`, `schema_outdated`, `schema_newer`, `partition_missing`, or the cause for which it cannot be used."""
     try:
         with engine.connect() as connection:
             revision = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
             present = partitions.existing(connection)
-    except SQLAlchemyError:
-        return "unreachable"
+    except SQLAlchemyError as error:
+        return cause_of(error)
     if revision != head:
-        return "schema_outdated"
+        return "schema_newer" if str(revision) > head else "schema_outdated"
     next_week = partitions.monday(dt.datetime.now(dt.UTC) + partitions.WEEK)
     return "ok" if f"events_p{next_week:%Y%m%d}" in present else "partition_missing"
 
@@ -38,11 +39,12 @@ class Probe:
         self.asking: asyncio.Task[str] | None = None
 
     async def ask(self) -> str:
-        """The state of the database; one that does not answer is `unreachable`."""
+        """Return the state of the database, `timeout` if it does not answer."""
         if self.asking is None or self.asking.done():
             self.asking = asyncio.create_task(asyncio.to_thread(check_database, self.engine, self.head))
-        done, _ = await asyncio.wait({self.asking}, timeout=ANSWER_SECONDS)
-        return self.asking.result() if done else "unreachable"
+        asking = self.asking  # whoever asks meanwhile may put another one in its place
+        done, _ = await asyncio.wait({asking}, timeout=ANSWER_SECONDS)
+        return asking.result() if done else Cause.TIMEOUT
 
 
 def create_router(engine: Engine, head: str, describe_spool: Callable[[], dict[str, Any]]) -> APIRouter:
@@ -68,7 +70,8 @@ def create_router(engine: Engine, head: str, describe_spool: Callable[[], dict[s
         database, spool = await probe.ask(), describe_spool()
         takes_events = database in ("ok", "partition_missing") and not spool["in_use"]
         waiting = spool["in_use"] or spool["entries"] or spool["others"]["entries"]
-        healthy = database == "ok" and not waiting and not spool["corrupt"] and not spool["set_aside"]
+        damaged = spool["corrupt"] or spool["set_aside"] or not spool["writable"]
+        healthy = database == "ok" and not waiting and not damaged
         status = "ok" if healthy else "degraded" if takes_events or spool["writable"] else "unavailable"
         if status == "unavailable":
             response.status_code = 503

@@ -13,14 +13,14 @@ from typing import Final
 
 import structlog
 import uvicorn
-from sqlalchemy.exc import OperationalError
 from uvicorn.supervisors import Multiprocess
 
 from app.privacy.pseudonyms import Pseudonyms
 from app.problems import TelemetryError
 from app.serving import logs
-from app.settings import Settings
+from app.settings import Settings, find_unknown
 from app.store import preparation, secrets
+from app.store.causes import REMEDIES, TRANSIENT, DatabaseError
 from app.store.database import Database, hold
 
 log = structlog.get_logger()
@@ -35,6 +35,8 @@ GRACE_SECONDS: Final = 5  # for requests in flight when the service is told to s
 def serve(settings: Settings) -> None:
     """Run the service until SIGINT or SIGTERM. Raises TelemetryError if it cannot start."""
     logs.configure(settings.log_level)
+    for unknown in find_unknown(os.environ):
+        log.warning("setting_ignored", detail=unknown)
     allow_connections()
     # uvicorn raises the signal again when it is done; as an exit, that still lets go of the database in order.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
@@ -118,25 +120,36 @@ def listen(host: str, port: int) -> socket.socket:
     try:
         listener.bind((host, port))
         listener.listen(BACKLOG)  # from here on connections wait instead of being refused
-    except OSError as error:
+    except (OSError, OverflowError, UnicodeError) as error:
         listener.close()
         raise TelemetryError(
-            f"Cannot listen on {host}:{port} ({os.strerror(error.errno or 0)}); set TELEMETRY_HOST or TELEMETRY_PORT."
+            f"Cannot listen on {host}:{port} ({name_fault(host, error)}); set TELEMETRY_HOST or TELEMETRY_PORT."
         ) from None
     listener.set_inheritable(True)
     return listener
 
 
+def name_fault(host: str, error: Exception) -> str:
+    """Return in words why an address cannot be listened on."""
+    if "/" in host:
+        return "sockets in the file system are not supported: take an address"
+    if isinstance(error, (socket.gaierror, UnicodeError)):
+        return "no such host name"
+    return os.strerror(getattr(error, "errno", None) or 0)
+
+
 def prepare_or_spool(settings: Settings, database: Database, pseudonyms: Pseudonyms) -> str | None:
     """Prepare the database; the first write key if it was made just now.
 
-    A database that cannot be reached is no reason not to start: events are spooled until it can, and the service goes on
-    trying.
+    A database that will be usable again is no reason not to start: events are spooled until it is, and the service goes on
+    trying. Raises DatabaseError for what only its operator can mend.
     """
     try:
         return preparation.prepare(settings, database, pseudonyms)
-    except OperationalError as error:
-        log.warning("postgres_unreachable_at_start", error=type(error.orig).__name__)
+    except DatabaseError as error:
+        if error.cause not in TRANSIENT:
+            raise
+        log.warning("database_unusable_at_start", cause=error.cause, remedy=REMEDIES[error.cause])
         return None
 
 

@@ -13,15 +13,14 @@ from sqlalchemy.pool import NullPool
 from app.postgres import open_server
 from app.problems import ConfigurationError
 from app.settings import Settings
+from app.store.sessions import pin
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
 # A write takes milliseconds: one that takes seconds is stuck, and must let go of its locks.
-WRITE_OPTIONS: Final = "-c statement_timeout=2s -c idle_in_transaction_session_timeout=1500ms -c TimeZone=UTC"
-READ_OPTIONS: Final = (
-    "-c statement_timeout=30s -c default_transaction_read_only=on -c TimeZone=UTC -c jit=off"
-)
+WRITE_SESSION: Final = {"statement_timeout": "2s", "idle_in_transaction_session_timeout": "1500ms"}
+READ_SESSION: Final = {"statement_timeout": "30s", "default_transaction_read_only": "on", "jit": "off"}
 CONNECT_SECONDS: Final = 5
 TCP_USER_TIMEOUT_MS: Final = 3000  # a peer that vanished without a reset is given up
 
@@ -52,9 +51,10 @@ def parse_url(url: str) -> URL:
     """A SQLAlchemy URL with psycopg as its driver. Raises ConfigurationError, never naming the URL (it has a password)."""
     try:
         parsed = make_url(url)
-    except ArgumentError:
+    except (ArgumentError, ValueError):
         raise ConfigurationError(
-            "TELEMETRY_DATABASE_URL is not a URL such as postgresql://user:password@host/name"
+            "TELEMETRY_DATABASE_URL is not a URL such as postgresql://user:password@host/name: percent-encode `@`, `:`, `/` "
+            "and other special characters of the password. Several hosts: ?host=a:5432&host=b:5432."
         ) from None
     if parsed.get_backend_name() not in ("postgresql", "postgres"):
         raise ConfigurationError(
@@ -63,11 +63,10 @@ def parse_url(url: str) -> URL:
     return parsed.set(drivername="postgresql+psycopg")
 
 
-def connect_arguments(application: str, options: str) -> dict[str, Any]:
+def connect_arguments(application: str) -> dict[str, Any]:
     """libpq's parameters."""
     return {
         "application_name": application,
-        "options": options,
         "connect_timeout": CONNECT_SECONDS,
         "tcp_user_timeout": TCP_USER_TIMEOUT_MS,
     }
@@ -77,35 +76,41 @@ def open_write_engine(url: str) -> "AsyncEngine":
     """The engine of the write path: every statement is its own transaction. Errors never carry parameters."""
     from sqlalchemy.ext.asyncio import create_async_engine  # noqa: PLC0415 -- reports and other commands need none
 
-    return create_async_engine(
+    engine = create_async_engine(
         parse_url(url),
         isolation_level="AUTOCOMMIT",
         pool_size=2,
         max_overflow=2,
         hide_parameters=True,
-        connect_args=connect_arguments("pyairbyte-telemetry ingest", WRITE_OPTIONS),
+        connect_args=connect_arguments("pyairbyte-telemetry ingest"),
     )
+    pin(engine, **WRITE_SESSION)
+    return engine
 
 
 def open_engine(url: str) -> Engine:
     """The engine of the reports: read only, with a statement time-out."""
-    return create_engine(
+    engine = create_engine(
         parse_url(url),
         pool_size=4,
         pool_pre_ping=True,
         hide_parameters=True,
-        connect_args=connect_arguments("pyairbyte-telemetry reports", READ_OPTIONS),
+        connect_args=connect_arguments("pyairbyte-telemetry reports"),
     )
+    pin(engine, **READ_SESSION)
+    return engine
 
 
 def open_admin_engine(url: str) -> Engine:
-    """An engine for one command that may write: no pool, no short time-outs."""
-    return create_engine(
+    """An engine for one command that may write: no pool, no time-outs."""
+    engine = create_engine(
         parse_url(url),
         poolclass=NullPool,
         hide_parameters=True,
-        connect_args=connect_arguments("pyairbyte-telemetry", "-c TimeZone=UTC"),
+        connect_args=connect_arguments("pyairbyte-telemetry"),
     )
+    pin(engine)
+    return engine
 
 
 def read_sql(name: str) -> str:

@@ -1,5 +1,6 @@
 """Brings the schema up to date, one process at a time, and says whether it is."""
 
+import re
 from pathlib import Path
 from typing import Final
 
@@ -13,9 +14,12 @@ from sqlalchemy.pool import NullPool
 
 from app.problems import TelemetryError
 from app.store import partitions, report_roles
+from app.store.causes import Cause, DatabaseError
+from app.store.database import open_admin_engine
 
 # Any constant will do, as long as every process takes the same one; concurrent first starts race without it.
 MIGRATION_LOCK: Final = 0x7E1E_0001
+OURS: Final = re.compile("[0-9]{4}")
 
 
 def scripts() -> Path:
@@ -43,19 +47,24 @@ def head() -> str:
 def migrate(url: str) -> None:
     """Migrate the database at `url` to the head revision and make the partitions that are due.
 
-    Waits for another process that is doing the same. Raises TelemetryError for a Postgres that is too old.
+    Waits for another process that is doing the same. Raises TelemetryError for a Postgres that is too old, and DatabaseError
+    for an encoding or a revision that is not ours.
     """
-    engine = create_engine(url, poolclass=NullPool)
+    engine = open_admin_engine(url)
     with engine.connect() as connection:
         version: int = connection.execute(
             text("SELECT current_setting('server_version_num')::int")
         ).scalar_one()
         if version < 150_000:
             raise TelemetryError(f"Postgres {version // 10_000} is too old: 15 or later is needed.")
+        if connection.execute(text("SELECT current_setting('server_encoding')")).scalar() != "UTF8":
+            raise DatabaseError(Cause.ENCODING)
         connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": MIGRATION_LOCK})
         connection.commit()
         try:
-            if MigrationContext.configure(connection).get_current_revision() != head():
+            revision = MigrationContext.configure(connection).get_current_revision()
+            check_revision(revision)
+            if revision != head():
                 command.upgrade(configure(connection), "head")
                 report_roles.warn(connection)
             connection.commit()
@@ -65,6 +74,15 @@ def migrate(url: str) -> None:
             connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": MIGRATION_LOCK})
             connection.commit()
     engine.dispose()
+
+
+def check_revision(revision: str | None) -> None:
+    """Raise DatabaseError for a revision of a newer release, or of another application. None is an empty database."""
+    known = {script.revision for script in ScriptDirectory.from_config(configure()).walk_revisions()}
+    if revision is None or revision in known:
+        return
+    ours = OURS.fullmatch(revision) is not None and revision > max(known)
+    raise DatabaseError(Cause.NEWER_REVISION if ours else Cause.FOREIGN_REVISION)
 
 
 def check(url: str) -> None:

@@ -1,16 +1,31 @@
 """Makes a database ready to be written: schema, partitions, hash key, write keys. Any number of processes may do it."""
 
+import psycopg
+from sqlalchemy.exc import SQLAlchemyError
+
 from app.privacy.pseudonyms import Pseudonyms
 from app.settings import Settings
 from app.store import keys, migrations, secrets
+from app.store.causes import DatabaseError, cause_of
 from app.store.database import Database, open_admin_engine
+from app.store.sessions import refuse_transaction_pooling
 
 
 def prepare(settings: Settings, database: Database, pseudonyms: Pseudonyms) -> str | None:
     """Migrate, check the hash key, accept the configured write keys, make the first one; that one if it is new.
 
-    Raises TelemetryError, or sqlalchemy.exc.OperationalError while the database cannot be reached.
+    Raises TelemetryError; of a database that cannot be used DatabaseError, which names the cause.
     """
+    try:
+        return prepare_database(settings, database, pseudonyms)
+    except (SQLAlchemyError, psycopg.Error) as error:
+        raise DatabaseError(cause_of(error)) from None
+
+
+def prepare_database(settings: Settings, database: Database, pseudonyms: Pseudonyms) -> str | None:
+    """Do what `prepare` does; the driver's own exceptions come through."""
+    if settings.database_url is not None:
+        refuse_transaction_pooling(database.url)
     migrations.migrate(database.url)
     engine = open_admin_engine(database.url)
     with engine.begin() as connection:

@@ -28,7 +28,21 @@ class Secrets:
 
 
 def read_or_generate(file: Path) -> tuple[str, bool]:
-    """The secret in a file, made if there is none yet; and whether it was made just now."""
+    """Return the secret in a file, made if there is none yet, and whether it was made just now.
+
+    Raises ConfigurationError where the folder cannot be written.
+    """
+    try:
+        return read_or_generate_in(file)
+    except OSError as error:
+        raise ConfigurationError(
+            f"TELEMETRY_DATA_DIR cannot be used ({os.strerror(error.errno or 0)}): name a folder that this user may write. "
+            "(unwritable_data_dir)"
+        ) from None
+
+
+def read_or_generate_in(file: Path) -> tuple[str, bool]:
+    """Do what `read_or_generate` does. Raises OSError."""
     file.parent.mkdir(parents=True, exist_ok=True)
     try:
         return file.read_text("ascii"), False

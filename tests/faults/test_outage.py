@@ -54,7 +54,8 @@ def test_an_outage_in_the_middle_of_load(
     proxy.set("refuse" if mode == "refuse" else "swallow")
     wait_until(lambda: account.outcomes["queued"] > 50, "events during the outage")
     body = readiness(service)
-    assert (body["status"], body["database"]) == ("degraded", "unreachable")
+    assert body["status"] == "degraded"
+    assert body["database"] in ("refused", "timeout")
     assert body["spool"]["entries"] > 0
     proxy.set("pass")
     if mode == "swallow":
