@@ -14,8 +14,6 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from app.problems import ConfigurationError
 
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
-
-
 SHORTEST_SECRET = 20  # characters of a key or token: 120 random bits in base64
 # What Kubernetes puts into the environment of every pod beside a Service named `telemetry`; none of it is a setting.
 SERVICE_LINK = re.compile(r"TELEMETRY_(SERVICE_(HOST|PORT).*|PORT(_[0-9]+_(TCP|UDP).*)?)")
@@ -184,11 +182,6 @@ class Settings(BaseSettings):
     def denied(self) -> tuple[str, ...]:
         """The ids of `TELEMETRY_DENIED_IDS`."""
         return tuple(filter(None, (part.strip() for part in self.denied_ids.get_secret_value().split(","))))
-
-    @property
-    def is_loopback(self) -> bool:
-        """Whether only this machine can reach the service."""
-        return self.host in LOOPBACK_HOSTS
 
 
 def load_settings() -> Settings:

@@ -1,10 +1,11 @@
-"""uvicorn's HTTP protocol with what uvicorn has no settings for: bounds for slow senders, long headers and connections, and
-answers in one piece.
+"""uvicorn's HTTP protocol with what uvicorn has no settings for: bounds for slow senders, long headers and connections, answers
+in one piece, and an end that loses no request.
 """
 
 import asyncio
 import resource
-from typing import Any, Final, cast
+import select
+from typing import Any, ClassVar, Final, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -15,6 +16,8 @@ OTHER_FILES: Final = 200  # descriptors that a process needs for everything else
 # More is sent at once: a report may be written without a pause.
 PIECE_BYTES: Final = 64 * 1024
 PIECES: Final = 16
+# At the end, for a request that is on its way over a connection without one.
+LINGER_SECONDS: Final = 1.0
 
 OVERLOADED: Final = (
     b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
@@ -32,6 +35,13 @@ def bound_connections() -> int:
 
 
 BOUND: Final = bound_connections()
+
+
+def has_arrived(transport: asyncio.BaseTransport) -> bool:
+    """Return whether bytes, or the end of them, wait in the socket of a connection."""
+    poller = select.poll()
+    poller.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
+    return bool(poller.poll(0))
 
 
 class WholeAnswers:
@@ -71,7 +81,12 @@ class WholeAnswers:
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """Closes a connection whose request takes too long to arrive or has too long headers, and any beyond the bound."""
+    """Closes a connection whose request takes too long to arrive or has too long headers, and any beyond the bound.
+
+    `ending` is set once the process accepts no more: every answer is then the last of its connection, and says so.
+    """
+
+    ending: ClassVar[bool] = False
 
     def __init__(self, *arguments: Any, **keywords: Any) -> None:
         """Start with no request."""
@@ -109,6 +124,8 @@ class BoundedProtocol(HttpToolsProtocol):
         self.in_headers = False
         self.header_bytes = 0
         super().on_headers_complete()
+        if self.ending and self.cycle is not None:
+            self.cycle.keep_alive = False
 
     def on_message_complete(self) -> None:
         """The request is complete."""
@@ -121,6 +138,23 @@ class BoundedProtocol(HttpToolsProtocol):
         """The connection is gone."""
         self.stop_timer()
         super().connection_lost(exc)
+
+    def shutdown(self) -> None:
+        """Answer what is under way and close. uvicorn itself closes a connection whose first request it has not read yet."""
+        if self.cycle is None or self.cycle.response_complete:
+            self.loop.call_later(LINGER_SECONDS, self.close_idle)
+        else:
+            self.cycle.keep_alive = False
+
+    def close_idle(self) -> None:
+        """Close, unless a request came meanwhile: its answer closes."""
+        between = self.cycle is None or self.cycle.response_complete
+        if not between or self.header_bytes or self.transport.is_closing():
+            return
+        if has_arrived(self.transport):  # a busy event loop has not come to read it
+            self.loop.call_later(LINGER_SECONDS, self.close_idle)
+        else:
+            self.transport.close()
 
     def start_timer(self) -> None:
         """Give the request so long."""

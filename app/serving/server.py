@@ -1,5 +1,8 @@
 """`serve`: database, migrations, keys, banner, workers; and everything stopped again."""
 
+import asyncio
+import contextlib
+import ipaddress
 import multiprocessing
 import os
 import resource
@@ -9,15 +12,15 @@ import socket
 import sys
 import threading
 import time
-from typing import Final
+from types import FrameType
+from typing import Any, Final
 
 import structlog
 import uvicorn
-from uvicorn.supervisors import Multiprocess
+from uvicorn.supervisors import Multiprocess, multiprocess
 
 from app.privacy.pseudonyms import Pseudonyms
-from app.problems import TelemetryError
-from app.serving import logs
+from app.serving import logs, sockets
 from app.settings import Settings, find_unknown
 from app.store import preparation, secrets
 from app.store.causes import REMEDIES, TRANSIENT, DatabaseError
@@ -26,25 +29,57 @@ from app.store.database import Database, hold
 log = structlog.get_logger()
 
 DESCRIPTORS: Final = 8_192
-BACKLOG: Final = 2048
 METRICS_VARIABLE: Final = "PROMETHEUS_MULTIPROC_DIR"
 DRAIN_SECONDS: Final = 5  # what a worker may take to drain its spool before it ends
 GRACE_SECONDS: Final = 5  # for requests in flight when the service is told to stop
+BACKLOG_SECONDS: Final = 1.0  # for connections that wait to be accepted then
+
+
+class Restart:
+    """Whether the service was told to start again (SIGHUP): it then ends in order and becomes itself with the same socket."""
+
+    def __init__(self) -> None:
+        """Take SIGHUP from here on; nobody asked yet."""
+        self.asked = False
+        signal.signal(signal.SIGHUP, self.ask)
+
+    def ask(self, _signal: int, _frame: FrameType | None) -> None:
+        """End as by SIGTERM, and remember that it is no end."""
+        self.asked = True
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    def start(self, listener: socket.socket) -> None:
+        """Become the command that this process was started with: new code, the same pid. Does not return."""
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until the new one takes it
+        os.environ.pop(METRICS_VARIABLE, None)
+        sockets.hand_over(listener, [sys.executable, *sys.orig_argv[1:]])
 
 
 def serve(settings: Settings) -> None:
-    """Run the service until SIGINT or SIGTERM. Raises TelemetryError if it cannot start."""
+    """Run the service until SIGINT or SIGTERM; on SIGHUP start it again. Raises TelemetryError if it cannot start."""
     logs.configure(settings.log_level)
     for unknown in find_unknown(os.environ):
         log.warning("setting_ignored", detail=unknown)
     allow_connections()
     # uvicorn raises the signal again when it is done; as an exit, that still lets go of the database in order.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    listener = listen(settings.host, settings.port)
-    with listener, hold(settings, create=True) as database:
+    restart = Restart()
+    with sockets.take(settings.host, settings.port) as listener:
+        try:
+            run(settings, listener, restart)
+        except SystemExit:
+            if not restart.asked:
+                raise
+        if restart.asked:
+            restart.start(listener)
+
+
+def run(settings: Settings, listener: socket.socket, restart: Restart) -> None:
+    """Hold the database and serve until told to stop."""
+    with hold(settings, create=True) as database:
         held = secrets.resolve(settings)
         first_key = prepare_or_spool(settings, database, held.pseudonyms())
-        print_banner(settings, listener.getsockname()[1], held.report_token, first_key)
+        print_banner(settings, listener, held.report_token, first_key)
         config = uvicorn.Config(
             "app.main:create_app",
             factory=True,
@@ -59,9 +94,49 @@ def serve(settings: Settings) -> None:
         )
         if settings.workers > 1:
             share_metrics(settings)
-            Supervisor(config, sockets=[listener]).run()
+            Supervisor(config, listener, restart).run()
         else:
-            uvicorn.Server(config).run(sockets=[listener])
+            # A copy: uvicorn closes what it was given, and a restart needs the socket.
+            Server(config, listener, restart).run(sockets=[listener.dup()])
+
+
+class Server(uvicorn.Server):
+    """uvicorn's server, which answers what already waits in the socket before it closes it."""
+
+    def __init__(
+        self, config: uvicorn.Config, listener: socket.socket | None = None, restart: Restart | None = None
+    ) -> None:
+        """Close `listener`, too, unless it is kept for a restart."""
+        super().__init__(config)
+        self.listener = listener
+        self.restart = restart
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Take what waits, then stop accepting and answer what was accepted."""
+        protocol: Any = self.config.http_protocol_class
+        protocol.ending = True
+        if not (self.restart and self.restart.asked):  # else the next one answers what waits
+            await self.empty_backlog(sockets or [])
+            if self.listener is not None:
+                self.listener.close()
+        await super().shutdown(sockets)
+
+    async def empty_backlog(self, listeners: list[socket.socket]) -> None:
+        """Go on accepting until nobody waits, for a second at most."""
+        deadline = time.monotonic() + BACKLOG_SECONDS
+        while sockets.has_waiting(listeners) and time.monotonic() < deadline:  # noqa: ASYNC110 -- the loop accepts
+            await asyncio.sleep(0.001)
+
+
+class Worker(multiprocess.Process):
+    """A worker process that runs our server."""
+
+    @property
+    def server(self) -> uvicorn.Server:
+        """Return the server of this process, made on first use: after the process was started."""
+        if self._server is None:
+            self._server = Server(self.config)
+        return self._server
 
 
 def allow_connections() -> None:
@@ -73,7 +148,25 @@ def allow_connections() -> None:
 
 
 class Supervisor(Multiprocess):
-    """uvicorn's supervisor, which does not wait for ever for a worker that was told to stop while it started."""
+    """uvicorn's supervisor, which starts anew as a whole, and does not wait for ever for a worker that was told to stop."""
+
+    def __init__(self, config: uvicorn.Config, listener: socket.socket, restart: Restart) -> None:
+        """Let the workers share `listener`."""
+        multiprocess.Process = Worker  # type: ignore[misc] # uvicorn names the class of its workers there only
+        super().__init__(config, sockets=[listener])
+        self.restart = restart
+
+    def handle_hup(self) -> None:
+        """Start again, this process too: it may have new code."""
+        self.restart.asked = True
+        self.should_exit.set()
+
+    def terminate_all(self) -> None:
+        """Tell the workers to stop. They close the socket last, when nobody waits in it; else nobody could but this process."""
+        if not self.restart.asked:
+            for listener in self.sockets:
+                listener.close()
+        super().terminate_all()
 
     def join_all(self) -> None:
         """Wait for the workers; kill those that do not end. What they had promised is in Postgres or in the spool."""
@@ -91,6 +184,10 @@ def leave_with_parent() -> None:
     parent = multiprocessing.parent_process()
     if parent is None:
         return
+
+    signal.signal(
+        signal.SIGHUP, signal.SIG_IGN
+    )  # meant for the main process; a terminal that closes sends it to all
 
     def watch() -> None:
         parent.join()
@@ -112,32 +209,6 @@ def metrics_folder() -> str | None:
     return os.environ.get(METRICS_VARIABLE)
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """A socket on the address, before anything slow happens. Raises TelemetryError if it is taken."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-        listener.listen(BACKLOG)  # from here on connections wait instead of being refused
-    except (OSError, OverflowError, UnicodeError) as error:
-        listener.close()
-        raise TelemetryError(
-            f"Cannot listen on {host}:{port} ({name_fault(host, error)}); set TELEMETRY_HOST or TELEMETRY_PORT."
-        ) from None
-    listener.set_inheritable(True)
-    return listener
-
-
-def name_fault(host: str, error: Exception) -> str:
-    """Return in words why an address cannot be listened on."""
-    if "/" in host:
-        return "sockets in the file system are not supported: take an address"
-    if isinstance(error, (socket.gaierror, UnicodeError)):
-        return "no such host name"
-    return os.strerror(getattr(error, "errno", None) or 0)
-
-
 def prepare_or_spool(settings: Settings, database: Database, pseudonyms: Pseudonyms) -> str | None:
     """Prepare the database; the first write key if it was made just now.
 
@@ -153,16 +224,20 @@ def prepare_or_spool(settings: Settings, database: Database, pseudonyms: Pseudon
         return None
 
 
-def print_banner(settings: Settings, port: int, report_token: str, first_key: str | None) -> None:
+def print_banner(
+    settings: Settings, listener: socket.socket, report_token: str, first_key: str | None
+) -> None:
     """Say where the service is. Secrets are shown on loopback only, the first write key once."""
-    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    address, port = listener.getsockname()[:2]
+    host = f"[{address}]" if ":" in address else address
     base = f"http://{host}:{port}"
     lines = [f"PyAirbyte telemetry listens on {base}"]
     if first_key:
         lines.append(f"Write key (shown once, kept in {settings.data_dir / 'write-key'}): {first_key}")
-    if settings.is_loopback:
+    if ipaddress.ip_address(address).is_loopback:
         lines.append(f"Reports: {base}/reports?token={report_token}")
     else:
         lines.append(f"Reports: {base}/reports, with the report token")
     lines.append(f"API documentation: {base}/docs    Stop: Ctrl-C")
-    print(*lines, sep="\n", flush=True)  # noqa: T201 -- the banner is for people
+    with contextlib.suppress(OSError):  # the terminal may be gone
+        print(*lines, sep="\n", flush=True)  # noqa: T201 -- the banner is for people
