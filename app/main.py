@@ -47,6 +47,7 @@ from app.store.events import Batch, Tally
 from app.upkeep import expiry, packing, retention
 from app.upkeep.maintenance import Job, Maintenance
 from app.web import limits, reference
+from app.web.peers import Peers, parse_networks
 
 log = structlog.get_logger()
 
@@ -88,7 +89,8 @@ class Service:
         self.vocabulary = Vocabulary(self.load_connectors)
         installation = Installation(self.vocabulary.names, self.pseudonyms)
         admissions = limits.limit_addresses(settings), limits.limit_keys(settings)
-        self.ingest = Ingest(self.keyring, self.writer, installation, *admissions)
+        peers = Peers(parse_networks(settings.trusted_proxies.split(",")))
+        self.ingest = Ingest(self.keyring, self.writer, installation, *admissions, find_peer=peers.find)
         self.upkeep = Maintenance(self.database.url, self.list_jobs())
         self.rollups = Worker(self.database.url)
 

@@ -1,5 +1,6 @@
 """The settings: one frozen object, read once from the environment and passed down."""
 
+import ipaddress
 import os
 import re
 from collections.abc import Mapping
@@ -99,7 +100,12 @@ class Settings(BaseSettings):
     )
     limit_loopback: bool = Field(
         False,
-        description="Whether the limits hold for loopback, too. Behind a proxy set the limits there instead.",
+        description="Whether the limits hold for loopback, too.",
+    )
+    trusted_proxies: str = Field(
+        "",
+        description="Addresses or networks of proxies, separated by commas, whose X-Forwarded-For or Forwarded says who sends. "
+        "Without it everyone behind a proxy is one address: name it here, or set TELEMETRY_ADDRESS_RATE=0.",
     )
     pg_bin: Path | None = Field(None, description="Folder of the Postgres binaries of the embedded database.")
 
@@ -119,6 +125,17 @@ class Settings(BaseSettings):
         if any(0 < len(part.strip()) < SHORTEST_SECRET for part in parts):
             raise ValueError(f"needs at least {SHORTEST_SECRET} characters each")
         return secret
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def check_proxies(cls, networks: str) -> str:
+        """Refuse what is neither address nor network."""
+        try:
+            for part in filter(str.strip, networks.split(",")):
+                ipaddress.ip_network(part.strip(), strict=False)
+        except ValueError:
+            raise ValueError("takes addresses or networks such as 10.0.0.0/8,::1") from None
+        return networks
 
     @field_validator("alert_webhook")
     @classmethod

@@ -38,7 +38,6 @@ NOT_ALLOWED: Final = Problem(405, "method_not_allowed", "Send a POST request.", 
 FAILED: Final = Problem(500, "internal", "The service failed; the fault is ours and is logged.")
 
 
-NO_CLIENT: Final = ("",)  # a Unix socket
 NOTHING: Final[Mapping[Tally, int]] = {}
 Submit = Callable[[Sequence[Verdict], Mapping[Tally, int]], Awaitable[list[str]]]
 # Takes a token of a bucket; None, or the seconds after which there is one again.
@@ -54,6 +53,7 @@ class Ingest:
     installation: Installation
     admit_address: Admit
     admit_key: Admit
+    find_peer: Callable[[Mapping[str, Any]], str]  # the address that sends
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)  # of the batch that is judged
 
 
@@ -98,7 +98,7 @@ class Endpoint:
             await self.respond(send, 204, [], b"")
             return
         took = instruments.time_steps()
-        admit(self.ingest.admit_address, (scope.get("client") or NO_CLIENT)[0])
+        admit(self.ingest.admit_address, self.ingest.find_peer(scope))
         header = headers.get(b"authorization")
         sender = await self.ingest.keyring.authenticate(header, None) if header is not None else None
         raw = await read(receive, headers, self.limit)
