@@ -5,13 +5,15 @@ transaction another server connection takes such settings away, and locks and pr
 recognised at start.
 """
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import psycopg
 from sqlalchemy import Dialect, Engine, event
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.store.causes import Cause, DatabaseError
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
 
 # 200 means durable: `off` and `local` lose what was acknowledged; remote_apply is stronger than on.
 SYNCHRONOUS: Final = """
@@ -35,7 +37,7 @@ PINNED: Final = {
 }
 
 
-def pin(engine: Engine | AsyncEngine, **further: str) -> None:
+def pin(engine: "Engine | AsyncEngine", **further: str) -> None:
     """Let every new connection of an engine set what is pinned, and `further` settings, in one round trip."""
     pins = PINNED | further
     calls = ", ".join(f"set_config('{name}', '{value}', false)" for name, value in pins.items())
@@ -52,7 +54,7 @@ def pin(engine: Engine | AsyncEngine, **further: str) -> None:
         connection.autocommit = own
         return connection
 
-    event.listen(engine.sync_engine if isinstance(engine, AsyncEngine) else engine, "do_connect", connect)
+    event.listen(getattr(engine, "sync_engine", engine), "do_connect", connect)
 
 
 def refuse_transaction_pooling(url: str) -> None:
