@@ -46,6 +46,7 @@ USAGE = """Usage: python3 dev.py VERB [ARGUMENTS]
 
   serve             run the service, with an embedded Postgres unless TELEMETRY_DATABASE_URL names one
   test [PYTEST …]   run the tests
+  test --fast [PYTEST …]  run those that start no Postgres, no service and no installation
   check             format, lint, types, import directions, migrations, locks
   format            format and fix what can be fixed
   bench NAME        run benchmarks/NAME.py
@@ -233,6 +234,13 @@ def run_module(module: str, *fixed: str) -> Callable[[list[str]], None]:
     return verb
 
 
+def test(arguments: list[str]) -> None:
+    """Run the tests; with --fast those that start nothing."""
+    fast = "--fast" in arguments
+    rest = [argument for argument in arguments if argument != "--fast"]
+    run_module("pytest", "-m", "not e2e and not slow" if fast else "not e2e")(rest)
+
+
 def bench(arguments: list[str]) -> None:
     """Run one benchmark, or list them."""
     if not arguments:
@@ -344,7 +352,7 @@ def check(_: list[str]) -> None:
 
 
 VERBS: dict[str, Callable[[list[str]], None]] = {
-    "test": run_module("pytest", "-m", "not e2e"),
+    "test": test,
     "e2e": run_module("pytest", "-m", "e2e or browser"),
     "faults": run_module("tests.faults"),
     "fuzz": run_module("tests.faults.fuzz"),

@@ -58,6 +58,23 @@ def name_database(cluster_url: str, name: str) -> str:
     return make_url(cluster_url).set(database=name).render_as_string(hide_password=False)
 
 
+# Folders and files of tests that start processes without one of the fixtures here.
+SLOW = {
+    *("deploy", "faults", "postgres", "serving"),
+    *("test_launcher.py", "test_wheel.py", "test_processes.py", "test_last_mile.py", "test_pyairbyte.py"),
+}
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark as slow what needs a Postgres or starts something else that takes seconds."""
+    for item in items:
+        within = set(item.path.relative_to(Path(__file__).parents[1]).parts)
+        needs = {"cluster_url", "make_service", "service"} & set(getattr(item, "fixturenames", ()))
+        if needs or within & SLOW:
+            item.add_marker("slow")
+
+
 numbers = itertools.count(1)
 
 
