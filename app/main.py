@@ -215,7 +215,11 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         redoc_url=None,
     )
     app.include_router(reference.create_router())
-    app.include_router(health.create_router(service.engine, migrations.head(), service.spooler.describe))
+    app.include_router(
+        health.create_router(
+            service.engine, migrations.head(), service.spooler.describe, service.upkeep.failing
+        )
+    )
     app.include_router(metrics.create_router(server.metrics_folder(), migrations.head()))
     app.include_router(
         routes.create_router(

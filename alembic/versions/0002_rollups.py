@@ -72,6 +72,20 @@ def upgrade() -> None:
         ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000)
         """
     )
+    # Sessions whose recomputation fails are put aside, so that everybody else's goes on.
+    op.execute(
+        """
+        CREATE TABLE quarantined_sessions (
+            quarantined_at timestamptz NOT NULL,
+            met_at timestamptz NOT NULL,
+            bucket smallint NOT NULL,
+            session_key uuid NOT NULL,
+            sqlstate text NOT NULL,
+            CONSTRAINT quarantined_sessions_sqlstate_closed CHECK (sqlstate ~ '^[0-9A-Z]{5}$'),
+            PRIMARY KEY (bucket, session_key)
+        )
+        """
+    )
     op.execute("CREATE TABLE rollup_buckets (bucket smallint PRIMARY KEY)")
     op.execute("INSERT INTO rollup_buckets SELECT generate_series(0, 255)")
     op.execute(
@@ -192,6 +206,7 @@ def downgrade() -> None:
         "environments",
         "routes",
         "rollup_buckets",
+        "quarantined_sessions",
         "dirty_sessions",
     ):
         op.execute(f"DROP TABLE {table}")

@@ -24,10 +24,11 @@ from app.store.database import hold, open_admin_engine
 from app.store.disk import try_writing
 from app.store.sessions import refuse_transaction_pooling
 from app.store.tables.events import hash_key_check
-from app.store.tables.rollups import dirty_sessions
+from app.store.tables.rollups import dirty_sessions, quarantined_sessions
 
 SECRETS: Final = ("hash-key", secrets.ROTATIONS, "report-token", "write-key")
 CLOCK: Final = dt.timedelta(seconds=5)
+NAMED: Final = 5  # quarantined sessions that are named
 LAG: Final = dt.timedelta(minutes=1)
 
 
@@ -121,6 +122,7 @@ def check_database(connection: Connection, pseudonyms: Pseudonyms) -> Iterator[F
         lambda: check_write_keys(connection),
         lambda: check_partitions(connection),
         lambda: check_rollups(connection),
+        lambda: check_quarantine(connection),
         lambda: check_report_roles(connection),
         lambda: check_clock(connection),
     )
@@ -195,6 +197,16 @@ def check_rollups(connection: Connection) -> Finding:
             "rollups", False, f"{lag.total_seconds():,.0f} s behind; any running service catches up."
         )
     return Finding("rollups", True, f"{lag.total_seconds():.1f} s behind")
+
+
+def check_quarantine(connection: Connection) -> Finding:
+    """Every session can be recomputed."""
+    aside = connection.execute(select(quarantined_sessions).order_by("quarantined_at").limit(NAMED)).all()
+    if not aside:
+        return Finding("quarantine", True, "no session")
+    named = ", ".join(f"{row.session_key} (SQLSTATE {row.sqlstate})" for row in aside)
+    said = f"Recomputing these sessions fails: {named}. `rebuild --session KEY` tries one again."
+    return Finding("quarantine", False, said)
 
 
 def check_report_roles(connection: Connection) -> Finding:

@@ -2,6 +2,7 @@
 
 import datetime as dt
 from typing import Annotated
+from uuid import UUID
 
 import typer
 from rich.console import Console
@@ -20,6 +21,12 @@ def rebuild(
             "--from", help="The first UTC day to make anew, YYYY-MM-DD; default all.", metavar="DATE"
         ),
     ] = None,
+    session: Annotated[
+        str | None,
+        typer.Option(
+            help="Recompute one quarantined session, by its key in `doctor`, and let it go.", metavar="KEY"
+        ),
+    ] = None,
 ) -> None:
     """Make attempts and daily sums anew from the stored events; the service may go on meanwhile.
 
@@ -27,6 +34,9 @@ def rebuild(
 
     Example: pyairbyte-telemetry rebuild --from 2026-11-01
     """
+    if session is not None:
+        rebuild_one(session, from_)
+        return
     since = None if from_ is None else read_day(from_)
     with hold(load_settings()) as database, open_admin_engine(database.url).connect() as connection:
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
@@ -38,6 +48,19 @@ def rebuild(
 
             rows = rebuilding.rebuild(connection, since, advance)
     typer.echo(f"Rebuilt from {since or 'the first event on'}: {rows:,} rows of attempts.")
+
+
+def rebuild_one(session: str, from_: str | None) -> None:
+    """Recompute one session. Raises TelemetryError for a key that is none, or with --from."""
+    if from_ is not None:
+        raise TelemetryError("--session and --from do not go together: a session is recomputed as a whole.")
+    try:
+        key = UUID(session)
+    except ValueError:
+        raise TelemetryError("--session takes a key as `doctor` prints it.") from None
+    with hold(load_settings()) as database, open_admin_engine(database.url).connect() as connection:
+        rows = rebuilding.rebuild_session(connection, key)
+    typer.echo(f"Recomputed: {rows:,} rows of attempts.")
 
 
 def read_day(given: str) -> dt.date:

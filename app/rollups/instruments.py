@@ -10,6 +10,9 @@ LAG: Final = Gauge(
     multiprocess_mode="livemax",
 )
 SESSIONS: Final = Counter("telemetry_rollup_sessions_total", "Marked sessions that were recomputed.")
+QUARANTINED: Final = Counter(
+    "telemetry_quarantined_sessions_total", "Sessions that were put aside, since their recomputation fails."
+)
 SECONDS: Final = Histogram(
     "telemetry_rollup_seconds",
     "Seconds of one transaction of the rollups.",

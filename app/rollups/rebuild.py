@@ -7,17 +7,36 @@ and the worker adds it afterwards. Days whose events were dropped are frozen: no
 import datetime as dt
 from collections.abc import Callable
 from typing import Final
+from uuid import UUID
 
-from sqlalchemy import Connection, func, select, text
+from sqlalchemy import Connection, delete, func, select, text
+from sqlalchemy.exc import DBAPIError
 
 from app.problems import TelemetryError
 from app.rollups.recomputation import analyze_unknown, prepare, query, recompute
 from app.store.tables.events import dropped_ranges
-from app.store.tables.rollups import rollup_buckets
+from app.store.tables.rollups import quarantined_sessions, rollup_buckets
 
 BUCKETS: Final = 8  # a transaction; 32 of them are a rebuild
 WEEK: Final = dt.timedelta(days=7)
 EVER: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+MARK_STORED: Final = """
+    INSERT INTO marks SELECT * FROM stored AS s WHERE bucket = ANY(:buckets) AND NOT EXISTS (
+        SELECT FROM quarantined_sessions AS q
+        WHERE q.bucket = s.bucket AND q.session_key = coalesce(s.session_key, s.message_key)
+    )
+"""
+MARK_SESSION: Final = """
+    INSERT INTO marks (bucket, session_key, message_key, lower, upper, late)
+    SELECT bucket, session_key, alone, min(occurred_at), max(occurred_at), true
+    FROM (
+        SELECT bucket, session_key, CASE WHEN session_key IS NULL THEN message_key END AS alone, occurred_at FROM events
+        UNION ALL
+        SELECT bucket, session_key, CASE WHEN session_key IS NULL THEN message_key END, occurred_at FROM rejections
+    ) AS rows
+    WHERE bucket = :bucket AND coalesce(session_key, alone) = CAST(:session_key AS uuid)
+    GROUP BY bucket, session_key, alone, CASE WHEN session_key IS NULL THEN occurred_at END
+"""
 STORED: Final = "CREATE TEMPORARY TABLE IF NOT EXISTS stored (LIKE marks)"
 
 
@@ -49,6 +68,32 @@ def rebuild(connection: Connection, since: dt.date | None, advance: Callable[[in
     return rows
 
 
+def rebuild_session(connection: Connection, session_key: UUID) -> int:
+    """Recompute one quarantined session and let it go, and commit; return how many rows of `attempts` that gave.
+
+    Raises TelemetryError if no such session is quarantined, or if its recomputation fails still.
+    """
+    prepare(connection)
+    aside = quarantined_sessions.c.session_key == session_key
+    bucket = connection.execute(select(quarantined_sessions.c.bucket).where(aside)).scalar()
+    if bucket is None:
+        raise TelemetryError("No session of that key is quarantined: `doctor` names those that are.")
+    claim = select(rollup_buckets).where(rollup_buckets.c.bucket == bucket)
+    connection.execute(claim.with_for_update())
+    connection.execute(text(MARK_SESSION), {"bucket": bucket, "session_key": str(session_key)})
+    try:
+        rows = recompute(connection, first_day(connection))
+    except DBAPIError as error:
+        connection.rollback()
+        sqlstate = getattr(error.orig, "sqlstate", None)
+        raise TelemetryError(
+            f"Its recomputation fails still (SQLSTATE {sqlstate}); it stays quarantined."
+        ) from None
+    connection.execute(delete(quarantined_sessions).where(aside))
+    connection.commit()
+    return rows
+
+
 def list_stored(connection: Connection, since: dt.date | None) -> None:
     """List the sessions once, by bucket: a scan of events for each bucket would take 32 times as long."""
     moment = EVER if since is None else dt.datetime.combine(since, dt.time(), dt.UTC) - WEEK
@@ -69,7 +114,7 @@ def rebuild_buckets(connection: Connection, buckets: list[int], since: dt.date |
         connection.execute(
             text(f"DELETE FROM {table} WHERE bucket = ANY(:buckets) AND day >= CAST(:since AS date)"), some
         )
-    connection.execute(text("INSERT INTO marks SELECT * FROM stored WHERE bucket = ANY(:buckets)"), some)
+    connection.execute(text(MARK_STORED), some)
     rows = recompute(connection, since)
     connection.commit()
     return rows

@@ -9,6 +9,7 @@ import datetime as dt
 import threading
 import time
 from typing import Any, Final
+from uuid import UUID
 
 import structlog
 from sqlalchemy import Connection
@@ -31,6 +32,8 @@ REST: Final = (
     20  # a session that took t to recompute rests for 20 t: a daemon of a week costs 5 % of a worker at most
 )
 WORTH_A_REST: Final = 0.05  # seconds
+# Classes of SQLSTATE that say that the rows read are the fault: cardinality, data, constraint, program limit.
+DATA_FAULTS: Final = frozenset({"21", "22", "23", "54"})
 
 
 class Worker:
@@ -44,6 +47,8 @@ class Worker:
         """Work on the database at `url`."""
         self.engine = open_admin_engine(url)
         self.resting: dict[str, float] = {}  # session keys, until when
+        self.marks = MARKS  # fewer after a step that failed, until the session is found that it fails for
+        self.alone: tuple[int, UUID] | None = None  # the session of a step that takes one only
         self.stopping = threading.Event()
         self.driver: Any = None
         self.thread = threading.Thread(target=self.run, name="rollups", daemon=True)
@@ -74,9 +79,10 @@ class Worker:
                     prepare(connection)
                     while not self.stopping.is_set():
                         analyze_unknown(connection)
+                        marks = self.marks
                         sessions = self.step(connection)
                         observe_lag(connection)
-                        if sessions < MARKS:
+                        if sessions < marks and self.marks >= marks:
                             self.stopping.wait(PAUSE_SECONDS)
             except SQLAlchemyError as error:
                 self.failed(error)
@@ -85,7 +91,37 @@ class Worker:
                 self.driver = None
 
     def step(self, connection: Connection) -> int:
-        """Recompute some of what is marked, in one transaction, and commit; how many marked sessions that were."""
+        """Recompute some of what is marked, in one transaction, and commit; return how many marked sessions that were.
+
+        A step that fails for what it reads is made anew with a tenth of the marks, down to one session; that one is
+        quarantined, and everybody else's go on. Raises sqlalchemy.exc.DBAPIError for other faults.
+        """
+        try:
+            sessions = self.recompute_marked(connection)
+        except DBAPIError as error:
+            sqlstate = getattr(error.orig, "sqlstate", None) or ""
+            if sqlstate[:2] not in DATA_FAULTS:
+                raise
+            connection.rollback()
+            if self.alone is None:
+                self.marks = max(1, self.marks // 10)
+            else:
+                self.quarantine(connection, *self.alone, sqlstate)
+            return 1  # something was done, and there is more to do
+        self.marks = min(MARKS, self.marks * 2)
+        return sessions
+
+    def quarantine(self, connection: Connection, bucket: int, session_key: UUID, sqlstate: str) -> None:
+        """Put a session aside, and commit."""
+        aside = {"bucket": bucket, "session_key": str(session_key), "sqlstate": sqlstate}
+        connection.execute(query("quarantine"), aside)
+        connection.commit()
+        instruments.QUARANTINED.inc()
+        log.warning("session_quarantined", session_key=str(session_key), sqlstate=sqlstate)
+
+    def recompute_marked(self, connection: Connection) -> int:
+        """Do one step; return how many marked sessions it took."""
+        self.alone = None
         began = time.monotonic()
         self.resting = {key: until for key, until in self.resting.items() if until > began}
         postponed = list(self.resting)
@@ -94,8 +130,11 @@ class Worker:
         if not buckets:
             connection.commit()
             return 0
-        taken = {"buckets": buckets, "postponed": postponed, "marks": MARKS}
+        taken = {"buckets": buckets, "postponed": postponed, "marks": self.marks}
         sessions = connection.execute(query("take_marks"), taken).rowcount
+        if self.marks < MARKS:
+            marked = list(connection.execute(query("oldest_marked")))
+            self.alone = (marked[0].bucket, marked[0].session_key) if len(marked) == 1 else None
         recompute(connection)
         shares = list(connection.execute(query("count_sessions"), {"many": MANY}))
         connection.commit()

@@ -2,17 +2,20 @@
 
 import asyncio
 import datetime as dt
-from collections.abc import Callable
-from typing import Any, Final
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, Final, NamedTuple
 
 from fastapi import APIRouter, Response
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
+from app.serving import symptoms
 from app.store import partitions
 from app.store.causes import Cause, cause_of
 
 ANSWER_SECONDS: Final = 1.0
+LOOK_SECONDS: Final = 15.0
 
 
 def check_database(engine: Engine, head: str) -> str:
@@ -29,28 +32,55 @@ def check_database(engine: Engine, head: str) -> str:
     return "ok" if f"events_p{next_week:%Y%m%d}" in present else "partition_missing"
 
 
+class Condition(NamedTuple):
+    """The state of the database, and what is wrong although it answers."""
+
+    database: str
+    symptoms: Sequence[str] = ()
+
+
 class Probe:
-    """Asks for the state of the database, one question at a time, and waits a bounded time for the answer."""
+    """Asks for the condition of the database, one question at a time, and waits a bounded time for the answer."""
 
     def __init__(self, engine: Engine, head: str) -> None:
         """Ask over `engine`; the schema should be at revision `head`."""
         self.engine = engine
         self.head = head
-        self.asking: asyncio.Task[str] | None = None
+        self.asking: asyncio.Task[Condition] | None = None
+        self.symptoms: list[str] = []
+        self.next_look = 0.0
 
-    async def ask(self) -> str:
-        """Return the state of the database, `timeout` if it does not answer."""
+    async def ask(self) -> Condition:
+        """Return the condition of the database, `timeout` if it does not answer."""
         if self.asking is None or self.asking.done():
-            self.asking = asyncio.create_task(asyncio.to_thread(check_database, self.engine, self.head))
+            self.asking = asyncio.create_task(asyncio.to_thread(self.check))
         asking = self.asking  # whoever asks meanwhile may put another one in its place
         done, _ = await asyncio.wait({asking}, timeout=ANSWER_SECONDS)
-        return asking.result() if done else Cause.TIMEOUT
+        return asking.result() if done else Condition(Cause.TIMEOUT)
+
+    def check(self) -> Condition:
+        """Return the condition; symptoms are those of the last look, at most 15 seconds ago."""
+        state = check_database(self.engine, self.head)
+        if state == "ok" and time.monotonic() >= self.next_look:
+            try:
+                with self.engine.connect() as connection:
+                    self.symptoms = symptoms.look(connection)
+            except SQLAlchemyError as error:
+                return Condition(cause_of(error))
+            self.next_look = time.monotonic() + LOOK_SECONDS
+        return Condition(state, self.symptoms)
 
 
-def create_router(engine: Engine, head: str, describe_spool: Callable[[], dict[str, Any]]) -> APIRouter:
-    """The health endpoints of a service on a database at Alembic revision `head`.
+def create_router(
+    engine: Engine,
+    head: str,
+    describe_spool: Callable[[], dict[str, Any]],
+    failing_jobs: Callable[[], Sequence[str]],
+) -> APIRouter:
+    """Return the health endpoints of a service on a database at Alembic revision `head`.
 
-    `describe_spool` answers with `in_use` (Postgres does not take batches, or just failed to), `writable` and what waits.
+    `describe_spool` answers with `in_use` (Postgres does not take batches, or just failed to), `writable` and what waits;
+    `failing_jobs` with the names of maintenance jobs that failed twice in a row.
     """
     router = APIRouter(tags=["operations"])
     probe = Probe(engine, head)
@@ -67,15 +97,16 @@ def create_router(engine: Engine, head: str, describe_spool: Callable[[], dict[s
         responses={503: {"description": "Neither Postgres nor the spool takes events"}},
     )
     async def readyz(response: Response) -> dict[str, Any]:
-        database, spool = await probe.ask(), describe_spool()
+        (database, found), spool = await probe.ask(), describe_spool()
+        wrong = [*found, *(f"job_{name}" for name in failing_jobs())]
         takes_events = database in ("ok", "partition_missing") and not spool["in_use"]
         waiting = spool["in_use"] or spool["entries"] or spool["others"]["entries"]
         damaged = spool["corrupt"] or spool["set_aside"] or not spool["writable"]
-        healthy = database == "ok" and not waiting and not damaged
+        healthy = database == "ok" and not waiting and not damaged and not wrong
         status = "ok" if healthy else "degraded" if takes_events or spool["writable"] else "unavailable"
         if status == "unavailable":
             response.status_code = 503
             response.headers["Retry-After"] = "5"
-        return {"status": status, "database": database, "revision": head, "spool": spool}
+        return {"status": status, "database": database, "symptoms": wrong, "revision": head, "spool": spool}
 
     return router

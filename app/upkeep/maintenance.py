@@ -8,6 +8,7 @@ import contextlib
 import random
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -32,6 +33,7 @@ RUNS: Final = Counter(
 TICK_SECONDS: Final = 15.0
 BUSY_SECONDS: Final = 0.5  # how soon to look again when another process has the lock and something waits here
 AWAY_SECONDS: Final = 5.0  # how soon to look again when the database is away
+CONNECT: Final = "connect"  # not a job: what /readyz says of the database covers it
 END_SECONDS: Final = 3.0
 
 
@@ -53,6 +55,7 @@ class Maintenance:
         self.jobs = jobs
         # Spread, so that many processes that were started together do not come together.
         self.due = {job.name: time.monotonic() + random.random() for job in jobs}  # noqa: S311
+        self.failures = Counter[str]()  # in a row, by job
         self.stopping = threading.Event()
         self.woken = threading.Event()
         self.driver: Any = None
@@ -99,7 +102,7 @@ class Maintenance:
                     self.do_due(connection)
                 return 0.0 if held else BUSY_SECONDS
         except SQLAlchemyError as error:
-            self.failed("connect", error)
+            self.failed(CONNECT, error)
             return AWAY_SECONDS
         finally:
             self.driver = None
@@ -113,15 +116,21 @@ class Maintenance:
             try:
                 job.run(connection, self.stopping)
                 RUNS.labels(job.name, "ok").inc()
+                self.failures.pop(job.name, None)
             except SQLAlchemyError as error:
                 self.failed(job.name, error)
                 if connection.invalidated:
                     return
                 connection.rollback()
 
+    def failing(self) -> list[str]:
+        """Return the jobs that failed twice in a row or more often, in this process."""
+        return sorted(name for name, times in list(self.failures.items()) if times > 1 and name != CONNECT)
+
     def failed(self, name: str, error: SQLAlchemyError) -> None:
         """Say that a job failed; never the message, which may quote a row."""
         code = getattr(error.orig, "sqlstate", None) if isinstance(error, DBAPIError) else None
         if not self.stopping.is_set():
             RUNS.labels(name, "failed").inc()
+            self.failures[name] += 1
             log.warning("maintenance_failed", job=name, error=type(error).__name__, sqlstate=code)

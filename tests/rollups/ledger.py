@@ -28,7 +28,7 @@ EMPTIED = (
         "unit_days",
         "connector_days",
     ),
-    *("dropped_ranges", "tombstones"),
+    *("dropped_ranges", "tombstones", "quarantined_sessions"),
 )
 SUMS = (
     "succeeded",

@@ -3,19 +3,21 @@
 import datetime as dt
 import threading
 from collections.abc import Callable
+from uuid import UUID
 
 import pytest
 from sqlalchemy import text
 
 from app.erasure import forget
+from app.problems import TelemetryError
 from app.rollups import worker as rollups
-from app.rollups.rebuild import rebuild
+from app.rollups.rebuild import rebuild, rebuild_session
 from app.rollups.recomputation import BY_INDEX, MANY, UNKNOWN_ROWS, fill
 from app.rollups.worker import Worker
 from app.store.tables import NOBODY
 from app.upkeep import expiry
 from tests.faults.ledger import wait_until
-from tests.reports.rows import NOON, NOW, pseudonym, sync
+from tests.reports.rows import NOON, NOW, pseudonym, refuse, sync
 from tests.rollups import oracle
 from tests.rollups.ledger import Ledger
 
@@ -200,3 +202,82 @@ def test_a_new_partition_is_analyzed_and_its_sessions_are_read_by_their_index(
         plan = list(ledger.connection.execute(text(f"EXPLAIN {signals}"), {"nobody": NOBODY}).scalars())
     assert any(f"Index Scan using {partition}_session_key_idx" in line for line in plan)
     assert not [line for line in plan if "Bitmap" in line and f"on {partition}" in line]
+
+
+def forbid(ledger: Ledger, session: str) -> str:
+    """A session whose recomputation Postgres refuses, as a defect of ours would make it; its key."""
+    key = str(pseudonym(session))
+    with ledger.engine.begin() as connection:
+        connection.exec_driver_sql(
+            f"ALTER TABLE attempts ADD CONSTRAINT forbidden CHECK (session_key <> '{key}')"
+        )
+    return key
+
+
+def allow(ledger: Ledger) -> None:
+    with ledger.engine.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE attempts DROP CONSTRAINT forbidden")
+
+
+def test_a_session_that_fails_is_quarantined_and_everybody_elses_goes_on(ledger: Ledger) -> None:
+    rows = fleet(300)
+    poisoned = [sync("failed", unit="mallory", session="poison") for _ in range(3)]
+    key = forbid(ledger, "poison")
+    try:
+        ledger.write([[*rows[:600], poisoned[0]], [*rows[600:], *poisoned[1:]]])
+        assert ledger.roll_up() < 30
+        assert ledger.unit_days() == oracle.recompute(rows)
+        assert ledger.query("SELECT CAST(session_key AS text), sqlstate FROM quarantined_sessions") == [
+            (key, "23514")
+        ]
+        assert ledger.query("SELECT count(*) FROM dirty_sessions") == [(0,)]
+        # It meets more events, and again nobody waits for it.
+        ledger.write(
+            [[sync("failed", unit="mallory", session="poison"), sync("failed", unit="zoe", session="last")]]
+        )
+        assert ledger.roll_up() == 1
+        assert ledger.query("SELECT met_at > quarantined_at FROM quarantined_sessions") == [(True,)]
+        with ledger.engine.connect() as connection, pytest.raises(TelemetryError, match="fails still"):
+            rebuild_session(connection, UUID(key))
+    finally:
+        allow(ledger)
+    with ledger.engine.connect() as connection:
+        assert rebuild_session(connection, UUID(key)) == 1
+        with pytest.raises(TelemetryError, match="No session"):
+            rebuild_session(connection, UUID(key))
+    assert ledger.query(
+        "SELECT CAST(sum(failed) AS int) FROM unit_days WHERE unit = :unit", unit=pseudonym("mallory")
+    ) == [(4,)]
+
+
+def test_marks_without_a_session_read_their_own_row_each(ledger: Ledger) -> None:
+    """Thousands of rows of one instant: what is read grows with the marks, not with their square."""
+    count = 1_000
+    rows = [
+        refuse(sync("failed", NOON, unit=None, session=None, cache=None, destination="destination-csv"))
+        for _ in range(count)
+    ]
+    ledger.write([rows])
+    with ledger.engine.begin() as connection:
+        connection.exec_driver_sql("ANALYZE rejections")
+    reads = "SELECT CAST(sum(idx_tup_read) AS int) FROM pg_stat_user_indexes WHERE indexrelname LIKE 'rejections%'"
+    ledger.query("SELECT pg_stat_force_next_flush()")
+    [(before,)] = ledger.query(reads)
+    ledger.roll_up()
+    ledger.connection.exec_driver_sql("SELECT pg_stat_force_next_flush()")
+    ledger.connection.commit()
+    [(after,)] = ledger.query(reads)
+    assert ledger.query("SELECT CAST(sum(failed) AS int) FROM unit_days") == [(count,)]
+    assert after - before <= 10 * count
+
+
+def test_ledger_rows_that_no_report_uses_are_not_marked(ledger: Ledger) -> None:
+    nothing = dict.fromkeys(("event", "state", "number_of_records", "source_name", "source_version"))
+    empty = refuse(
+        sync(None, session=None, unit=None, cache=None)
+        | nothing
+        | {"source_executor_type": None, "source_config_hash": None}
+    )
+    telling = refuse(sync("failed", session=None, unit=None))
+    ledger.write([[empty | {"message_key": pseudonym(f"empty {n}")} for n in range(50)], [telling]])
+    assert ledger.query("SELECT count(*) FROM dirty_sessions") == [(1,)]

@@ -12,4 +12,4 @@ FROM (
     FROM rejections
     WHERE occurred_at >= :since OR corrected_at >= :since
 ) AS rows
-GROUP BY bucket, session_key, message_key
+GROUP BY bucket, session_key, message_key, CASE WHEN session_key IS NULL THEN occurred_at END

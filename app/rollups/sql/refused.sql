@@ -105,8 +105,7 @@ FROM (
             SELECT e.*
             FROM marks AS m
             JOIN rejections AS e
-              ON e.occurred_at >= m.lower AND e.occurred_at <= m.upper
-             AND e.bucket = m.bucket AND e.message_key = m.message_key
+              ON e.occurred_at = m.lower AND e.bucket = m.bucket AND e.message_key = m.message_key
             WHERE m.session_key IS NULL AND num_nulls(e.session_key) = 1
         ) AS timely
         WHERE NOT EXISTS (

@@ -3,7 +3,8 @@
 -- Index: none, as claim_buckets.sql; rows are deleted by their place: nobody else deletes those of a claimed bucket.
 --
 -- What lies in a dropped range, or within 7 days of one, is frozen: the session's other events may be gone. Its marks
--- are dropped. late: not sent as it happened, but imported, or by a clock that is off.
+-- are dropped, and so are those of a quarantined session. A row without a session has its own instant: lower = upper.
+-- late: not sent as it happened, but imported, or by a clock that is off.
 WITH taken AS (
     DELETE FROM dirty_sessions
     WHERE ctid = ANY(ARRAY(
@@ -14,6 +15,12 @@ WITH taken AS (
         LIMIT :marks
     ))
     RETURNING bucket, session_key, message_key, occurred_at, received_at
+),
+met AS (
+    UPDATE quarantined_sessions AS q SET met_at = now()
+    FROM taken
+    WHERE q.bucket = taken.bucket AND q.session_key = coalesce(taken.session_key, taken.message_key)
+    RETURNING q.bucket, q.session_key
 )
 INSERT INTO marks (bucket, session_key, message_key, lower, upper, late)
 SELECT
@@ -24,4 +31,7 @@ WHERE NOT EXISTS (
     SELECT FROM dropped_ranges AS d
     WHERE taken.occurred_at >= d.lower - interval '7 days' AND taken.occurred_at < d.upper + interval '7 days'
 )
-GROUP BY bucket, session_key, message_key
+AND NOT EXISTS (
+    SELECT FROM met WHERE met.bucket = taken.bucket AND met.session_key = coalesce(taken.session_key, taken.message_key)
+)
+GROUP BY bucket, session_key, message_key, CASE WHEN session_key IS NULL THEN occurred_at END

@@ -8,7 +8,8 @@
 -- lies in a dropped range or within 7 days of one, so its original may be gone). A clean batch pays one look at each of
 -- two small tables for it, and one comparison and one hash look-up a row.
 -- `marked` asks for the sessions that this changes to be rolled up: a row a session, never an upsert, which would wait
--- for the worker. An event without a session stands for itself.
+-- for the worker. An event without a session stands for itself; a refused one of which no report would use anything
+-- (`telling`, as refused.sql reads the ledger) asks for nothing.
 -- The rows of outcome 'received' fence the batch: a second commit under the same batch id violates their key.
 -- Returns the message keys of the events that were new, as one value of 16 bytes each: a row and an object for every key
 -- cost more than the key; and key, time and fate of those that have one.
@@ -38,7 +39,13 @@ ledger AS (
     INSERT INTO rejections ({columns}, reason, path)
     SELECT {columns}, reason, path FROM incoming WHERE fate IS NULL AND reason IS NOT NULL
     ON CONFLICT DO NOTHING
-    RETURNING message_key, received_at, occurred_at, bucket, session_key
+    RETURNING
+        message_key, received_at, occurred_at, bucket, session_key,
+        num_nonnulls(
+            event, state, number_of_records, source_name, source_version, source_executor_type, source_config_hash,
+            destination_name, destination_version, destination_executor_type, destination_config_hash, cache_type,
+            cache_config_hash
+        ) > 0 OR path ~ '^properties[.](source|destination|cache)' AS telling
 ),
 marked AS (
     INSERT INTO dirty_sessions (received_at, occurred_at, bucket, session_key, message_key)
@@ -52,6 +59,7 @@ marked AS (
         SELECT
             received_at, occurred_at, bucket, session_key, CASE WHEN session_key IS NULL THEN message_key END
         FROM ledger
+        WHERE session_key IS NOT NULL OR telling
     ) AS changed
     GROUP BY bucket, session_key, alone
 ),

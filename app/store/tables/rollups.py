@@ -78,6 +78,19 @@ dirty_sessions = Table(
     CheckConstraint("num_nonnulls(session_key, message_key) = 1", name="dirty_sessions_key_check"),
 )
 
+# Sessions whose recomputation failed: their marks are dropped, so that everybody else's go on. `session_key` is the message key
+# of a row without a session; `met_at` is when it was last marked; `sqlstate` says what failed.
+quarantined_sessions = Table(
+    "quarantined_sessions",
+    metadata,
+    moment("quarantined_at"),
+    moment("met_at"),
+    small("bucket"),
+    pseudonym("session_key"),
+    Column("sqlstate", Text, nullable=False),
+    PrimaryKeyConstraint("bucket", "session_key"),
+)
+
 # Rows to lock: whoever holds a bucket's row is the only one to recompute its sessions.
 rollup_buckets = Table("rollup_buckets", metadata, small("bucket"), PrimaryKeyConstraint("bucket"))
 
