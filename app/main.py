@@ -44,7 +44,7 @@ from app.store import connectors, keys, migrations, partitions, preparation, sec
 from app.store.causes import cause_of
 from app.store.database import hold, open_engine, open_write_engine
 from app.store.events import Batch, Tally
-from app.upkeep import expiry, packing, retention
+from app.upkeep import clock, expiry, packing, retention
 from app.upkeep.maintenance import Job, Maintenance
 from app.web import limits, reference
 from app.web.peers import Peers, parse_networks
@@ -97,10 +97,11 @@ class Service:
     def list_jobs(self) -> list[Job]:
         """What the maintenance thread of one process does, and every how many seconds."""
         days = self.settings.raw_retention_days
+        guard = clock.Guard(self.settings.retention_grace_minutes * 60)
         jobs = [
             Job(FORGET, 15, forget.sweep),
             Job("partitions", 60, lambda connection, _stop: partitions.make_due(connection)),
-            Job("retention", 3600, partial(retention.apply, days=days)),
+            Job("retention", 3600, partial(retention.keep, days=days, guard=guard)),
             Job("compaction", 3600, retention.compact),
             Job("packing", 3600, packing.pack),
             Job("figures", 3600, partial(figures.publish_due, denied=self.denied)),
@@ -112,7 +113,7 @@ class Service:
             )
         return [
             *jobs,
-            Job("expiry", 3600, expiry.expire),
+            Job("expiry", 3600, partial(expiry.keep, guard=guard)),
         ]  # last: the public figures count the days it deletes
 
     def load_keys(self) -> dict[bytes, int]:

@@ -82,6 +82,10 @@ class Settings(BaseSettings):
         90,
         description="Days after their arrival for which single events are kept; whole weeks are dropped at once.",
     )
+    retention_grace_minutes: Annotated[int, Field(ge=0, le=1440)] = Field(
+        60,
+        description="Minutes of a process before it deletes anything for its age: time to notice a wrong clock.",
+    )
     deadline_ms: Annotated[int, Field(ge=50, le=60_000)] = Field(
         1000, description="Milliseconds within which a request must be durable."
     )

@@ -63,6 +63,7 @@ PROJECTION = """
     langchain boolean,
     mcp boolean,
     first_run boolean NOT NULL,
+    imported boolean NOT NULL DEFAULT false,
     message_key uuid NOT NULL,
     anonymous_id uuid,
     session_key uuid,
@@ -222,7 +223,7 @@ def create_counts() -> None:
     outcomes = ("received", "accepted", "duplicate", "rejected", "expired", "forgotten")
     op.execute(COUNTS_TABLE.format(name="outcomes", kind="outcome", values=words(outcomes)))
     op.execute("CREATE INDEX outcomes_written_at_idx ON outcomes USING brin (written_at)")
-    kinds = ("refused", "withheld", "client_dropped", "envelope")
+    kinds = ("refused", "withheld", "client_dropped", "envelope", "outside_window")
     op.execute(COUNTS_TABLE.format(name="tallies", kind="kind", values=words(kinds)))
 
 
@@ -232,10 +233,23 @@ def create_installation() -> None:
         """
         CREATE TABLE tombstones (
             requested_at timestamptz NOT NULL,
+            met_at timestamptz,
             bucket smallint NOT NULL,
             sweeps smallint NOT NULL DEFAULT 0,
             anonymous_id uuid NOT NULL,
             PRIMARY KEY (bucket, anonymous_id)
+        )
+        """
+    )
+    op.execute(
+        """
+        CREATE TABLE maintenance_clock (
+            marked_at timestamptz NOT NULL,
+            dropped_on date,
+            dropped_weeks smallint NOT NULL DEFAULT 0,
+            single boolean NOT NULL DEFAULT true CONSTRAINT maintenance_clock_single_check CHECK (single),
+            distrusted boolean NOT NULL,
+            PRIMARY KEY (single)
         )
         """
     )
@@ -288,7 +302,7 @@ def create_installation() -> None:
 
 def downgrade() -> None:
     for table in (
-        *("connectors", "dropped_ranges", "tombstones", "hash_key_check", "write_keys"),
+        *("maintenance_clock", "connectors", "dropped_ranges", "tombstones", "hash_key_check", "write_keys"),
         *("tallies", "outcomes", "rejections", "events"),
     ):
         op.execute(f"DROP TABLE {table}")

@@ -142,12 +142,14 @@ def check_writable(connection: Connection) -> Finding:
 
 
 def check_durability(connection: Connection) -> Finding:
-    """What is committed survives a crash of the server and its machine; `synchronous_commit` we set ourselves."""
+    """What is committed survives a crash of the machine: only warned of, as that is the operator's choice. `synchronous_commit`
+    we set ourselves.
+    """
     names = ("fsync", "full_page_writes")
     off = [name for name in names if connection.execute(text(f"SHOW {name}")).scalar() == "off"]
     if off:
-        said = f"{' and '.join(off)} off: a crash of the machine can lose or damage what was acknowledged."
-        return Finding("durability", False, said)
+        said = f"Warning: {' and '.join(off)} off: a crash of the machine can lose or damage what was acknowledged."
+        return Finding("durability", True, said)
     return Finding("durability", True, "fsync and full_page_writes are on")
 
 

@@ -11,7 +11,7 @@ import zlib
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import Select, and_, or_, select, text, tuple_, update
+from sqlalchemy import Select, and_, case, or_, select, text, tuple_, update
 from sqlalchemy.dialects.postgresql import Insert, insert
 from sqlalchemy.engine import Connection
 
@@ -81,9 +81,14 @@ def sweep(connection: Connection, stop: threading.Event, now: dt.datetime | None
         return 0
     ids = [anonymous_id for _, anonymous_id, _, _ in due]
     deleted = 0
+    found: set[UUID] = set()
     for table in FORGETTABLE:
         for partition in partitions.leaves(connection, table):
-            deleted += partitions.delete(connection, partition, "anonymous_id = ANY(:ids)", {"ids": ids})
+            gone = partitions.delete(
+                connection, partition, "anonymous_id = ANY(:ids)", {"ids": ids}, "anonymous_id"
+            )
+            deleted += len(gone)
+            found.update(gone)
             if stop.is_set():
                 return deleted
     deleted += delete_derived(connection, ids, sorted({bucket for bucket, _, _, _ in due}))
@@ -91,7 +96,10 @@ def sweep(connection: Connection, stop: threading.Event, now: dt.datetime | None
     connection.execute(
         update(tombstones)
         .where(tuple_(*columns).in_([tuple(row) for row in due]))
-        .values(sweeps=tombstones.c.sweeps + 1)
+        .values(
+            sweeps=tombstones.c.sweeps + 1,
+            met_at=case((tombstones.c.anonymous_id.in_(found), now), else_=tombstones.c.met_at),
+        )
     )
     connection.commit()
     return deleted

@@ -53,7 +53,8 @@ class Spooler:
         self.adopted: list[Spool] = []
         self.others = Depth()  # what waits with other processes, as of the last look
         self.known_corrupt = 0  # entries lost in spools that are closed by now
-        self.full = False  # or not writable
+        self.full = False
+        self.unwritable = False  # as of the last probe
         self.away = False  # since a deadline was missed, until a batch was committed again
         self.work = asyncio.Event()
 
@@ -86,12 +87,11 @@ class Spooler:
         try:
             await self.on_thread(lambda: try_writing(self.folder))
         except OSError as error:
-            if not self.full:
+            if not self.unwritable:
                 log.warning("spool_not_writable", error=type(error).__name__)
-            self.full = True
+            self.unwritable = True
         else:
-            if self.own is None or self.own.payload_bytes < self.quota_bytes:
-                self.full = False
+            self.unwritable = False
 
     async def run(self) -> None:
         """Adopt and drain for ever, and try every minute whether the spool can be written."""
@@ -210,7 +210,7 @@ class Spooler:
         return {
             # `away` is not enough: a spool that is full and empty lets every batch try Postgres first.
             "in_use": self.away or self.committer.just_failed,
-            "writable": not self.full,
+            "writable": not (self.full or self.unwritable),
             "entries": depth.entries,
             "bytes": depth.payload_bytes,
             "age_seconds": round(depth.age_seconds, 1),

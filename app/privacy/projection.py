@@ -39,6 +39,7 @@ NO_ROW: Final[dict[str, Any]] = dict.fromkeys(
         "langchain",
         "mcp",
         "first_run",
+        "imported",
         "message_key",
         "anonymous_id",
         "session_key",
@@ -95,6 +96,7 @@ def project(
     row["write_key"] = arrival.write_key
     row["message_key"] = message_key
     row["first_run"] = is_first_run(anonymous_id, session_id)
+    row["imported"] = arrival.historical
     row["event"] = event.get("event")
     row["state"] = properties.get("state")
     row["version"] = properties.get("version")

@@ -186,7 +186,7 @@ async def insert_refused(connection: AsyncConnection, batch: Batch) -> None:
 
 def refuse(verdict: Verdict) -> Verdict:
     """The verdict on an event that Postgres would not take: in the ledger with its key only."""
-    kept = ("occurred_at", "received_at", "bucket", "write_key", "message_key", "first_run")
+    kept = ("occurred_at", "received_at", "bucket", "write_key", "message_key", "first_run", "imported")
     row = NO_ROW | {name: verdict.row[name] for name in kept}
     return Verdict(verdict.id, row, reason=INTERNAL)
 

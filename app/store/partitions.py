@@ -187,16 +187,19 @@ def drop(connection: Connection, name: str, keep_since: dt.datetime) -> None:
     connection.commit()
 
 
-def delete(connection: Connection, partition: str, condition: str, values: Mapping[str, Any]) -> int:
-    """Delete the rows of a partition that meet a condition; how many.
+def delete(
+    connection: Connection, partition: str, condition: str, values: Mapping[str, Any], told: str = "NULL"
+) -> list[Any]:
+    """Delete the rows of a partition that meet a condition; return the column `told` of each.
 
     They are found by one scan and deleted by their place, a thousand a transaction.
     """
-    rows = connection.execute(text(f"SELECT ctid::text FROM {partition} WHERE {condition}"), values)
-    places = list(rows.scalars())
+    rows = connection.execute(text(f"SELECT ctid::text, {told} FROM {partition} WHERE {condition}"), values)
+    found = list(rows)
+    places = [place for place, _ in found]
     connection.commit()
     statement = text(f"DELETE FROM {partition} WHERE ctid = ANY(CAST(:places AS tid[])) AND {condition}")
     for first in range(0, len(places), ROWS_A_TRANSACTION):
         connection.execute(statement, {**values, "places": places[first : first + ROWS_A_TRANSACTION]})
         connection.commit()
-    return len(places)
+    return [value for _, value in found]

@@ -12,6 +12,8 @@ from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
 from app.store.tables import NOBODY
+from app.store.tables.events import SWEEPS
+from app.upkeep.clock import Guard
 
 UNIT_DAYS: Final = dt.timedelta(days=400)
 ROWS: Final = 5_000  # a transaction
@@ -25,23 +27,46 @@ FROZEN: Final = """
         LIMIT :rows
     ))
 """
-# A day of which events are still kept may change.
-OLD_DAYS: Final = """
-    SELECT DISTINCT day FROM unit_days AS u
-    WHERE day < :before AND NOT EXISTS (SELECT FROM attempts AS a WHERE a.day = u.day)
-    ORDER BY day
+# No event of such a day is rolled up any more (`app/store/sql/insert_batch.sql`), whether or not its week was dropped.
+OLD_ATTEMPTS: Final = """
+    DELETE FROM attempts WHERE ctid = ANY(ARRAY(SELECT ctid FROM attempts WHERE day < :before LIMIT :rows))
 """
+OLD_DAYS: Final = "SELECT DISTINCT day FROM unit_days WHERE day < :before ORDER BY day"
+# An id that was never met needs no tombstone for long; one that was keeps it as long as it may come back.
+OLD_TOMBSTONES: Final = """
+    DELETE FROM tombstones
+    WHERE sweeps >= :sweeps AND requested_at < :now - interval '30 days'
+      AND (met_at IS NULL OR greatest(met_at, requested_at) < :now - interval '400 days')
+"""
+OLD_QUARANTINE: Final = "DELETE FROM quarantined_sessions WHERE met_at < :now - interval '400 days'"
 ARCHIVE_DAY: Final = files("app.upkeep").joinpath("sql", "archive_day.sql").read_text("utf-8")
 
 
-def expire(connection: Connection, stop: threading.Event, now: dt.datetime | None = None) -> int:
-    """Delete contributions of frozen days, and daily sums older than 400 days once archived; how many days went."""
-    now = now or dt.datetime.now(dt.UTC)
+def keep(connection: Connection, stop: threading.Event, guard: Guard) -> int:
+    """Do what `expire` does, unless the time is not to be trusted."""
+    now = guard.read(connection)
+    return 0 if now is None else expire(connection, stop, now)
+
+
+def expire(connection: Connection, stop: threading.Event, now: dt.datetime) -> int:
+    """Delete contributions of frozen days, and daily sums older than 400 days once archived; return how many days went.
+
+    Tombstones and quarantined sessions go 400 days after they last met anything.
+    """
     quiet = now - dt.timedelta(days=8)  # longer than any session spans
     while connection.execute(text(FROZEN), {"rows": ROWS, "quiet": quiet}).rowcount and not stop.is_set():
         connection.commit()
     connection.commit()
-    days = list(connection.execute(text(OLD_DAYS), {"before": now.date() - UNIT_DAYS}).scalars())
+    before = now.date() - UNIT_DAYS
+    while (
+        connection.execute(text(OLD_ATTEMPTS), {"before": before, "rows": ROWS}).rowcount
+        and not stop.is_set()
+    ):
+        connection.commit()
+    connection.execute(text(OLD_TOMBSTONES), {"now": now, "sweeps": SWEEPS})
+    connection.execute(text(OLD_QUARANTINE), {"now": now})
+    connection.commit()
+    days = list(connection.execute(text(OLD_DAYS), {"before": before}).scalars())
     connection.commit()
     for number, day in enumerate(days):
         if stop.is_set():

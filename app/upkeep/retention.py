@@ -16,6 +16,7 @@ from app.store import partitions
 from app.store.partitions import WEEK
 from app.store.tables.events import PARTITIONED
 from app.store.tables.rollups import dirty_sessions
+from app.upkeep import clock
 
 # The 7 days around a dropped range are closed, too; and events come in late. So no week ends that is younger than this.
 YOUNGEST: Final = dt.timedelta(days=14)
@@ -25,9 +26,17 @@ COUNTED: Final = {"outcomes": "outcome", "tallies": "kind"}
 NO_BATCH: Final = "00000000-0000-0000-0000-000000000000"
 
 
-def apply(connection: Connection, stop: threading.Event, days: int, now: dt.datetime | None = None) -> int:
-    """Drop what is older than `days`; how many weeks were dropped."""
-    now = now or dt.datetime.now(dt.UTC)
+def keep(connection: Connection, stop: threading.Event, days: int, guard: clock.Guard) -> int:
+    """Drop what arrived more than `days` ago, unless the time is not to be trusted; return how many weeks were dropped."""
+    now = guard.read(connection)
+    return 0 if now is None else apply(connection, stop, days, now)
+
+
+def apply(connection: Connection, stop: threading.Event, days: int, now: dt.datetime) -> int:
+    """Drop what arrived more than `days` before `now`; return how many weeks were dropped.
+
+    A week that cannot be dropped whole loses its rows one by one: one sender's event a week must not keep everybody's.
+    """
     since = now - dt.timedelta(days=days)
     dropped = 0
     finish(connection, since)
@@ -36,7 +45,11 @@ def apply(connection: Connection, stop: threading.Event, days: int, now: dt.date
             break
         dropped += drop_week(connection, week, since, now)
     for parent in PARTITIONED:
-        partitions.delete(connection, f"{parent}_default", "received_at < :since", {"since": since})
+        for name in partitions.leaves(connection, parent):
+            if stop.is_set():
+                return dropped
+            if name.endswith("_default") or is_held_open(connection, name, since, now):
+                partitions.delete(connection, name, "received_at < :since", {"since": since})
     connection.commit()
     return dropped
 
@@ -55,9 +68,23 @@ def drop_week(connection: Connection, week: dt.date, since: dt.datetime, now: dt
     is_empty = not any(holds(connection, name, "received_at < :since", since) for name in names)
     if is_empty and week >= partitions.due(now)[0]:
         return False
+    if not is_empty and not clock.take_week(connection, now):
+        connection.rollback()
+        return False
+    connection.commit()
     partitions.patiently(connection, partial(partitions.detach, connection, week, record=not is_empty))
     finish(connection, since)
     return True
+
+
+def is_held_open(connection: Connection, name: str, since: dt.datetime, now: dt.datetime) -> bool:
+    """Return whether a week's partition loses its rows one by one: it ended 14 days ago, all of it is rolled up, and something
+    in it arrived after `since`. A week without such a row is dropped whole, today or on one of the next days.
+    """
+    week = dt.datetime.strptime(name.rpartition("_p")[2], "%Y%m%d").replace(tzinfo=dt.UTC)
+    if week + WEEK + YOUNGEST > now or is_waiting(connection, week.date()):
+        return False
+    return holds(connection, name, "received_at >= :since", since)
 
 
 def is_waiting(connection: Connection, week: dt.date) -> bool:

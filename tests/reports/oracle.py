@@ -49,10 +49,17 @@ def time_of(row: Stored) -> dt.datetime:
     return moment
 
 
+def is_timely(row: Stored) -> bool:
+    """Whether a row counts: what arrived over 90 days late (imported: 400), or two days early, never does."""
+    late = row["received_at"] - time_of(row)
+    assert isinstance(late, dt.timedelta)
+    return dt.timedelta(days=-2) <= late <= dt.timedelta(days=400 if row["imported"] else 90)
+
+
 def pairs_of(rows: Iterable[Stored]) -> Iterable[tuple[tuple[object, ...], list[Stored]]]:
     pairs: dict[tuple[object, ...], list[Stored]] = defaultdict(list)
     for row in rows:
-        if row["event"] != "sync":
+        if row["event"] != "sync" or not is_timely(row):
             continue
         if row["session_key"] is None:
             if row["state"] == "started":

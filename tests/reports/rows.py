@@ -60,6 +60,7 @@ def sync(
         "bucket": zlib.crc32((unit or session or str(number)).encode()) % 256,
         "write_key": 1,
         "first_run": False,
+        "imported": False,
         "message_key": pseudonym(f"message {number}"),
         "anonymous_id": pseudonym(unit),
         "session_key": pseudonym(session),

@@ -5,7 +5,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from itertools import zip_longest
 
-from tests.reports.oracle import lane_of, time_of
+from tests.reports.oracle import is_timely, lane_of, time_of
 from tests.reports.rows import Stored
 
 NOBODY = "00000000-0000-0000-0000-000000000000"
@@ -48,7 +48,7 @@ def recompute(rows: Iterable[Stored]) -> dict[Key, Sums]:
 
 def pairs_of(rows: Iterable[Stored]) -> Iterable[list[Stored]]:
     pairs: dict[tuple[object, ...], list[Stored]] = defaultdict(list)
-    for row in rows:
+    for row in filter(is_timely, rows):
         key: tuple[object, ...] = (row["message_key"],)
         if row["session_key"] is not None:
             key = (row["anonymous_id"], row["session_key"], row["event"], *connectors_of(row), lane_of(row))

@@ -42,6 +42,7 @@ ROW = {
     "bucket": 7,
     "write_key": 1,
     "first_run": False,
+    "imported": False,
     "message_key": UUID(int=0),
     "event": "sync",
     "state": "started",

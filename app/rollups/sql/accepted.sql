@@ -7,6 +7,8 @@
 -- lane: `write` if a destination is set (the name `unknown` is none), else `cache` if there is a cache other than
 --       `streaming`, else `direct`. Syncs without a session key are of the shape sent up to 0.7.1: usage only, so
 --       their lane is `direct` too, and only their starts count, since nothing pairs them.
+-- What happened over 90 days (imported: 400) before it arrived, or over 2 days after, is never rolled up: no retention would
+-- reach it.
 -- A sync into a cache always has a source: if none was named it ranks as `unknown`, as it does in the ledger.
 SELECT
     bucket,
@@ -57,5 +59,8 @@ FROM (
           ON e.occurred_at = m.lower AND e.bucket = m.bucket AND e.message_key = m.message_key
         WHERE m.session_key IS NULL AND num_nulls(e.session_key) = 1
     ) AS marked
-    WHERE session_key IS NOT NULL OR (event = 'sync' AND state = 'started')
+    WHERE (session_key IS NOT NULL OR (event = 'sync' AND state = 'started'))
+      AND coalesce(corrected_at, occurred_at) <= received_at + interval '2 days'
+          AND coalesce(corrected_at, occurred_at)
+            >= received_at - CASE WHEN imported THEN interval '400 days' ELSE interval '90 days' END
 ) AS placed

@@ -108,7 +108,10 @@ FROM (
               ON e.occurred_at = m.lower AND e.bucket = m.bucket AND e.message_key = m.message_key
             WHERE m.session_key IS NULL AND num_nulls(e.session_key) = 1
         ) AS timely
-        WHERE NOT EXISTS (
+        WHERE coalesce(timely.corrected_at, timely.occurred_at) <= timely.received_at + interval '2 days'
+          AND coalesce(timely.corrected_at, timely.occurred_at)
+            >= timely.received_at - CASE WHEN timely.imported THEN interval '400 days' ELSE interval '90 days' END
+          AND NOT EXISTS (
             SELECT FROM events
             WHERE events.occurred_at = timely.occurred_at
               AND events.bucket = timely.bucket

@@ -10,6 +10,9 @@
 -- `marked` asks for the sessions that this changes to be rolled up: a row a session, never an upsert, which would wait
 -- for the worker. An event without a session stands for itself; a refused one of which no report would use anything
 -- (`telling`, as refused.sql reads the ledger) asks for nothing.
+-- `timely`: what happened over 90 days (imported: 400) before it arrived, or over 2 days after, is stored, counted, and never
+-- rolled up.
+-- `met` keeps the tombstones that are still needed, about once a day each, and never waits for another writer.
 -- The rows of outcome 'received' fence the batch: a second commit under the same batch id violates their key.
 -- Returns the message keys of the events that were new, as one value of 16 bytes each: a row and an object for every key
 -- cost more than the key; and key, time and fate of those that have one.
@@ -20,7 +23,8 @@ WITH incoming AS MATERIALIZED (
             WHEN EXISTS (
                 SELECT FROM tombstones AS t WHERE t.bucket = r.bucket AND t.anonymous_id = r.anonymous_id
             ) THEN 'forgotten'
-            WHEN occurred_at < (SELECT coalesce(max(upper) + interval '7 days', '-infinity') FROM dropped_ranges)
+            -- A live event never expires: no week that it can lie in is dropped, unless by a clock that was wrong.
+            WHEN occurred_at < received_at - interval '7 days' AND occurred_at < (SELECT coalesce(max(upper) + interval '7 days', '-infinity') FROM dropped_ranges)
             THEN (
                 SELECT 'expired' FROM dropped_ranges AS d
                 WHERE r.occurred_at >= d.lower - interval '7 days' AND r.occurred_at < d.upper + interval '7 days'
@@ -33,7 +37,11 @@ fresh AS (
     INSERT INTO events ({columns})
     SELECT {columns} FROM incoming WHERE fate IS NULL AND reason IS NULL
     ON CONFLICT DO NOTHING
-    RETURNING message_key, received_at, write_key, occurred_at, bucket, session_key
+    RETURNING
+        message_key, received_at, write_key, occurred_at, bucket, session_key,
+        coalesce(corrected_at, occurred_at) <= received_at + interval '2 days'
+          AND coalesce(corrected_at, occurred_at)
+            >= received_at - CASE WHEN imported THEN interval '400 days' ELSE interval '90 days' END AS timely
 ),
 ledger AS (
     INSERT INTO rejections ({columns}, reason, path)
@@ -41,6 +49,9 @@ ledger AS (
     ON CONFLICT DO NOTHING
     RETURNING
         message_key, received_at, occurred_at, bucket, session_key,
+        coalesce(corrected_at, occurred_at) <= received_at + interval '2 days'
+          AND coalesce(corrected_at, occurred_at)
+            >= received_at - CASE WHEN imported THEN interval '400 days' ELSE interval '90 days' END AS timely,
         num_nonnulls(
             event, state, number_of_records, source_name, source_version, source_executor_type, source_config_hash,
             destination_name, destination_version, destination_executor_type, destination_config_hash, cache_type,
@@ -55,11 +66,12 @@ marked AS (
             received_at, occurred_at, bucket, session_key,
             CASE WHEN session_key IS NULL THEN message_key END AS alone
         FROM fresh
+        WHERE timely
         UNION ALL
         SELECT
             received_at, occurred_at, bucket, session_key, CASE WHEN session_key IS NULL THEN message_key END
         FROM ledger
-        WHERE session_key IS NOT NULL OR telling
+        WHERE timely AND (session_key IS NOT NULL OR telling)
     ) AS changed
     GROUP BY bucket, session_key, alone
 ),
@@ -87,11 +99,27 @@ counted AS (
     ) AS counts
     GROUP BY hour, write_key, outcome, reason
 ),
+met AS (
+    UPDATE tombstones AS t SET met_at = now()
+    WHERE (t.bucket, t.anonymous_id) IN (
+        SELECT s.bucket, s.anonymous_id
+        FROM tombstones AS s
+        WHERE (s.bucket, s.anonymous_id) IN (SELECT bucket, anonymous_id FROM incoming WHERE fate = 'forgotten')
+          AND coalesce(s.met_at, '-infinity') < now() - interval '1 day'
+        FOR UPDATE SKIP LOCKED
+    )
+    RETURNING t.bucket
+),
 tallied AS (
     INSERT INTO tallies (hour, batch_id, count, bucket, write_key, kind, reason)
     SELECT hour, %(batch_id)s::uuid, count, %(bucket)s::smallint, write_key, kind, reason
     FROM json_to_recordset(%(tallies)s::json)
         AS t (hour timestamptz, write_key smallint, kind text, reason text, count bigint)
+    UNION ALL
+    SELECT
+        date_trunc('hour', received_at, 'UTC'), %(batch_id)s::uuid, count(*), %(bucket)s::smallint, write_key,
+        'outside_window', ''
+    FROM fresh WHERE NOT timely GROUP BY 1, write_key
 )
 SELECT string_agg(uuid_send(message_key), '') AS message_keys, NULL::timestamptz AS occurred_at, NULL AS fate FROM fresh
 UNION ALL

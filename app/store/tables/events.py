@@ -10,6 +10,7 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    Date,
     DateTime,
     Identity,
     Index,
@@ -84,6 +85,7 @@ def projection(*, complete: bool) -> list[Column[object]]:
         Column("langchain", Boolean),
         Column("mcp", Boolean),
         Column("first_run", Boolean, nullable=False),
+        Column("imported", Boolean, nullable=False, server_default=text("false")),
         Column("message_key", Uuid, nullable=False),
         pseudonym("anonymous_id"),
         pseudonym("session_key"),
@@ -153,15 +155,17 @@ outcomes = counted(
 # For the live view, which reads the last minutes: of all kinds of index the one that costs a write least.
 Index("outcomes_written_at_idx", outcomes.c.written_at, postgresql_using="brin")
 
-# Counted beside that law: requests refused before it, withheld fields, what clients say they dropped.
-tallies = counted("tallies", "kind", "kind IN ('refused', 'withheld', 'client_dropped', 'envelope')")
+# Counted beside that law: requests refused before it, withheld fields, what clients say they dropped, events that are stored
+# and never rolled up.
+tallies = counted("tallies", "kind", "kind IN ('refused', 'withheld', 'client_dropped', 'envelope', 'outside_window')")
 
 # Who asked to be forgotten: later events under the id are counted and not stored. `sweeps` says how often what was stored
-# has been deleted.
+# has been deleted; `met_at` is about when something under it was last found or refused, NULL if nothing ever was.
 tombstones = Table(
     "tombstones",
     metadata,
     moment("requested_at"),
+    moment("met_at", nullable=True),
     Column("bucket", SmallInteger, nullable=False),
     Column("sweeps", SmallInteger, nullable=False, server_default=text("0")),
     pseudonym("anonymous_id", nullable=False),
@@ -178,6 +182,19 @@ dropped_ranges = Table(
     moment("dropped_at"),
     PrimaryKeyConstraint("lower"),
     CheckConstraint("lower < upper", name="dropped_ranges_upper_check"),
+)
+
+# One row: up to when the time was trusted, whether the last reading was not, and how many weeks were dropped on a day.
+maintenance_clock = Table(
+    "maintenance_clock",
+    metadata,
+    moment("marked_at"),
+    Column("dropped_on", Date),
+    Column("dropped_weeks", SmallInteger, nullable=False, server_default=text("0")),
+    Column("single", Boolean, nullable=False, server_default=text("true")),
+    Column("distrusted", Boolean, nullable=False),
+    PrimaryKeyConstraint("single"),
+    CheckConstraint("single", name="maintenance_clock_single_check"),
 )
 
 # Names of public connectors beside those that the release ships, from `connectors refresh`.
