@@ -157,7 +157,9 @@ Index("outcomes_written_at_idx", outcomes.c.written_at, postgresql_using="brin")
 
 # Counted beside that law: requests refused before it, withheld fields, what clients say they dropped, events that are stored
 # and never rolled up.
-tallies = counted("tallies", "kind", "kind IN ('refused', 'withheld', 'client_dropped', 'envelope', 'outside_window')")
+tallies = counted(
+    "tallies", "kind", "kind IN ('refused', 'withheld', 'client_dropped', 'envelope', 'outside_window')"
+)
 
 # Who asked to be forgotten: later events under the id are counted and not stored. `sweeps` says how often what was stored
 # has been deleted; `met_at` is about when something under it was last found or refused, NULL if nothing ever was.
