@@ -8,7 +8,6 @@ import contextlib
 import random
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -55,7 +54,7 @@ class Maintenance:
         self.jobs = jobs
         # Spread, so that many processes that were started together do not come together.
         self.due = {job.name: time.monotonic() + random.random() for job in jobs}  # noqa: S311
-        self.failures = Counter[str]()  # in a row, by job
+        self.failures: dict[str, int] = {}  # in a row, by job
         self.stopping = threading.Event()
         self.woken = threading.Event()
         self.driver: Any = None
@@ -132,5 +131,5 @@ class Maintenance:
         code = getattr(error.orig, "sqlstate", None) if isinstance(error, DBAPIError) else None
         if not self.stopping.is_set():
             RUNS.labels(name, "failed").inc()
-            self.failures[name] += 1
+            self.failures[name] = self.failures.get(name, 0) + 1
             log.warning("maintenance_failed", job=name, error=type(error).__name__, sqlstate=code)
