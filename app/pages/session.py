@@ -2,17 +2,22 @@
 
 import hashlib
 import hmac
+import re
 import time
 from collections.abc import Callable
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
+from app.pages import site
 from app.problems import Problem
+from app.reports.parameters import CONNECTOR, PARAMETERS
 from app.web.throttle import Rate, Throttle
 
 COOKIE: Final = "telemetry_reports"
 SECONDS: Final = 30 * 86_400
 PURPOSE: Final = b"pages of the reports, cookie:"  # so that the HMAC is of use for nothing else
+# What a report's parameters look like: lower case, digits, and what stands between them.
+VALUE: Final = re.compile("[a-z0-9.,_+-]{1,64}")
 # Wrong tokens an address may bring at once, and again after how long.
 TRIES: Final = Rate(burst=5, per_second=5 / 60)
 ALL_TRIES: Final = Rate(burst=1_000, per_second=50)
@@ -79,9 +84,16 @@ def check_origin(origin: str | None, host: str, fetch_site: str | None) -> None:
 
 
 def find_way_back(path: str) -> str:
-    """Return the address to go to after the login: one of ours, whatever was asked for."""
+    """Return the address to go to after the login: a page of ours with parameters of ours, whatever was asked for.
+
+    The login page holds it and anybody gets that page, so nothing else of an address comes back.
+    """
     parts = urlsplit(path)
-    ours = parts.path == "/reports" or parts.path.startswith("/reports/")
-    if parts.scheme or parts.netloc or not ours or "\\" in path or parts.path.startswith("/reports/log"):
-        return "/reports"
-    return path
+    page, _, connector = parts.path.removeprefix(f"{site.CONNECTORS.path}/").rpartition("/")
+    of_connector = (
+        parts.path.startswith(f"{site.CONNECTORS.path}/") and not page and CONNECTOR.fullmatch(connector)
+    )
+    if parts.scheme or parts.netloc or not (parts.path in site.PATHS or of_connector):
+        return site.BASE
+    asked = [pair for pair in parse_qsl(parts.query) if pair[0] in PARAMETERS and VALUE.fullmatch(pair[1])]
+    return f"{parts.path}?{urlencode(asked)}" if asked else parts.path

@@ -71,6 +71,8 @@ NAVIGATION: Final = (
 )
 PAGES: Final = tuple(page for _, pages in NAVIGATION for page in pages)
 
+PATHS: Final = frozenset(page.path for page in (*PAGES, CACHES, MEANING) if page.path.startswith(BASE))
+
 
 def describe(path: str) -> Page:
     """Return the page of an address, for those who may only know its title."""

@@ -49,7 +49,7 @@ class Account:
             if self.down_since is None and started > self.up_since and seconds > self.slowest:
                 self.slowest, self.slowest_was = seconds, f"{response.status_code} after {self.now}"
             self.statuses[response.status_code] += 1
-            if response.status_code == 422:
+            if response.status_code == 422 and not results:  # a batch that is refused whole has its results
                 self.outcomes["rejected"] += 1
             for result in results:
                 self.outcomes[result["outcome"]] += 1
