@@ -9,6 +9,8 @@ from typing import Any, ClassVar, Final, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from app.ingest.heads import Heads
+
 REQUEST_SECONDS: Final = 10.0  # from its first byte to its last; PyAirbyte's requests are one or two segments
 HEADER_BYTES: Final = 32 * 1024
 CONNECTIONS: Final = 4_000  # a process; each costs about 10 KB
@@ -94,6 +96,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self.in_headers = True
         self.in_request = True  # a connection that sends nothing is a slow sender
         self.header_bytes = 0
+        self.heads = Heads()
         self.patience: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -108,7 +111,13 @@ class BoundedProtocol(HttpToolsProtocol):
         """Take bytes; start the clock if a request is not complete with them."""
         if self.in_headers:
             self.header_bytes += len(data)
-        super().data_received(data)
+        for piece in self.heads.pieces(data):
+            super().data_received(piece)
+            if self.parser is None or self.transport.is_closing():
+                return
+        if self.heads.waiting:  # a request has begun, though the parser has seen none of it
+            self._unset_keepalive_if_required()
+            self.in_request = True
         if self.in_headers and self.header_bytes > HEADER_BYTES:
             self.refuse(TOO_LONG)
         elif self.in_request and self.patience is None:
@@ -131,6 +140,7 @@ class BoundedProtocol(HttpToolsProtocol):
         """The request is complete."""
         self.in_request = False
         self.in_headers = True
+        self.heads.ended()
         self.stop_timer()
         super().on_message_complete()
 
