@@ -4,14 +4,12 @@ from tests.conftest import Service, ServiceFactory
 from tests.look import Look
 
 
-def test_a_healthy_service_has_no_fault_but_that_of_the_tests_postgres(service: Service) -> None:
-    """The Postgres of the tests writes nothing to the disk, for speed: that is a fault, and the only one."""
+def test_a_healthy_service_has_no_fault_and_is_warned_of_the_tests_postgres(service: Service) -> None:
+    """The Postgres of the tests writes nothing to the disk, for speed: an operator's choice, which is warned of."""
     done = service.run("doctor")
-    assert done.returncode == 1, done.stdout
-    faults = [line for line in done.stdout.splitlines() if "│ fault │" in line]
-    assert len(faults) == 1, done.stdout
-    assert "durability" in faults[0]
-    assert "fsync and full_page_writes off" in faults[0]
+    assert done.returncode == 0, done.stdout
+    assert "│ fault │" not in done.stdout
+    assert "Warning: fsync and full_page_writes off" in done.stdout
     for what in (
         "settings",
         "data dir",
@@ -42,7 +40,7 @@ def test_faults_are_named(make_service: ServiceFactory, database_url: str, bare:
     )
     done = service.run("doctor")
     assert done.returncode == 1
-    assert done.stdout.count("│ fault │") == 5
+    assert done.stdout.count("│ fault │") == 4
     assert "another-key" not in done.stdout
     bare.run("UPDATE alembic_version SET version_num = '0001'")
     assert "run `migrate`" in service.run("doctor").stdout
