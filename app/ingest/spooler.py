@@ -25,6 +25,7 @@ DRAIN_SECONDS: Final = 10.0  # for one batch; statements have a time-out of thei
 PAUSE_SECONDS: Final = 0.25
 ADOPT_SECONDS: Final = 5.0
 PROBE_SECONDS: Final = 60.0
+ROOM: Final = 0.75  # of the quota: with less in it a spool is no longer full
 
 
 class Spooler:
@@ -92,14 +93,18 @@ class Spooler:
             self.unwritable = True
         else:
             self.unwritable = False
+            # A spool that was full is not until it is drained to some part: else this would waver while an outage lasts.
+            if self.own is None or self.own.payload_bytes < self.quota_bytes * ROOM:
+                self.full = False
 
     async def run(self) -> None:
         """Adopt and drain for ever, and try every minute whether the spool can be written."""
         next_look = next_probe = 0.0
         while True:
-            if time.monotonic() >= next_probe:
-                next_probe = time.monotonic() + PROBE_SECONDS
+            if time.monotonic() >= next_probe or (self.full and next_probe > time.monotonic() + ADOPT_SECONDS):
                 await self.probe()
+                hurt = self.full or self.unwritable
+                next_probe = time.monotonic() + (ADOPT_SECONDS if hurt else PROBE_SECONDS)
             try:
                 if time.monotonic() >= next_look:
                     next_look = time.monotonic() + ADOPT_SECONDS
