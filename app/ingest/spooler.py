@@ -101,7 +101,9 @@ class Spooler:
         """Adopt and drain for ever, and try every minute whether the spool can be written."""
         next_look = next_probe = 0.0
         while True:
-            if time.monotonic() >= next_probe or (self.full and next_probe > time.monotonic() + ADOPT_SECONDS):
+            if time.monotonic() >= next_probe or (
+                self.full and next_probe > time.monotonic() + ADOPT_SECONDS
+            ):
                 await self.probe()
                 hurt = self.full or self.unwritable
                 next_probe = time.monotonic() + (ADOPT_SECONDS if hurt else PROBE_SECONDS)

@@ -18,6 +18,7 @@ SECONDS: Final = 30 * 86_400
 PURPOSE: Final = b"pages of the reports, cookie:"  # so that the HMAC is of use for nothing else
 # What a report's parameters look like: lower case, digits, and what stands between them.
 VALUE: Final = re.compile("[a-z0-9.,_+-]{1,64}")
+TWIN: Final = re.compile(r"\.(json|csv|parquet|svg|png|md)$")
 # Wrong tokens an address may bring at once, and again after how long.
 TRIES: Final = Rate(burst=5, per_second=5 / 60)
 ALL_TRIES: Final = Rate(burst=1_000, per_second=50)
@@ -89,11 +90,10 @@ def find_way_back(path: str) -> str:
     The login page holds it and anybody gets that page, so nothing else of an address comes back.
     """
     parts = urlsplit(path)
-    page, _, connector = parts.path.removeprefix(f"{site.CONNECTORS.path}/").rpartition("/")
-    of_connector = (
-        parts.path.startswith(f"{site.CONNECTORS.path}/") and not page and CONNECTOR.fullmatch(connector)
-    )
-    if parts.scheme or parts.netloc or not (parts.path in site.PATHS or of_connector):
+    stem = TWIN.sub("", parts.path)
+    page, _, connector = stem.removeprefix(f"{site.CONNECTORS.path}/").rpartition("/")
+    of_connector = stem.startswith(f"{site.CONNECTORS.path}/") and not page and CONNECTOR.fullmatch(connector)
+    if parts.scheme or parts.netloc or not (stem in site.PATHS or of_connector):
         return site.BASE
     asked = [pair for pair in parse_qsl(parts.query) if pair[0] in PARAMETERS and VALUE.fullmatch(pair[1])]
     return f"{parts.path}?{urlencode(asked)}" if asked else parts.path

@@ -71,7 +71,9 @@ NAVIGATION: Final = (
 )
 PAGES: Final = tuple(page for _, pages in NAVIGATION for page in pages)
 
-PATHS: Final = frozenset(page.path for page in (*PAGES, CACHES, MEANING) if page.path.startswith(BASE))
+PATHS: Final = frozenset(
+    {f"{BASE}/home", *(page.path for page in (*PAGES, CACHES, MEANING) if page.path.startswith(BASE))}
+)
 
 
 def describe(path: str) -> Page:

@@ -65,7 +65,8 @@ def test_a_stranger_learns_a_title_and_nothing_else(stranger: httpx.Client, path
     assert answer.status_code == 401
     assert "set-cookie" not in answer.headers
     assert 'property="og:title"' in answer.text
-    assert f'name="next" value="{path}"' in answer.text
+    way = "/reports" if "nothing" in path else path  # nothing of an address comes back that no page has
+    assert f'name="next" value="{way}"' in answer.text
     assert "source-faker" not in answer.text.replace(f'value="{path}"', "")
 
 
