@@ -117,8 +117,9 @@ class Pseudonyms:
         """The session key: the session's ULID and the whole weeks since it was minted.
 
         A session is its process's, and a daemon lives for months: counted by weeks, none spans more than seven days.
+        What a clock that was set back puts before the minting belongs to the first week.
         """
-        weeks = (occurred_ms - ulid_ms(session_id)) // WEEK_MS
+        weeks = max(0, occurred_ms - ulid_ms(session_id)) // WEEK_MS
         return self.of("session", f"{session_id}{weeks}")
 
     def message(self, *parts: bytes) -> bytes:

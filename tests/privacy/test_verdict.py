@@ -544,6 +544,11 @@ def test_a_session_key_lasts_a_week() -> None:
     assert key("2026-11-23") != key("2026-11-30")
 
 
+def test_a_clock_set_back_before_the_session_was_minted_splits_nothing() -> None:
+    before = verdict_on(spoil("timestamp", "2026-11-23T01:58:00Z")).row["session_key"]
+    assert before == verdict_on(spoil("timestamp", "2026-11-23T02:00:00Z")).row["session_key"]
+
+
 def test_without_any_time_it_is_never_the_arrival() -> None:
     event = spoil("properties.session_id", "7ZZZZZZZZZZZZZZZZZZZZZZZZZ", without("timestamp"))
     assert verdict_on(event).row["occurred_at"] == NO_TIME

@@ -124,8 +124,22 @@ def test_platforms(store: Store) -> None:
         ("python", "3.11 (CPython)"): (3, 1),
         ("python", "3.10 (PyPy)"): (1, 1),
         ("source executor", "VenvExecutor"): (4, 2),
+        ("destination executor", "none"): (4, 2),
     }
     assert ("ci", "yes") not in {picked(row, "dimension", "value") for row in rows_of(store, "platforms")}
+
+
+def test_an_attempt_stands_once_in_every_dimension_though_words_were_withheld(store: Store) -> None:
+    store.write(attempts("sf", version=None, python_version=None, os=None))
+    store.write(attempts("s", source="source-b", unit="b"))
+    rows = rows_of(store, "platforms", prerelease="include")
+    attempted: dict[str, int] = {}
+    for row in rows:
+        attempted[row["dimension"]] = attempted.get(row["dimension"], 0) + row["attempts"]
+    assert set(attempted.values()) == {3}
+    assert len(attempted) == 7
+    unknown = [row["dimension"] for row in rows if row["value"] == "unknown"]
+    assert sorted(unknown) == ["os", "pyairbyte", "python"]
 
 
 def test_data_quality_of_attempts_and_users(store: Store) -> None:
