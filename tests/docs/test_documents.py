@@ -70,10 +70,10 @@ def test_links_and_paths_lead_somewhere(document: Path) -> None:
 
 @pytest.fixture(scope="module")
 def sources() -> str:
-    """All that the code says, without the documents."""
+    """All that the code says and the names of its files, without the documents."""
     files = [file for folder in SOURCES for file in (ROOT / folder).rglob("*") if file.suffix in SOURCE_KINDS]
     kept = [file for file in files if "data" not in file.parts and file.name != Path(__file__).name]
-    return "\n".join(file.read_text("utf-8") for file in kept)
+    return "\n".join([*(file.stem for file in kept), *(file.read_text("utf-8") for file in kept)])
 
 
 @pytest.mark.parametrize("document", GUIDES, ids=lambda path: str(path.relative_to(ROOT)))

@@ -15,7 +15,11 @@ COLUMNS: Final = (
         "text",
         "pyairbyte (its version), python (minor version), os, notebook, ci, source executor, destination executor.",
     ),
-    Column("value", "text", "What the environment was in that dimension; unknown: not sent or withheld; none: nothing to name."),
+    Column(
+        "value",
+        "text",
+        "What the environment was in that dimension; unknown: not sent or withheld; none: nothing to name.",
+    ),
     *ranking.MEASURES,
 )
 
