@@ -1,7 +1,8 @@
 """What SDKs, proxies and archives put around an event: transport keys, which cost no event and are never kept.
 
-Inside an event the world is closed (`app.contract.wire`); around it, it is open. The lists say who sends a key, read in the
-sources of the SDKs. What becomes of the values is decided in `app.privacy.envelope`.
+Inside an event the world is closed (`app.contract.wire`); around it, it is open. The lists say who sends a key: of
+Segment's and RudderStack's server SDKs as read in their sources; of archives, proxies, mobile and .NET SDKs as their
+documents have it, or earlier reports of it. What becomes of the values is decided in `app.privacy.envelope`.
 """
 
 from collections.abc import Mapping
