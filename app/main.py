@@ -121,8 +121,8 @@ class Service:
         with self.engine.connect() as connection:
             return keys.load(connection)
 
-    def load_connectors(self) -> frozenset[str]:
-        """The connector names that were learned since the release."""
+    def load_connectors(self) -> dict[str, connectors.Entry]:
+        """Return what was learned of connectors since the release, by name."""
         with self.engine.connect() as connection:
             return connectors.load(connection)
 
@@ -238,7 +238,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             service.engine,
             tables,
             service.report_token,
-            lambda: service.vocabulary.names,
+            lambda: service.vocabulary.entries,
             lambda: bool(service.spooler.describe()["in_use"]),
         )
     )

@@ -270,6 +270,9 @@ def create_installation() -> None:
         CREATE TABLE connectors (
             name text NOT NULL,
             added_at timestamptz NOT NULL,
+            definition_id uuid,
+            documentation_url text,
+            issue_label text,
             PRIMARY KEY (name),
             CONSTRAINT connectors_name_check CHECK (
                 length(name) <= 75 AND name ~ '^(source|destination)-[a-z0-9][a-z0-9-]*$'

@@ -46,17 +46,17 @@ def refresh_connectors(
 ) -> None:
     """Learn the names of public connectors from an Airbyte registry.
 
-    Running servers know them within seconds. A name that was withheld becomes visible for later events only.
+    Running servers know them within seconds; pages then link a connector's documentation and issues. A name that was withheld becomes visible for later events only.
 
     Example: pyairbyte-telemetry connectors refresh oss_registry.json
     """
     found = registry.read(where)
     with connected(create=True) as (connection, _):
-        known = connectors.load(connection) | shipped_connectors()
-        connectors.add(connection, found.names - known)
+        known = {*connectors.load(connection), *shipped_connectors()}
+        connectors.save(connection, found.entries)
         connection.commit()
     typer.echo(
-        f"Connectors in the registry: {len(found.names)}. New: {len(found.names - known)}. "
+        f"Connectors in the registry: {len(found.entries)}. New: {len(found.entries.keys() - known)}. "
         f"Left out: {found.private} private, {found.unusable} without a proper name."
     )
 

@@ -99,7 +99,7 @@ def import_files(
         pseudonyms = secrets.resolve(settings).pseudonyms()
         first_key = preparation.prepare(settings, database, pseudonyms)
         number, key = find_key(connection, pseudonyms, settings, write_key or first_key)
-        installation = Installation(connectors.load(connection) | shipped_connectors(), pseudonyms)
+        installation = Installation({*connectors.load(connection), *shipped_connectors()}, pseudonyms)
         arrival = Arrival(dt.datetime.now(dt.UTC), number, key.encode(), historical=True)
         connection.commit()
         found = history.judge_files(files, arrival, installation, summary, progress)

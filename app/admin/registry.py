@@ -1,4 +1,4 @@
-"""Reads the names of public connectors from an Airbyte registry, and keeps running servers up to date with them.
+"""Reads public connectors from an Airbyte registry, and keeps running servers up to date with them.
 
 A name that was withheld (`custom`) becomes visible for later events only: what was not stored cannot be guessed.
 """
@@ -6,10 +6,11 @@ A name that was withheld (`custom`) becomes visible for later events only: what 
 import asyncio
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
+from uuid import UUID
 
 import httpx
 import orjson
@@ -18,6 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app.contract.vocabulary import shipped_connectors
 from app.problems import TelemetryError
+from app.store.connectors import Entry
 
 log = structlog.get_logger()
 
@@ -26,13 +28,15 @@ DOWNLOAD_SECONDS: Final = 120.0
 REFRESH_SECONDS: Final = 5.0
 ROLES: Final = {"sources": "source", "destinations": "destination"}
 NAME: Final = re.compile("(source|destination)-[a-z0-9][a-z0-9-]{0,62}")
+# Of documentation: pages link it, so it is https without a user, a port, a query or a fragment.
+ADDRESS: Final = re.compile(r"https://[a-z0-9-]+(\.[a-z0-9-]+)+(/[A-Za-z0-9._~/-]{0,200})?")
 
 
 @dataclass(frozen=True, slots=True)
 class Registry:
-    """The public names of a registry, how many entries are private (`custom`), and how many have no proper name."""
+    """The public entries of a registry by name, how many are private (`custom`), and how many have no proper name."""
 
-    names: frozenset[str]
+    entries: Mapping[str, Entry]
     private: int
     unusable: int
 
@@ -81,25 +85,27 @@ def download(url: str) -> bytes:
 
 
 def parse(document: Any) -> Registry:
-    """The names in a registry document: the last part of `dockerRepository`, of entries that are not `custom`.
+    """Return what a registry document says of connectors that are not `custom`.
+
+    A name is the last part of `dockerRepository`.
 
     Raises TelemetryError for a document of another kind.
     """
     if not isinstance(document, dict) or not any(isinstance(document.get(key), list) for key in ROLES):
         raise TelemetryError("That is no connector registry: it needs lists `sources` and `destinations`.")
-    names: set[str] = set()
+    entries: dict[str, Entry] = {}
     private = unusable = 0
     for key, role in ROLES.items():
         for entry in document.get(key) or []:
             if isinstance(entry, dict) and entry.get("custom") is True:
                 private += 1
             elif (name := name_of(entry)) and name.startswith(role):
-                names.add(name)
+                entries[name] = describe(entry, f"{role}DefinitionId")
             else:
                 unusable += 1
-    if not names:
+    if not entries:
         raise TelemetryError("The registry names no public connector.")
-    return Registry(frozenset(names), private, unusable)
+    return Registry(entries, private, unusable)
 
 
 def name_of(entry: object) -> str | None:
@@ -109,19 +115,42 @@ def name_of(entry: object) -> str | None:
     return name if NAME.fullmatch(name) else None
 
 
-class Vocabulary:
-    """The connector names in force in a running service: those of the release, and those learned since."""
+def describe(entry: Mapping[str, object], id_key: str) -> Entry:
+    """Return what is kept of a registry's entry; what is not of the expected form is left out."""
+    documentation, label = entry.get("documentationUrl"), entry.get("githubIssueLabel")
+    return Entry(
+        definition_id=parse_id(entry.get(id_key)),
+        documentation_url=documentation
+        if isinstance(documentation, str) and ADDRESS.fullmatch(documentation)
+        else None,
+        issue_label=label if isinstance(label, str) and NAME.fullmatch(label) else None,
+    )
 
-    def __init__(self, load: Callable[[], frozenset[str]]) -> None:
-        """`load` reads the learned ones; it is called off the event loop."""
+
+def parse_id(given: object) -> UUID | None:
+    """Return a UUID of its text; None for anything else."""
+    try:
+        return UUID(given) if isinstance(given, str) else None
+    except ValueError:
+        return None
+
+
+class Vocabulary:
+    """The connectors in force in a running service: names of the release, and what was learned of registries since."""
+
+    def __init__(self, load: Callable[[], Mapping[str, Entry]]) -> None:
+        """`load` reads what was learned; it is called off the event loop."""
         self.names = set(shipped_connectors())
+        self.entries: Mapping[str, Entry] = dict.fromkeys(self.names, Entry())
         self.load = load
 
     async def keep_fresh(self) -> None:
         """Learn for ever. While the database is away the names known so far stay in force."""
         while True:
             try:
-                self.names |= await asyncio.to_thread(self.load)
+                learned = await asyncio.to_thread(self.load)
+                self.entries = {**self.entries, **learned}
+                self.names.update(learned)
             except SQLAlchemyError as error:
                 log.debug("connectors_not_refreshed", error=type(error).__name__)
             await asyncio.sleep(REFRESH_SECONDS)

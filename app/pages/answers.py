@@ -3,7 +3,7 @@
 import datetime as dt
 import difflib
 import hashlib
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -20,9 +20,11 @@ from app.pages.session import Session
 from app.pages.tables import Tables
 from app.pages.views import live
 from app.pages.views.common import View
+from app.pages.views.connector import list_ways_out
 from app.problems import Problem
 from app.reports import registry
 from app.reports.routes import refuse, write
+from app.store.connectors import Entry
 
 log = structlog.get_logger()
 
@@ -52,7 +54,7 @@ class Site:
     engine: Engine
     tables: Tables
     session: Session
-    names: Callable[[], Collection[str]]
+    entries: Callable[[], Mapping[str, Entry]]
     is_spooling: Callable[[], bool]
 
     def answer(self, request: Request) -> Response:
@@ -71,7 +73,7 @@ class Site:
 
     def show(self, request: Request, target: Target) -> Response:
         """Return a page or a twin. Raises Problem."""
-        if target.fixed and target.fixed["name"] not in (*self.names(), *ALWAYS_KNOWN):
+        if target.fixed and target.fixed["name"] not in (*self.entries(), *ALWAYS_KNOWN):
             raise unknown_connector()
         if target.page is site.LIVE:
             return self.show_live(request)
@@ -89,6 +91,8 @@ class Site:
             table = self.tables.find(report.name, **query.asked())
             return write(table, target.form, request.headers.get("if-none-match", ""))
         context = BUILDERS[target.page.key](View(self.tables, query))
+        if target.page is site.CONNECTOR:
+            context["outside"] = list_ways_out(self.entries().get(target.fixed["name"]))
         if context.get("is_empty"):
             self.tables.forget(report.name)
         template = "empty.html" if context.get("is_empty") else f"{target.page.key}.html"
@@ -149,7 +153,7 @@ class Site:
             else problem,
             "title": TITLES.get(problem.code, REFUSED),
             "reference": reference,
-            "near": difflib.get_close_matches(name, self.names(), 5)
+            "near": difflib.get_close_matches(name, self.entries(), 5)
             if problem.code == "unknown_connector"
             else [],
         }

@@ -1,7 +1,7 @@
 """The pages over HTTP: the login, and what stands under `/reports`."""
 
 import asyncio
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 from urllib.parse import parse_qs, urlencode
@@ -20,6 +20,7 @@ from app.problems import Problem
 from app.reports.routes import answer as compute_table
 from app.reports.routes import refuse
 from app.settings import LOOPBACK_HOSTS
+from app.store.connectors import Entry
 
 TOKEN: Final = "token"  # noqa: S105 -- the parameter's name
 FORM_BYTES: Final = 8_192
@@ -56,15 +57,15 @@ def create_router(
     engine: Engine,
     tables: Tables,
     report_token: str,
-    names: Callable[[], Collection[str]],
+    entries: Callable[[], Mapping[str, Entry]],
     is_spooling: Callable[[], bool],
 ) -> APIRouter:
     """`/reports` and everything under it, for whoever is logged in.
 
-    `names` gives the connectors of the registry, `is_spooling` whether events wait for the database.
+    `entries` gives the connectors that are known and what a registry says of them, `is_spooling` whether events wait for the database.
     """
     session = Session(report_token)
-    pages = Site(engine, tables, session, names, is_spooling)
+    pages = Site(engine, tables, session, entries, is_spooling)
     feed = Feed(engine)
     pool = ThreadPoolExecutor(THREADS, "pages")
     router = APIRouter(include_in_schema=False)

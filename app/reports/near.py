@@ -21,7 +21,7 @@ def find_learned(connection: Connection, name: str) -> list[str] | None:
     from app.store import connectors  # noqa: PLC0415 -- only for a name that the release does not ship
 
     learned = connectors.load(connection)
-    return None if name in learned else find_closest(name, learned | shipped_connectors())
+    return None if name in learned else find_closest(name, {*learned, *shipped_connectors()})
 
 
 def find_closest(name: str, known: Collection[str]) -> list[str]:

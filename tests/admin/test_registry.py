@@ -38,7 +38,7 @@ def test_names_come_from_the_repository_of_public_entries() -> None:
             "destinations": [{"dockerRepository": "airbyte/destination-new"}],
         }
     )
-    assert found.names == {"source-new", "source-other", "destination-new"}
+    assert set(found.entries) == {"source-new", "source-other", "destination-new"}
     assert (found.private, found.unusable) == (1, 6)
 
 
@@ -93,8 +93,10 @@ def host() -> Iterator[str]:
 
 
 def test_a_url_is_fetched_within_bounds(host: str) -> None:
-    expected = registry.read(str(FILE)).names
-    assert registry.read(f"{host}/registry.json").names == registry.read(f"{host}/moved").names == expected
+    expected = registry.read(str(FILE)).entries
+    assert (
+        registry.read(f"{host}/registry.json").entries == registry.read(f"{host}/moved").entries == expected
+    )
     with pytest.raises(TelemetryError, match="404"):
         registry.read(f"{host}/missing")
     with pytest.raises(TelemetryError, match="larger"):

@@ -3,16 +3,19 @@
 import csv
 import html
 import io
+import json
 import os
 import re
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
 
 from app.pages import frame, site
 from tests.conftest import ServiceFactory
+from tests.look import wait_until
 from tests.service import Service
 
 STAFF = [page.path for page in site.PAGES if page.path.startswith(site.BASE)]
@@ -136,6 +139,21 @@ def test_a_wrong_name_is_told_what_is_close(reader: httpx.Client) -> None:
     assert answer.status_code == 404
     assert "source-fakr" not in answer.text
     assert "/reports/connectors/source-faker" in answer.text
+
+
+def test_a_connector_links_what_the_registry_names(
+    filled: Service, reader: httpx.Client, tmp_path: Path
+) -> None:
+    documented = "https://docs.example.org/integrations/sources/faker"
+    told = {"dockerRepository": "airbyte/source-faker", "githubIssueLabel": "source-faker"}
+    hostile = {"dockerRepository": "airbyte/source-github", "documentationUrl": "javascript:alert(1)"}
+    file = tmp_path / "registry.json"
+    file.write_text(json.dumps({"sources": [told | {"documentationUrl": documented}, hostile]}))
+    assert filled.run("connectors", "refresh", str(file)).returncode == 0
+    page = "/reports/connectors/source-faker"
+    wait_until(lambda: documented in reader.get(page).text, "the documentation is not linked")
+    assert "q=is%3Aissue+is%3Aopen+source-faker" in reader.get(page).text
+    assert "javascript:" not in reader.get("/reports/connectors/source-github").text
 
 
 def test_what_is_filtered_by_is_escaped(reader: httpx.Client) -> None:

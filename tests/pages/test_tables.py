@@ -12,6 +12,7 @@ from app.pages.tables import MOST, Tables
 from app.problems import Problem
 from app.reports import registry
 from app.reports.model import Table
+from app.store.connectors import Entry
 from app.store.database import open_engine
 from tests.look import wait_until
 from tests.reports.test_http import listen
@@ -73,7 +74,7 @@ def without_database() -> Iterator[httpx.Client]:
     engine = open_engine("postgresql://nobody@127.0.0.1:9/nothing")
     app = FastAPI()
     app.include_router(
-        create_router(engine, open_tables(engine, ()), TOKEN, lambda: ["source-faker"], lambda: True)
+        create_router(engine, open_tables(engine, ()), TOKEN, lambda: {"source-faker": Entry()}, lambda: True)
     )
     for url in listen(app):
         with httpx.Client(base_url=url, timeout=60) as client:

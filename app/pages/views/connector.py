@@ -2,14 +2,17 @@
 
 from functools import partial
 from typing import Final
+from urllib.parse import urlencode
 
 from app.pages.views.common import CONFIG_RATE, Context, Row, View, fleet_rate, head
 from app.pages.views.home import carried, split
 from app.pages.views.markdown import write_connector
 from app.reports.definitions.regressions import NOT_ENOUGH
+from app.store.connectors import Entry
 
 LOOP: Final = 0.25  # share of the failures from which one user's loop may make the figures
 ERRORS: Final = 7
+ISSUES: Final = "https://github.com/airbytehq/airbyte/issues"  # of all connectors in Airbyte's registry
 ITEMS: Final = 6
 PLACES: Final = (
     ("with", "Into"),
@@ -27,7 +30,7 @@ def build(view: View) -> Context:
     name = view.query.fixed["name"]
     role = str(table.parameters.get("role") or "source")
     sections = split(table.rows)
-    context = {**head(view, table), **carried(view), "name": name, "role": role, "outside": []}
+    context = {**head(view, table), **carried(view), "name": name, "role": role}
     if "total" not in sections:
         return {**context, "is_missing": True}
     ranked = view.find("connectors", **({} if role == "source" else {"role": role}))
@@ -53,6 +56,16 @@ def build(view: View) -> Context:
         "layers": [],
         "markdown": partial(write_connector, name, table, sections, found),
     }
+
+
+def list_ways_out(entry: Entry | None) -> list[tuple[str, str]]:
+    """Return what a registry links of a connector, as text and address: its documentation, its open issues."""
+    if entry is None:
+        return []
+    ways = [("Documentation", entry.documentation_url)] if entry.documentation_url else []
+    if entry.issue_label:
+        ways.append(("Open issues", f"{ISSUES}?{urlencode({'q': f'is:issue is:open {entry.issue_label}'})}"))
+    return ways
 
 
 def is_config(row: Row) -> bool:

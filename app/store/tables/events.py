@@ -199,12 +199,16 @@ maintenance_clock = Table(
     CheckConstraint("single", name="maintenance_clock_single_check"),
 )
 
-# Names of public connectors beside those that the release ships, from `connectors refresh`.
+# What a registry says of public connectors, from `connectors refresh`: names beside those that the release ships, the id
+# under which the registry has a connector, and where it is documented and its issues are.
 connectors = Table(
     "connectors",
     metadata,
     Column("name", Text, nullable=False),
     moment("added_at"),
+    Column("definition_id", Uuid),
+    Column("documentation_url", Text),
+    Column("issue_label", Text),
     PrimaryKeyConstraint("name"),
     CheckConstraint(
         "length(name) <= 75 AND name ~ '^(source|destination)-[a-z0-9][a-z0-9-]*$'",
