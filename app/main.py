@@ -35,7 +35,7 @@ from app.problems import Problem, TelemetryError
 from app.public import documents as publication
 from app.public import publication as figures
 from app.public import routes as public
-from app.reports import alerts
+from app.reports import alerts, cache
 from app.reports import routes as reports
 from app.rollups.worker import Worker
 from app.serving import health, logs, metrics, server
@@ -191,13 +191,13 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     server.leave_with_parent()
     resources = ExitStack()
     service = Service(settings, resources)
-    tables = pages.open_tables(service.engine, service.denied)
+    tables = cache.open_tables(service.engine, service.denied)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         with resources:
             async with service.run():
-                pages.warm(tables, service.engine)
+                pages.keep_ahead(tables, service.engine)
                 # What is loaded by now lives as long as the process. Each full collection would walk all of it while
                 # requests wait: 0.1 s, twice a second under load.
                 gc.collect()
@@ -206,6 +206,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                 # 700, the collector walked through it some twenty times.
                 gc.set_threshold(YOUNG_OBJECTS)
                 yield
+                tables.close()
 
     app = TelemetryApp(
         title="PyAirbyte telemetry",
@@ -232,7 +233,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.include_router(publication.create_router(lambda: service.vocabulary.names))
     app.include_router(public.create_router(service.engine))
-    app.include_router(reports.create_router(service.engine, service.report_token, service.denied))
+    app.include_router(reports.create_router(tables, service.report_token))
     app.include_router(
         pages.create_router(
             service.engine,

@@ -17,12 +17,12 @@ from app.pages import addresses, files, frame, pictures, site
 from app.pages.addresses import Query
 from app.pages.directory import BUILDERS, Target, resolve, unknown_connector
 from app.pages.session import Session
-from app.pages.tables import Tables
 from app.pages.views import live
 from app.pages.views.common import View
 from app.pages.views.connector import list_ways_out
 from app.problems import Problem
 from app.reports import registry
+from app.reports.cache import Kept, Tables, read_key
 from app.reports.routes import refuse, write
 from app.store.connectors import Entry
 
@@ -88,13 +88,12 @@ class Site:
         if target.picture:
             return self.send_picture(request, query, target)
         if target.form != "html":
-            table = self.tables.find(report.name, **query.asked())
-            return write(table, target.form, request.headers.get("if-none-match", ""))
+            found = self.tables.look(read_key(report.name, tuple(query.asked().items())))
+            kept = found if isinstance(found, Kept) else found.result()
+            return write(kept, target.form, request.headers.get("if-none-match", ""))
         context = BUILDERS[target.page.key](View(self.tables, query))
         if target.page is site.CONNECTOR:
             context["outside"] = list_ways_out(self.entries().get(target.fixed["name"]))
-        if context.get("is_empty"):
-            self.tables.forget(report.name)
         template = "empty.html" if context.get("is_empty") else f"{target.page.key}.html"
         return frame.respond(request, frame.render(template, self.dress(context, request, target.page)))
 

@@ -1,11 +1,10 @@
 """The pages over HTTP: the login, and what stands under `/reports`."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 from urllib.parse import parse_qs, urlencode
-from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
@@ -15,9 +14,8 @@ from app.pages import frame, site
 from app.pages.answers import Site
 from app.pages.live.feed import Feed
 from app.pages.session import COOKIE, Session, check_origin, find_way_back, write_cookie
-from app.pages.tables import Key, Tables
 from app.problems import Problem
-from app.reports.routes import answer as compute_table
+from app.reports.cache import Given, Tables
 from app.reports.routes import refuse
 from app.settings import LOOPBACK_HOSTS
 from app.store.connectors import Entry
@@ -29,7 +27,7 @@ METHODS: Final = ["GET", "HEAD"]
 
 
 # The default views, in the order in which a reader opens them; regressions carry the number in the navigation.
-DEFAULTS: Final[tuple[Key, ...]] = (
+DEFAULTS: Final[tuple[tuple[str, Given], ...]] = (
     ("home", ()),
     ("connectors", ()),
     ("connectors", (("role", "destination"),)),
@@ -38,19 +36,14 @@ DEFAULTS: Final[tuple[Key, ...]] = (
 )
 
 
-def open_tables(engine: Engine, denied: Sequence[UUID]) -> Tables:
-    """Return the tables of the pages, without the units `denied`."""
-    return Tables(lambda name, given: compute_table(engine, name, given, denied))
-
-
-def warm(tables: Tables, engine: Engine) -> None:
-    """Make the default views in the background if anything was counted: who has no figures pays nothing for them."""
+def keep_ahead(tables: Tables, engine: Engine) -> None:
+    """Make the default views in the background once anything was counted: who has no figures pays nothing for them."""
 
     def is_needed() -> bool:
         with engine.connect() as connection:
             return bool(connection.execute(text("SELECT EXISTS (SELECT FROM unit_days)")).scalar())
 
-    tables.warm(DEFAULTS, is_needed)
+    tables.keep_ahead(DEFAULTS, is_needed)
 
 
 def create_router(

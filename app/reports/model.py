@@ -101,3 +101,4 @@ class Table:
     total: int
     alarms: int = 0  # of all rows
     lag_seconds: float = 0.0  # age of the oldest event that is not in the figures yet
+    is_empty: bool = False  # whether nothing was ever counted

@@ -20,7 +20,8 @@ EXAMPLES: Final = {
 PROBLEM: Final = {"content": {PROBLEM_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}}
 HEADERS: Final = {
     "As-Of": {
-        "description": "When the figures were computed.",
+        "description": "When the figures were computed: a process keeps them and makes new ones behind, "
+        "once a minute at most; `Cache-Control: no-cache` in the request waits for new ones.",
         "schema": {"type": "string", "format": "date-time"},
     },
     "Rollup-Lag-Seconds": {

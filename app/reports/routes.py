@@ -1,32 +1,27 @@
 """Reports over HTTP: the same two functions as the command line, behind a Bearer token."""
 
-import datetime as dt
+import asyncio
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Annotated, Final
-from uuid import UUID
 
 from fastapi import APIRouter, Request, Response, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
-from sqlalchemy import Engine
-from sqlalchemy.exc import OperationalError
 
 from app.problems import Problem, TelemetryError
 from app.reports import openapi, registry, render
-from app.reports.model import Report, Table
-from app.reports.parameters import parse
-from app.reports.run import reading, run
+from app.reports.cache import Kept, Key, Tables, read_key
+from app.reports.model import Report
 
-RETRY_AFTER: Final = 5  # seconds: a database that is restarting is back by then
 TOKEN: Final = "token"  # noqa: S105 -- the parameter's name: in the query instead of the header: the link that `serve` prints, for a browser
 PRIVATE: Final = {
     "cache-control": "no-store",
     "referrer-policy": "no-referrer",
 }  # of figures, and of that link
-WRITERS: Final[Mapping[str, tuple[str, Callable[[Table], str | bytes]]]] = {
-    "json": (render.JSON_TYPE, render.to_json),
-    "csv": (render.CSV_TYPE, render.to_csv),
-    "parquet": (render.PARQUET_TYPE, render.to_parquet),
+MEDIA_TYPES: Final[Mapping[str, str]] = {
+    "json": render.JSON_TYPE,
+    "csv": render.CSV_TYPE,
+    "parquet": render.PARQUET_TYPE,
 }
 
 bearer = HTTPBearer(
@@ -35,15 +30,16 @@ bearer = HTTPBearer(
 Credentials = Annotated[HTTPAuthorizationCredentials | None, Security(bearer)]
 
 
-def create_router(engine: Engine, report_token: str, denied: Sequence[UUID] = ()) -> APIRouter:
+def create_router(tables: Tables, report_token: str) -> APIRouter:
     """`GET /v1/reports/NAME`, `/v1/reports/NAME.csv` and `.parquet` for each report, for whoever brings `report_token`.
 
-    The token comes as Bearer; or, for a browser, as the parameter `token`. `engine` may be one that can only read;
-    `denied` are the units that reports leave out. Every refusal is problem JSON and holds no part of the request.
+    The token comes as Bearer; or, for a browser, as the parameter `token`. Figures come from `tables`: `As-Of` says how
+    old they are, and `Cache-Control: no-cache` in the request asks for new ones. Every refusal is problem JSON and holds
+    no part of the request.
     """
     router = APIRouter(prefix="/v1/reports", tags=["reports"])
 
-    def serve(
+    async def serve(
         request: Request,
         name: str,
         credentials: HTTPAuthorizationCredentials | None,
@@ -52,14 +48,14 @@ def create_router(engine: Engine, report_token: str, denied: Sequence[UUID] = ()
         try:
             given = request.query_params.multi_items()
             check_token(credentials.credentials if credentials else dict(given).get(TOKEN, ""), report_token)
-            table = answer(engine, name, [(key, text) for key, text in given if key != TOKEN], denied)
-            return write(table, form, request.headers.get("if-none-match", ""))
+            key = read_key(name, [(key, text) for key, text in given if key != TOKEN])
+            return await answer(tables, key, request, form)
         except Problem as problem:
             return refuse(problem)
 
     def add(report: Report, form: str) -> None:
-        def read(request: Request, credentials: Credentials) -> Response:
-            return serve(request, report.name, credentials, form)
+        async def read(request: Request, credentials: Credentials) -> Response:
+            return await serve(request, report.name, credentials, form)
 
         path = f"/{report.name}" if form == "json" else f"/{report.name}.{form}"
         router.add_api_route(
@@ -67,12 +63,12 @@ def create_router(engine: Engine, report_token: str, denied: Sequence[UUID] = ()
         )
 
     for report in registry.REPORTS.values():
-        for form in WRITERS:
+        for form in MEDIA_TYPES:
             add(report, form)
 
     @router.get("/{name}", include_in_schema=False)
-    def read_unknown(request: Request, name: str, credentials: Credentials) -> Response:
-        return serve(request, name, credentials, "json")
+    async def read_unknown(request: Request, name: str, credentials: Credentials) -> Response:
+        return await serve(request, name, credentials, "json")
 
     return router
 
@@ -83,36 +79,36 @@ def check_token(given: str, report_token: str) -> None:
         raise Problem(401, "unauthorized", "Reports need the report token: Authorization: Bearer <token>.")
 
 
-def answer(engine: Engine, name: str, given: list[tuple[str, str]], denied: Sequence[UUID] = ()) -> Table:
-    """The table that the URL asks for, by name and parameters. Raises Problem 400, 404, or 503 while the database cannot answer."""
-    now = dt.datetime.now(dt.UTC)
-    report = registry.find(name)
-    parameters = parse(report, given, now)
-    try:
-        with reading(engine) as connection:
-            return run(report, parameters, connection, now, denied)
-    except OperationalError:
-        raise Problem(
-            503, "database_unavailable", "The database cannot answer right now.", retry_after=RETRY_AFTER
-        ) from None
+async def answer(tables: Tables, key: Key, request: Request, form: str) -> Response:
+    """Return what is kept without leaving the event loop, or wait for it. Raises Problem."""
+    found = tables.look(key, fresh="no-cache" in request.headers.get("cache-control", ""))
+    if not isinstance(found, Kept):  # shielded: others wait for the same
+        found = await asyncio.shield(asyncio.wrap_future(found))
+    known = request.headers.get("if-none-match", "")
+    if form in found.bodies:
+        return write(found, form, known)
+    return await asyncio.to_thread(write, found, form, known)
 
 
-def write(table: Table, form: str, known: str) -> Response:
+def write(kept: Kept, form: str, known: str) -> Response:
     """200 with the table in one of the forms; or 304 to whoever knows it, by its entity tag (RFC 9110, 13.1.2).
 
     Raises Problem 501 where Parquet cannot be written.
     """
-    media_type, render_table = WRITERS[form]
-    tag = render.identify(table)
+    table = kept.table
     lag = f"{table.lag_seconds:.1f}"
-    headers = PRIVATE | {"etag": tag, "as-of": render.instant(table.as_of), "rollup-lag-seconds": lag}
-    if any(each.strip() in (tag, "*") for each in known.split(",")):
+    headers = PRIVATE | {
+        "etag": kept.tag,
+        "as-of": render.instant(table.as_of),
+        "rollup-lag-seconds": lag,
+    }
+    if any(each.strip() in (kept.tag, "*") for each in known.split(",")):
         return Response(status_code=304, headers=headers)
     if form != "json":  # to be saved under the report's name
         name = f"{table.report.name}-{table.parameters.get('until', table.as_of.date())}.{form}"
         headers["content-disposition"] = f'attachment; filename="{name}"'
     try:
-        return Response(render_table(table), media_type=media_type, headers=headers)
+        return Response(kept.write(form), media_type=MEDIA_TYPES[form], headers=headers)
     except TelemetryError as error:
         raise Problem(501, "parquet_unavailable", str(error)) from None
 

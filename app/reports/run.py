@@ -64,6 +64,7 @@ def run(
         total=len(rows),
         alarms=sum(map(report.alarms, rows)) if report.alarms else 0,
         lag_seconds=lag,
+        is_empty=connection.execute(text(read_sql("first_day"))).scalar() is None,
     )
 
 

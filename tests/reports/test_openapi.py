@@ -8,6 +8,7 @@ import jsonschema_rs
 import pytest
 from fastapi import FastAPI
 
+from app.reports.cache import open_tables
 from app.reports.parameters import PARAMETERS
 from app.reports.registry import REPORTS
 from app.reports.routes import create_router
@@ -19,9 +20,9 @@ from tests.reports.test_http import BEARER, TOKEN, listen
 def client(store: Store) -> Iterator[httpx.Client]:
     store.write([sync("failed"), sync("succeeded", unit="bob", source="source-file")])
     app = FastAPI()
-    app.include_router(create_router(store.reader, TOKEN))
+    app.include_router(create_router(open_tables(store.reader), TOKEN))
     for url in listen(app):
-        with httpx.Client(base_url=url, headers=BEARER) as client:
+        with httpx.Client(base_url=url, headers=BEARER, timeout=60) as client:
             yield client
 
 

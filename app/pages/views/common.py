@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from app.pages import formats
 from app.pages.addresses import CI, LANES, Query
-from app.pages.tables import Tables
+from app.reports.cache import Tables
 from app.reports.model import Table
 from app.reports.ranking import MIN_UNITS
 
