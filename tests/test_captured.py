@@ -60,7 +60,7 @@ def report(service: Service, **parameters: str) -> dict[str, dict[str, Any]]:
     reply = httpx.get(
         f"{service.url}/v1/reports/connectors",
         params=parameters,
-        headers={"Authorization": f"Bearer {service.report_token}"},
+        headers={"Authorization": f"Bearer {service.report_token}", "Cache-Control": "no-cache"},
         timeout=30,
     )
     assert reply.status_code == 200, reply.text

@@ -7,7 +7,7 @@ their own, so that readers cannot slow ingestion down; whoever asks for what is 
 import datetime as dt
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Final
 from uuid import UUID
@@ -33,7 +33,11 @@ RETRY_AFTER: Final = 5  # seconds: a database that is restarting is back by then
 Given = Sequence[tuple[str, str]]
 Key = tuple[str, Parameters]
 Compute = Callable[[Report, Parameters], Table]
-WRITERS: Final = {"json": render.to_json, "csv": render.to_csv, "parquet": render.to_parquet}
+WRITERS: Final[Mapping[str, Callable[[Table], str | bytes]]] = {
+    "json": render.to_json,
+    "csv": render.to_csv,
+    "parquet": render.to_parquet,
+}
 
 
 class Kept:

@@ -137,7 +137,7 @@ def report(service: Service, **parameters: str) -> dict[str, tuple[int, ...]]:
     reply = httpx.get(
         f"{service.url}/v1/reports/connectors",
         params={"window": "7d", **parameters},
-        headers={"Authorization": f"Bearer {service.report_token}"},
+        headers={"Authorization": f"Bearer {service.report_token}", "Cache-Control": "no-cache"},
         timeout=30,
     )
     columns = ("units", "attempts", "failed", "canceled", "in_flight")
