@@ -17,6 +17,13 @@ WRONG_TYPE: Final = Problem(
     "unsupported_media_type",
     "Send JSON with the header `Content-Type: application/json`; if it is compressed, with `Content-Encoding: gzip`.",
 )
+MEMBERS: Final = 16  # of a gzip body; senders make one, and each costs a copy of what follows it
+TOO_MANY_MEMBERS: Final = Problem(
+    400,
+    "malformed",
+    f"The body has more than {MEMBERS} gzip members: send it as one.",
+    rule="too_many_members",
+)
 NOT_GZIP: Final = Problem(400, "malformed", "The body is not gzip, or it is cut off.", rule="not_gzip")
 
 
@@ -34,7 +41,7 @@ def check_headers(headers: Mapping[bytes, bytes], limit: int) -> bool:
     if content_type != b"application/json" or encoding not in ENCODINGS:
         raise WRONG_TYPE.fresh()
     length = headers.get(b"content-length", b"0")
-    if length.isdigit() and int(length) > limit:
+    if length.isdigit() and int(length) > limit:  # the protocol lets no length of more than 15 digits in
         raise TOO_LARGE.fresh()
     return encoding in GZIPPED
 
@@ -84,14 +91,18 @@ class Inflated(Plain):
         super().__init__(limit)
         self.stream = zlib.decompressobj(GZIP)
         self.received = 0
+        self.members = 1
 
     def feed(self, chunk: bytes) -> None:
-        """Take a chunk. Raises Problem 400 for what is no gzip, 413 over the limit."""
+        """Take a chunk. Raises Problem 400 for what is no gzip or of too many members, 413 over the limit."""
         self.received += len(chunk)
         if self.received > self.limit:
             raise TOO_LARGE.fresh()
         while chunk:
             if self.stream.eof:  # a further member: gzip files may be concatenated
+                self.members += 1
+                if self.members > MEMBERS:
+                    raise TOO_MANY_MEMBERS.fresh()
                 self.stream = zlib.decompressobj(GZIP)
             try:
                 inflated = self.stream.decompress(chunk, self.limit + 1 - len(self.collected))

@@ -5,12 +5,23 @@ the body, and would read what follows as the next request. So heads are looked a
 not complete waits for its rest; bodies pass as they come.
 """
 
-from collections.abc import Iterator
 from typing import Final
 
 END: Final = b"\r\n\r\n"
+HEADER_BYTES: Final = 32 * 1024
+HEADERS: Final = 100
+# Digits of a length: 999 TB. More are no length, and Python reads them in the square of their number.
+LENGTH_DIGITS: Final = 15
 # Lines that only mean something with an upgrade, and what is said of them in `Connection`.
 OFFERS: Final = frozenset({b"upgrade", b"http2-settings"})
+
+
+class BadHeadError(Exception):
+    """A head that is not proper HTTP: a `Content-Length` of more digits than any length has."""
+
+
+class LongHeadError(Exception):
+    """A head of too many bytes or lines."""
 
 
 class Heads:
@@ -26,40 +37,43 @@ class Heads:
         self.chunked = False
         self.tail = b""  # the last bytes of a chunked body: its end may come in two packets
 
-    def pieces(self, data: bytes) -> Iterator[bytes]:
-        """Yield the pieces of what came, for the parser, in order."""
-        while data:
-            if self.body:
-                piece, data = data[: self.body], data[self.body :]
-                self.body -= len(piece)
-                yield piece
-            elif self.chunked:
-                at = (self.tail + data).find(END)
-                size = len(data) if at < 0 else at + len(END) - len(self.tail)
-                piece, data = data[:size], data[size:]
-                self.tail = (self.tail + piece)[-len(END) + 1 :]
-                yield piece
-            else:
-                data = self.waiting + data
-                head, end, data = data.partition(END)
-                if not end:
-                    self.waiting = head
-                    return
-                self.waiting = b""
-                yield self.read(head + end)
+    def cut(self, data: bytes) -> tuple[bytes, bytes]:
+        """Return the first piece of what came, for the parser, and the rest. Raises BadHeadError, LongHeadError.
+
+        The piece is empty if a head is not complete; then it waits here and the rest is empty, too.
+        """
+        if self.body:
+            size = self.body
+            self.body = max(0, size - len(data))
+            return data[:size], data[size:]
+        if self.chunked:
+            at = (self.tail + data).find(END)
+            size = len(data) if at < 0 else at + len(END) - len(self.tail)
+            self.tail = (self.tail + data[:size])[-len(END) + 1 :]
+            return data[:size], data[size:]
+        data = self.waiting + data
+        head, end, rest = data.partition(END)
+        if len(head) > HEADER_BYTES:
+            raise LongHeadError
+        self.waiting = b"" if end else head
+        return (self.read(head + end), rest) if end else (b"", b"")
 
     def ended(self) -> None:
         """Take the next bytes for a head: the parser has seen the end of a request."""
         self.body, self.chunked, self.tail = 0, False, b""
 
     def read(self, head: bytes) -> bytes:
-        """Return a head without its offers, and know from it how its body ends."""
+        """Return a head without its offers, and know from it how its body ends. Raises BadHeadError, LongHeadError."""
         lower = head.lower()
-        if b"\ntransfer-encoding:" in lower:
-            self.chunked = True
-        elif (at := lower.find(b"\ncontent-length:")) >= 0:
+        if head.count(b"\n") > HEADERS:
+            raise LongHeadError
+        if (at := lower.find(b"\ncontent-length:")) >= 0:
             length = lower[at + 16 : lower.index(b"\r", at)].strip()
-            self.body = int(length) if length.isdigit() and len(length) < 19 else 0
+            if len(length) > LENGTH_DIGITS:
+                raise BadHeadError
+            self.body = int(length) if length.isdigit() else 0
+        if b"\ntransfer-encoding:" in lower:
+            self.body, self.chunked = 0, True
         return without_offers(head) if b"\nupgrade" in lower else head
 
 

@@ -1,5 +1,5 @@
-"""uvicorn's HTTP protocol with what uvicorn has no settings for: bounds for slow senders, long headers and connections, answers
-in one piece, and an end that loses no request.
+"""uvicorn's HTTP protocol with what uvicorn has no settings for: bounds for slow senders and slow readers, long heads and
+many requests, answers in one piece, and an end that loses no request.
 """
 
 import asyncio
@@ -7,26 +7,41 @@ import resource
 import select
 from typing import Any, ClassVar, Final, cast
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+import httptools
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from app.ingest.heads import Heads
+from app.ingest.heads import BadHeadError, Heads, LongHeadError
+from app.ingest.transport import WholeAnswers
+from app.problems import Problem
 
 REQUEST_SECONDS: Final = 10.0  # from its first byte to its last; PyAirbyte's requests are one or two segments
-HEADER_BYTES: Final = 32 * 1024
+# An answer is taken within it, or so many bytes of it each time: less than 7 KB/s is nobody who reads.
+DRAIN_SECONDS: Final = 10.0
+DRAIN_BYTES: Final = 64 * 1024
 CONNECTIONS: Final = 4_000  # a process; each costs about 10 KB
 OTHER_FILES: Final = 200  # descriptors that a process needs for everything else
-# More is sent at once: a report may be written without a pause.
-PIECE_BYTES: Final = 64 * 1024
-PIECES: Final = 16
-# At the end, for a request that is on its way over a connection without one.
+REQUESTS: Final = 10_000  # a connection; the last answer says that it closes
+# Of a body, with all that stands around its chunks; 413 was answered long before.
+BODY_BYTES: Final = 8 * 2**20
+# Read ahead of an answer that is not sent: what was under way when reading was paused.
+HELD_BYTES: Final = 2**20
+# At the end, for a request that is on its way over a connection without one; and for a refusal to be read.
 LINGER_SECONDS: Final = 1.0
 
-OVERLOADED: Final = (
-    b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
-)
-TOO_SLOW: Final = b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
-TOO_LONG: Final = (
-    b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+
+def write_whole(problem: Problem) -> bytes:
+    """Return a problem as the last answer of a connection."""
+    body = problem.render()
+    headers = [*problem.headers(), (b"content-length", b"%d" % len(body)), (b"connection", b"close")]
+    lines = [name + b": " + value + b"\r\n" for name, value in headers]
+    return b"".join([STATUS_LINE[problem.status], *lines, b"\r\n", body])
+
+
+OVERLOADED: Final = write_whole(Problem(503, "overloaded", "Too many connections.", retry_after=1))
+TOO_SLOW: Final = write_whole(Problem(408, "too_slow", "The request took too long to arrive."))
+TOO_LONG: Final = write_whole(Problem(431, "head_too_large", "The headers are longer or more than allowed."))
+NOT_HTTP: Final = write_whole(
+    Problem(400, "malformed", "The request is not proper HTTP/1.1.", rule="not_http")
 )
 
 
@@ -46,44 +61,15 @@ def has_arrived(transport: asyncio.BaseTransport) -> bool:
     return bool(poller.poll(0))
 
 
-class WholeAnswers:
-    """A transport that sends in one piece what is written in one turn of the event loop.
+class Trailers(list[tuple[bytes, bytes]]):
+    """Where fields go that come after a body: nowhere. They are no headers, and nobody reads them."""
 
-    uvicorn writes head and body of an answer apart: two system calls and two packets, a tenth of all that an event costs.
-    """
-
-    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
-        """Stand for `transport`."""
-        self.transport = transport
-        self.loop = loop
-        self.written: list[bytes] = []
-
-    def __getattr__(self, name: str) -> Any:
-        """Do everything else as the transport does."""
-        return getattr(self.transport, name)
-
-    def write(self, data: bytes) -> None:
-        """Write with whatever else is written before the event loop goes on; at once if it is much."""
-        if not self.written:
-            self.loop.call_soon(self.flush)
-        self.written.append(data)
-        if len(data) > PIECE_BYTES or len(self.written) == PIECES:
-            self.flush()
-
-    def flush(self) -> None:
-        """Hand over what was written."""
-        if self.written:
-            written, self.written = self.written, []
-            self.transport.write(b"".join(written))
-
-    def close(self) -> None:
-        """Close once everything is sent."""
-        self.flush()
-        self.transport.close()
+    def append(self, _field: tuple[bytes, bytes]) -> None:
+        """Forget a field."""
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """Closes a connection whose request takes too long to arrive or has too long headers, and any beyond the bound.
+    """Closes a connection whose request takes too long to arrive or whose answers are not taken, and any beyond the bound.
 
     `ending` is set once the process accepts no more: every answer is then the last of its connection, and says so.
     """
@@ -93,14 +79,20 @@ class BoundedProtocol(HttpToolsProtocol):
     def __init__(self, *arguments: Any, **keywords: Any) -> None:
         """Start with no request."""
         super().__init__(*arguments, **keywords)
-        self.in_headers = True
         self.in_request = True  # a connection that sends nothing is a slow sender
-        self.header_bytes = 0
+        self.requests = 0
+        self.body_bytes = 0
         self.heads = Heads()
+        self.held = b""  # what came ahead of an answer that is not sent
+        self.refused = False
         self.patience: asyncio.TimerHandle | None = None
+        self.draining: asyncio.TimerHandle | None = None
+        self.unsent = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take a connection, unless there are too many."""
+        # Anything that the socket does not take at once counts as unsent.
+        transport.set_write_buffer_limits(high=0)
         super().connection_made(cast("asyncio.Transport", WholeAnswers(transport, self.loop)))
         if len(self.connections) > BOUND:
             self.refuse(OVERLOADED)
@@ -108,46 +100,137 @@ class BoundedProtocol(HttpToolsProtocol):
             self.start_timer()
 
     def data_received(self, data: bytes) -> None:
-        """Take bytes; start the clock if a request is not complete with them."""
-        if self.in_headers:
-            self.header_bytes += len(data)
-        for piece in self.heads.pieces(data):
-            super().data_received(piece)
-            if self.parser is None or self.transport.is_closing():
-                return
+        """Take bytes. Nothing is read ahead of an answer that is not sent."""
+        if self.refused or self.held or self.is_answering():
+            self.held += data
+            self.flow.pause_reading()
+            if self.refused:
+                self.held = b""
+                self.flow.resume_reading()
+            elif len(self.held) > HELD_BYTES:
+                self.transport.abort()
+        else:
+            self.feed(data)
+
+    def is_answering(self) -> bool:
+        """Return whether a request is complete whose answer is not sent."""
+        cycle = self.cycle
+        return self.flow.write_paused or (
+            cycle is not None and not cycle.more_body and not cycle.response_complete
+        )
+
+    def feed(self, data: bytes) -> None:
+        """Read requests up to one that must be answered first; start the clock if one is not complete with what came."""
+        try:
+            while data:
+                piece, data = self.heads.cut(data)
+                if piece:
+                    self.parse(piece)
+                if self.parser is None or self.refused or self.transport.is_closing():
+                    return
+                if data and self.is_answering():
+                    self.held = data
+                    self.flow.pause_reading()
+                    return
+        except LongHeadError:
+            self.refuse(TOO_LONG)
+            return
+        except (BadHeadError, httptools.HttpParserError):
+            self.refuse(NOT_HTTP)
+            return
         if self.heads.waiting:  # a request has begun, though the parser has seen none of it
             self._unset_keepalive_if_required()
             self.in_request = True
-        if self.in_headers and self.header_bytes > HEADER_BYTES:
-            self.refuse(TOO_LONG)
-        elif self.in_request and self.patience is None:
+        if self.in_request and self.patience is None:
             self.start_timer()
+
+    def parse(self, piece: bytes) -> None:
+        """Have the parser read a head or a piece of a body. Raises httptools.HttpParserError."""
+        self._unset_keepalive_if_required()
+        try:
+            self.parser.feed_data(piece)
+        except httptools.HttpParserUpgrade:  # CONNECT: what follows is for nobody here
+            self.cycle.keep_alive = False
+            return
+        if self.in_request:
+            self.body_bytes += len(piece)
+            if self.body_bytes > BODY_BYTES:
+                self.refuse(TOO_LONG)
+
+    def go_on(self) -> None:
+        """Read what was held, if the answer before it is sent."""
+        if self.held and not self.transport.is_closing() and not self.is_answering():
+            held, self.held = self.held, b""
+            self.feed(held)
+            if not self.held:
+                self.flow.resume_reading()
 
     def on_message_begin(self) -> None:
         """A request begins."""
-        self.in_headers = self.in_request = True
+        self.in_request = True
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
         """The body begins."""
-        self.in_headers = False
-        self.header_bytes = 0
         super().on_headers_complete()
-        if self.ending and self.cycle is not None:
+        self.headers = Trailers()
+        self.requests += 1
+        if (self.ending or self.requests >= REQUESTS) and self.cycle is not None:
             self.cycle.keep_alive = False
 
     def on_message_complete(self) -> None:
         """The request is complete."""
         self.in_request = False
-        self.in_headers = True
+        self.body_bytes = 0
         self.heads.ended()
         self.stop_timer()
         super().on_message_complete()
 
+    def on_response_complete(self) -> None:
+        """Read on once the answer is sent."""
+        super().on_response_complete()
+        if self.held:
+            self._unset_keepalive_if_required()
+            self.flow.pause_reading()
+            self.loop.call_soon(self.go_on)  # after the answer is handed over, which was called for before
+
+    def pause_writing(self) -> None:
+        """Give the answer so long to be taken."""
+        super().pause_writing()
+        if self.draining is None:
+            self.watch_drain()
+
+    def resume_writing(self) -> None:
+        """The answer is sent."""
+        super().resume_writing()
+        self.stop_watching()
+        self.go_on()
+
+    def watch_drain(self) -> None:
+        """Look again after a while at how much is unsent."""
+        self.unsent = self.transport.get_write_buffer_size()
+        self.draining = self.loop.call_later(DRAIN_SECONDS, self.check_drain)
+
+    def check_drain(self) -> None:
+        """End a connection whose other end does not read."""
+        if self.transport.get_write_buffer_size() > self.unsent - DRAIN_BYTES:
+            self.transport.abort()
+        else:
+            self.watch_drain()
+
+    def stop_watching(self) -> None:
+        """Stop the clock of the answer."""
+        if self.draining is not None:
+            self.draining.cancel()
+            self.draining = None
+
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is gone."""
         self.stop_timer()
+        self.stop_watching()
+        self.held = b""
         super().connection_lost(exc)
+        self.stop_watching()
 
     def shutdown(self) -> None:
         """Answer what is under way and close. uvicorn itself closes a connection whose first request it has not read yet."""
@@ -159,7 +242,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def close_idle(self) -> None:
         """Close, unless a request came meanwhile: its answer closes."""
         between = self.cycle is None or self.cycle.response_complete
-        if not between or self.header_bytes or self.transport.is_closing():
+        if not between or self.heads.waiting or self.held or self.transport.is_closing():
             return
         if has_arrived(self.transport):  # a busy event loop has not come to read it
             self.loop.call_later(LINGER_SECONDS, self.close_idle)
@@ -177,8 +260,22 @@ class BoundedProtocol(HttpToolsProtocol):
             self.patience = None
 
     def refuse(self, answer: bytes) -> None:
-        """Answer in one go and close."""
+        """Answer in one go and close a moment later: a socket that is closed over unread bytes takes the answer back."""
         self.stop_timer()
-        if self.transport is not None and not self.transport.is_closing():
+        if self.refused or self.transport is None or self.transport.is_closing():
+            return
+        self.refused = True
+        self.held = b""
+        cycle = self.cycle
+        is_answered = (
+            cycle is not None and cycle.more_body and cycle.response_started
+        )  # ahead of its body's end
+        if cycle is not None and not cycle.response_complete:
+            cycle.disconnected = True
+            cycle.message_event.set()
+        self._unset_keepalive_if_required()
+        if not is_answered:
             self.transport.write(answer)
-            self.transport.close()
+        self.transport.write_eof()
+        self.flow.resume_reading()
+        self.loop.call_later(LINGER_SECONDS, self.transport.close)

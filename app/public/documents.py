@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
@@ -36,9 +37,10 @@ class Document:
     body: str
 
 
-def create_router(connectors: Callable[[], Collection[str]]) -> APIRouter:
+def create_router(connectors: Callable[[], frozenset[str]]) -> APIRouter:
     """`/v1/schema`. `connectors` gives the names in force."""
     router = APIRouter(tags=["privacy"])
+    render = lru_cache(1)(render_schema)  # new names come as a new set
 
     @router.get(
         "/v1/schema",
@@ -46,8 +48,8 @@ def create_router(connectors: Callable[[], Collection[str]]) -> APIRouter:
         responses={200: {"content": {"application/schema+json": {"schema": {"type": "object"}}}}},
         response_class=Response,
     )
-    def get_schema() -> Response:
-        return Response(render_schema(connectors()), media_type="application/schema+json", headers=CACHED)
+    async def get_schema() -> Response:
+        return Response(render(connectors()), media_type="application/schema+json", headers=CACHED)
 
     return router
 

@@ -9,6 +9,8 @@ from typing import Final
 from app.problems import TelemetryError
 
 BACKLOG: Final = 2048
+# Bytes of answers that the system keeps of a connection whose other end does not read; by itself it takes 4 MB.
+UNREAD_BYTES: Final = 256 * 1024
 # Where an inherited socket is, by the protocol of systemd (sd_listen_fds(3)).
 INHERITED: Final = 3
 VARIABLES: Final = ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES")
@@ -16,7 +18,9 @@ VARIABLES: Final = ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES")
 
 def take(host: str, port: int) -> socket.socket:
     """Return the socket that was handed to this process, else a new one on the address. Raises TelemetryError."""
-    return inherit() or listen(host, port)
+    listener = inherit() or listen(host, port)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, UNREAD_BYTES)  # what is accepted inherits it
+    return listener
 
 
 def inherit() -> socket.socket | None:

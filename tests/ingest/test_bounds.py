@@ -8,7 +8,8 @@ import time
 import httpx
 import pytest
 
-from app.ingest.protocol import CONNECTIONS, HEADER_BYTES, REQUEST_SECONDS
+from app.ingest.heads import HEADER_BYTES
+from app.ingest.protocol import CONNECTIONS, REQUEST_SECONDS
 from tests.conftest import Service
 from tests.samples import basic, clean_event
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from app.ingest.protocol import PIECE_BYTES, PIECES, WholeAnswers
+from app.ingest.transport import PIECE_BYTES, PIECES, WholeAnswers
 from tests.conftest import Service
 from tests.samples import basic, clean_event
 
@@ -52,7 +52,7 @@ async def tell(pieces: list[bytes], *, close: bool = False) -> list[bytes]:
         pytest.param([], [b"next"], id="nothing"),
         pytest.param(
             [b"head", b"x" * (PIECE_BYTES + 1), b"end"],
-            [b"head" + b"x" * (PIECE_BYTES + 1), b"end", b"next"],
+            [b"head", b"x" * (PIECE_BYTES + 1), b"end", b"next"],
             id="much, at once",
         ),
         pytest.param([b"x"] * (PIECES + 1), [b"x" * PIECES, b"x", b"next"], id="many, at once"),

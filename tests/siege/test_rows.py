@@ -1,0 +1,175 @@
+"""Every way in which somebody once held the service up; each is a row of the table of bounds in docs/bounds.md."""
+
+import gzip
+import json
+import select
+import socket
+import time
+
+import httpx
+import pytest
+
+from app.ingest.body import MEMBERS
+from app.ingest.protocol import DRAIN_SECONDS
+from tests.conftest import Service, ServiceFactory
+from tests.samples import basic, clean_event
+from tests.siege.senders import (
+    WAIT_SECONDS,
+    authorization,
+    connect,
+    read_all,
+    read_answer,
+    request,
+    resident_mb,
+)
+
+NOBODY = "postgresql://nobody@127.0.0.1:9/nothing"  # a database that is away
+
+
+def count_requests(service: Service, path: str) -> int:
+    """How many requests to a path were answered, as `/metrics` has it."""
+    told = httpx.get(f"{service.url}/metrics").text.splitlines()
+    prefix = f'telemetry_requests_total{{path="{path}"'
+    return sum(int(float(line.rpartition(" ")[2])) for line in told if line.startswith(prefix))
+
+
+@pytest.mark.parametrize("more", [0, 1, 20_000])
+def test_gzip_bodies_of_tiny_members(client: httpx.Client, more: int) -> None:
+    body = json.dumps(clean_event()).encode()
+    pieces = [body[at : at + 60] for at in range(0, len(body), 60)]
+    pieces += [b""] * (MEMBERS + more - len(pieces))
+    answer = client.post(
+        "/v1/validate",
+        content=b"".join(map(gzip.compress, pieces)),
+        headers={"Content-Encoding": "gzip"},
+    )
+    if not more:
+        assert answer.status_code == 200
+    else:
+        assert (answer.status_code, answer.json().get("rule")) in [
+            (400, "too_many_members"),
+            (413, None),  # members without any content are longer than what a body may be
+        ]
+
+
+def test_sockets_that_never_read_their_answers(service: Service) -> None:
+    before = resident_mb(service)
+    sockets = [connect(service) for _ in range(30)]
+    for each in sockets:
+        each.sendall(request("/openapi.json") * 50)
+    deadline = time.monotonic() + WAIT_SECONDS
+    waiting = {each.fileno() for each in sockets}
+    poller = select.poll()
+    for each in sockets:
+        poller.register(each, 0)  # the end of the connection only
+    while waiting:
+        assert time.monotonic() < deadline, f"{len(waiting)} connections are kept"
+        for ended, _ in poller.poll(1000):
+            waiting.discard(ended)
+            poller.unregister(ended)
+    for each in sockets:
+        each.close()
+    assert resident_mb(service) < before + 20
+    assert httpx.get(f"{service.url}/healthz").is_success
+
+
+def test_who_reads_late_gets_every_answer(service: Service) -> None:
+    number = 9_000
+    ask = request("/v1/validate", method="POST", body=b"{}")
+    answered = count_requests(service, "/v1/validate")
+    with connect(service) as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
+        unsent = memoryview(ask * number)
+        connection.settimeout(0.5)
+        try:
+            while unsent:
+                unsent = unsent[connection.send(unsent) :]
+        except TimeoutError:
+            pass  # nothing is read ahead of what we do not take
+        read_ahead = count_requests(service, "/v1/validate") - answered
+        assert read_ahead < number
+        sent = number - (len(unsent) + len(ask) - 1) // len(ask)
+        connection.settimeout(DRAIN_SECONDS)
+        heard = 0
+        while heard < sent:
+            heard += connection.recv(65_536).count(b"HTTP/1.1 401")
+    assert heard == sent
+
+
+def test_concurrent_readyz_never_fail(service: Service) -> None:
+    for _ in range(30):
+        connections = [connect(service) for _ in range(24)]
+        for each in connections:
+            each.sendall(request("/readyz", "Connection: close"))
+        assert [read_answer(each)[0] for each in connections] == [200] * 24
+        for each in connections:
+            each.close()
+
+
+def test_unknown_keys_in_an_outage_never_fail(make_service: ServiceFactory) -> None:
+    service = make_service({"TELEMETRY_DATABASE_URL": NOBODY})
+    for round_ in range(10):
+        connections = [connect(service) for _ in range(24)]
+        for number, each in enumerate(connections):
+            key = authorization(f"unknown-{round_}-{number}")
+            each.sendall(request("/v1/track", key, "Connection: close", method="POST", body=b"{}"))
+        assert {read_answer(each)[0] for each in connections} == {401}
+        for each in connections:
+            each.close()
+    assert "request_failed" not in service.output()
+
+
+def test_long_authorization_headers_in_an_outage(make_service: ServiceFactory) -> None:
+    service = make_service({"TELEMETRY_DATABASE_URL": NOBODY})
+    body = json.dumps(clean_event()).encode()
+
+    def post(first: int, number: int) -> None:
+        with connect(service) as connection:
+            for each in range(first, first + number):
+                key = authorization(service.write_key, f"{each:021000}")
+                connection.sendall(request("/v1/validate", key, method="POST", body=body))
+                assert read_answer(connection)[0] == 200
+
+    post(0, 300)  # what a first load needs anyway
+    before = resident_mb(service)
+    post(300, 2_000)
+    assert resident_mb(service) < before + 15
+
+
+@pytest.mark.parametrize("length", ["9" * 5_000, "0" * 5_000 + "2", "0" * 16, "٣", "-1", "+2", "2, 2"])
+def test_a_content_length_of_thousands_of_digits(service: Service, length: str) -> None:
+    lines = [authorization(service.write_key), "Content-Type: application/json", f"Content-Length: {length}"]
+    with connect(service) as connection:
+        connection.sendall("\r\n".join(["POST /v1/track HTTP/1.1", "Host: x", *lines, "", "{}"]).encode())
+        head, _, body = read_all(connection).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 400 ")
+    assert b"content-type: application/problem+json" in head
+    assert b"connection: close" in head
+    assert (json.loads(body)["code"], json.loads(body)["rule"]) == ("malformed", "not_http")
+    assert "Traceback" not in service.output()
+
+
+def test_heads_of_too_many_lines_or_bytes(service: Service) -> None:
+    for lines in (["a: b"] * 200, ["a: " + "b" * 40_000]):
+        with connect(service) as connection:
+            connection.sendall(request("/healthz", *lines))
+            status, body = read_answer(connection)
+            assert (status, json.loads(body)["code"]) == (431, "head_too_large")
+
+
+def test_trailers_are_no_headers(service: Service) -> None:
+    body = json.dumps(clean_event()).encode()
+    trailer = authorization(service.write_key)
+    lines = ["POST /v1/validate HTTP/1.1", "Host: x", "Content-Type: application/json"]
+    head = "\r\n".join([*lines, "Transfer-Encoding: chunked", "", ""]).encode()
+    with connect(service) as connection:
+        connection.sendall(head + b"%x\r\n%b\r\n0\r\n%b\r\n\r\n" % (len(body), body, trailer.encode()))
+        assert read_answer(connection)[0] == 401
+        connection.sendall(request("/v1/validate", trailer, method="POST", body=body))
+        assert read_answer(connection)[0] == 200
+
+
+def test_the_schema_is_made_once(service: Service) -> None:
+    answers = {httpx.get(f"{service.url}/v1/schema").content for _ in range(3)}
+    assert len(answers) == 1
+    assert basic(service.write_key)
