@@ -24,6 +24,13 @@ class LongHeadError(Exception):
     """A head of too many bytes or lines."""
 
 
+class Trailers(list[tuple[bytes, bytes]]):
+    """Where fields go that come after a body: nowhere. They are no headers, and nobody reads them."""
+
+    def append(self, _field: tuple[bytes, bytes]) -> None:
+        """Forget a field."""
+
+
 class Heads:
     """The bytes of one connection, cut where heads and bodies end, offers to upgrade taken out.
 

@@ -4,15 +4,14 @@ many requests, answers in one piece, and an end that loses no request.
 
 import asyncio
 import resource
-import select
 from typing import Any, ClassVar, Final, cast
 
 import httptools
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from app.ingest.heads import BadHeadError, Heads, LongHeadError
-from app.ingest.transport import WholeAnswers
-from app.problems import Problem
+from app.ingest.heads import BadHeadError, Heads, LongHeadError, Trailers
+from app.ingest.refusals import NOT_HTTP, OVERLOADED, TOO_LONG, TOO_SLOW
+from app.ingest.transport import WholeAnswers, has_arrived
 
 REQUEST_SECONDS: Final = 10.0  # from its first byte to its last; PyAirbyte's requests are one or two segments
 # An answer is taken within it, or so many bytes of it each time: less than 7 KB/s is nobody who reads.
@@ -29,22 +28,6 @@ HELD_BYTES: Final = 2**20
 LINGER_SECONDS: Final = 1.0
 
 
-def write_whole(problem: Problem) -> bytes:
-    """Return a problem as the last answer of a connection."""
-    body = problem.render()
-    headers = [*problem.headers(), (b"content-length", b"%d" % len(body)), (b"connection", b"close")]
-    lines = [name + b": " + value + b"\r\n" for name, value in headers]
-    return b"".join([STATUS_LINE[problem.status], *lines, b"\r\n", body])
-
-
-OVERLOADED: Final = write_whole(Problem(503, "overloaded", "Too many connections.", retry_after=1))
-TOO_SLOW: Final = write_whole(Problem(408, "too_slow", "The request took too long to arrive."))
-TOO_LONG: Final = write_whole(Problem(431, "head_too_large", "The headers are longer or more than allowed."))
-NOT_HTTP: Final = write_whole(
-    Problem(400, "malformed", "The request is not proper HTTP/1.1.", rule="not_http")
-)
-
-
 def bound_connections() -> int:
     """How many connections this process may have: no more than it has descriptors for, or accepting fails without a word."""
     descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -52,20 +35,6 @@ def bound_connections() -> int:
 
 
 BOUND: Final = bound_connections()
-
-
-def has_arrived(transport: asyncio.BaseTransport) -> bool:
-    """Return whether bytes, or the end of them, wait in the socket of a connection."""
-    poller = select.poll()
-    poller.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
-    return bool(poller.poll(0))
-
-
-class Trailers(list[tuple[bytes, bytes]]):
-    """Where fields go that come after a body: nowhere. They are no headers, and nobody reads them."""
-
-    def append(self, _field: tuple[bytes, bytes]) -> None:
-        """Forget a field."""
 
 
 class BoundedProtocol(HttpToolsProtocol):
@@ -122,22 +91,34 @@ class BoundedProtocol(HttpToolsProtocol):
     def feed(self, data: bytes) -> None:
         """Read requests up to one that must be answered first; start the clock if one is not complete with what came."""
         try:
-            while data:
-                piece, data = self.heads.cut(data)
-                if piece:
-                    self.parse(piece)
-                if self.parser is None or self.refused or self.transport.is_closing():
-                    return
-                if data and self.is_answering():
-                    self.held = data
-                    self.flow.pause_reading()
-                    return
+            self.held = self.read_requests(data)
         except LongHeadError:
             self.refuse(TOO_LONG)
-            return
         except (BadHeadError, httptools.HttpParserError):
             self.refuse(NOT_HTTP)
-            return
+        if self.held:
+            self.flow.pause_reading()
+        elif not self.is_over():
+            self.watch_request()
+
+    def read_requests(self, data: bytes) -> bytes:
+        """Read requests; return what came after one that must be answered first. Raises what makes a head a bad one."""
+        while data:
+            piece, data = self.heads.cut(data)
+            if piece:
+                self.parse(piece)
+            if self.is_over():
+                return b""
+            if data and self.is_answering():
+                return data
+        return b""
+
+    def is_over(self) -> bool:
+        """Return whether nothing that comes is read any more."""
+        return self.refused or self.parser is None or bool(self.transport.is_closing())
+
+    def watch_request(self) -> None:
+        """Start the clock if a request is not complete."""
         if self.heads.waiting:  # a request has begun, though the parser has seen none of it
             self._unset_keepalive_if_required()
             self.in_request = True

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import select
 import socket
 import struct
 from typing import Any, Final
@@ -10,6 +11,13 @@ from typing import Any, Final
 PIECE_BYTES: Final = 64 * 1024
 PIECES: Final = 16
 RESET: Final = struct.pack("ii", 1, 0)  # linger for 0 seconds
+
+
+def has_arrived(transport: asyncio.BaseTransport) -> bool:
+    """Return whether bytes, or the end of them, wait in the socket of a connection."""
+    poller = select.poll()
+    poller.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
+    return bool(poller.poll(0))
 
 
 class WholeAnswers:

@@ -37,10 +37,13 @@ class Document:
     body: str
 
 
-def create_router(connectors: Callable[[], frozenset[str]]) -> APIRouter:
+def create_router(connectors: Callable[[], Collection[str]]) -> APIRouter:
     """`/v1/schema`. `connectors` gives the names in force."""
     router = APIRouter(tags=["privacy"])
-    render = lru_cache(1)(render_schema)  # new names come as a new set
+
+    @lru_cache(1)
+    def render(_number: int) -> bytes:  # names are only ever added
+        return render_schema(connectors())
 
     @router.get(
         "/v1/schema",
@@ -49,7 +52,7 @@ def create_router(connectors: Callable[[], frozenset[str]]) -> APIRouter:
         response_class=Response,
     )
     async def get_schema() -> Response:
-        return Response(render(connectors()), media_type="application/schema+json", headers=CACHED)
+        return Response(render(len(connectors())), media_type="application/schema+json", headers=CACHED)
 
     return router
 
