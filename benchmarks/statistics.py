@@ -17,7 +17,8 @@ from scipy.stats import binomtest
 from app.reports import evidence, ranking
 from app.reports.definitions.connectors import CONNECTORS
 from app.reports.definitions.connectors import rank as rank_connectors
-from app.reports.definitions.regressions import REGRESSION, WATCHED, Comparison, assess
+from app.reports.comparison import Comparison
+from app.reports.definitions.regressions import REGRESSION, WATCHED, assess
 from app.reports.model import Row
 from app.reports.parameters import parse
 from benchmarks.load import UNTIL
@@ -224,7 +225,8 @@ def release(
                     "2026-11-01",
                     new,
                     old,
-                    ["2026-11-04"] * len(new),
+                    ["2026-11-08"] * len(new),
+                    list(draw_votes(random, rate, len(new))),
                 ),
                 is_worse,
             )

@@ -22,6 +22,7 @@ LEAST_FIRST: Final = (
     "of_all",
     "rank",
     "votes",
+    "delta_own",
     "share_before",
     "failure_rate_7d",
     "connectors",

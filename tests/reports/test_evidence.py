@@ -2,10 +2,11 @@
 
 import itertools
 import math
+from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import beta
 
@@ -72,19 +73,77 @@ def test_the_baseline_is_that_of_clopper_and_pearson() -> None:
     assert bound(np.ones(4)) == 1.0
 
 
-@given(st.lists(st.floats(0.01, 1e6), max_size=12))
-def test_discoveries_are_those_of_e_bh(evidence: list[float]) -> None:
+# Quarters, so that sums are exact and the limits are met exactly, too.
+EVIDENCE = st.lists(
+    st.integers(0, 200).map(lambda each: each / 4) | st.sampled_from([0.0, 10.0, 20.0, 1e6]), max_size=6
+)
+
+
+def is_allowed(chosen: tuple[int, ...], evidence: list[float]) -> bool:
+    """The definition: every set S has a sum of E of |S| |S and R| / (0.1 |R|) at least."""
+    everyone = range(len(evidence))
+    sets = (each for size in everyone for each in itertools.combinations(everyone, size + 1))
+    return all(
+        len(chosen) * sum(Fraction(evidence[one]) for one in each)
+        >= 10 * len(each) * len({*each} & {*chosen})
+        for each in sets
+    )
+
+
+@given(EVIDENCE)
+@settings(max_examples=300)
+def test_discoveries_are_those_of_the_largest_set_that_closure_allows(evidence: list[float]) -> None:
+    """By the definition, over all sets and all sets of sets: what the loop of the code is short for."""
+    everyone = range(len(evidence))
+    sizes = [
+        size
+        for size in range(1, len(evidence) + 1)
+        if any(is_allowed(chosen, evidence) for chosen in itertools.combinations(everyone, size))
+    ]
+    found = discover(evidence)
+    chosen = tuple(one for one in everyone if found[one])
+    assert len(chosen) == max(sizes, default=0)
+    assert is_allowed(chosen, evidence)
+    assert all(
+        evidence[one] >= evidence[other] for one in chosen for other in everyone if other not in chosen
+    )
+
+
+def find_by_the_issue(evidence: list[float]) -> int:
+    """How many are found by the formula as it was written down: for all j, and all k smallest outside."""
+    descending = sorted(map(Fraction, evidence), reverse=True)
+    for size in range(len(descending), 0, -1):
+        inside, outside = descending[:size][::-1], descending[size:][::-1]
+        if all(
+            sum(inside[:j]) + sum(outside[:k]) >= Fraction((j + k) * j * 10, size)
+            for j in range(1, size + 1)
+            for k in range(len(outside) + 1)
+        ):
+            return size
+    return 0
+
+
+@given(st.lists(st.integers(0, 4000).map(lambda each: each / 4), max_size=40))
+def test_discoveries_are_as_many_as_the_formula_has(evidence: list[float]) -> None:
+    assert sum(discover(evidence)) == find_by_the_issue(evidence)
+
+
+@given(st.lists(st.floats(0, 1e6) | st.floats(5, 200), max_size=30))
+def test_what_e_bh_finds_is_found(evidence: list[float]) -> None:
     """Wang & Ramdas: reject the k largest, for the largest k with k * E_(k) / K >= 1 / q."""
     ordered = sorted(evidence, reverse=True)
     rejected = max((k for k, each in enumerate(ordered, 1) if k * each / len(ordered) >= 10), default=0)
-    found = discover(evidence)
-    assert sum(found) >= rejected  # equal ones go together
-    assert (
-        all(
-            is_found == (each >= ordered[rejected - 1])
-            for each, is_found in zip(evidence, found, strict=True)
-        )
-        or not rejected
-    )
-    if not rejected:
-        assert not any(found)
+    found = [each for each, is_found in zip(evidence, discover(evidence), strict=True) if is_found]
+    assert sorted(found, reverse=True)[:rejected] == ordered[:rejected]
+
+
+def test_closure_finds_more_than_e_bh() -> None:
+    """e-BH asks two of three for 15 each; beside 40, 9 are enough."""
+    assert discover([40.0, 9.0, 1.0]) == [True, True, False]
+    assert discover([14.0, 14.0, 1.0]) == [False, False, False]
+    assert discover([]) == []
+
+
+def test_overwhelming_evidence_leaves_room_for_a_tenth() -> None:
+    """Beside 600 that are certain a tenth more may be false: the gates of an alert keep those out."""
+    assert 600 < sum(discover([1e300] * 600 + [0.5] * 600)) <= 666

@@ -4,7 +4,8 @@ import datetime as dt
 
 import pytest
 
-from app.reports.definitions.regressions import Comparison, assess
+from app.reports.comparison import Comparison
+from app.reports.definitions.regressions import assess
 from app.reports.model import Row
 from tests.reports.rows import DAY, NEW, NOW, OLD, RELEASED, Store, pseudonym, upgrade, use
 
@@ -26,7 +27,8 @@ def test_a_version_that_fails_is_a_regression(store: Store) -> None:
     assert row["baseline"] == pytest.approx(1 - 0.1 ** (1 / 30))
     assert float(row["evidence"] or 0) > 1e6
     assert row["verdict"] == "regression"
-    assert row["watched_since"] == "2026-11-15"
+    assert row["watched_since"] == "2026-11-19"
+    assert (row["own_before"], row["delta_own"]) == (0.0, 0.5)
     assert row["new_errors"] == "AirbyteConnectorFailedError (15)"
 
 
@@ -50,21 +52,31 @@ def test_a_new_user_has_no_vote(store: Store) -> None:
     assert (row["votes"], row["affected_units"], row["verdict"]) == (30, 0, "not enough data")
 
 
-def test_a_vote_is_settled_when_its_third_day_is_over(store: Store) -> None:
+def test_a_vote_is_settled_when_its_seventh_day_is_over(store: Store) -> None:
     store.write(upgrade(30, 30))
-    assert (
-        store.ask({"scope": "source", "until": "2026-11-15"}, RELEASED + 2 * DAY, "regressions").rows[0][
-            "votes"
-        ]
-        == 0
-    )
-    a_day_later = store.ask(
-        {"scope": "source", "until": "2026-11-16"}, RELEASED + 3 * DAY, "regressions"
-    ).rows[0]
-    assert a_day_later["votes"] == 10  # those who began on the first day
-    late = [use(f"source-faker {n}", RELEASED + 5 * DAY, "succeeded", NEW) for n in range(30)]
-    store.write(late)  # a fourth day is not a part of it
+    for days, votes in ((6, 0), (7, 10), (8, 20)):  # a third each began on the first, second and third day
+        now = RELEASED + days * DAY
+        given = {"scope": "source", "until": now.date().isoformat()}
+        assert store.ask(given, now, "regressions").rows[0]["votes"] == votes
+    late = [use(f"source-faker {n}", RELEASED + (n % 3 + 7) * DAY, "succeeded", NEW) for n in range(30)]
+    store.write(late)  # an eighth day is not a part of it
     assert ask(store)["source-faker 1.1.0"]["share"] == 1.0
+    seventh = [use(f"source-faker {n}", RELEASED + (n % 3 + 6) * DAY, "succeeded", NEW) for n in range(30)]
+    store.write(seventh)
+    assert ask(store)["source-faker 1.1.0"]["share"] == 0.5
+
+
+def test_users_are_held_against_their_own_28_days_before(store: Store) -> None:
+    """Whatever version it was on, from the 28th day before their first on the new one."""
+    rows = upgrade(30, 30)
+    for number in range(30):
+        unit, start = f"source-faker {number}", RELEASED + number % 3 * DAY
+        rows += [use(unit, start - days * DAY, "failed", "1.0.9") for days in (28, 3)]
+        rows.append(use(unit, start - 29 * DAY, "failed", "1.0.9"))
+    store.write(rows)
+    row = ask(store)["source-faker 1.1.0"]
+    # In the 28 days: two failures on 1.0.9, and two successes on 1.0.0, 30 and 15 days before now.
+    assert (row["own_before"], row["delta_own"]) == (0.5, 0.5)
 
 
 def test_wrong_configuration_is_no_failure(store: Store) -> None:
@@ -121,8 +133,9 @@ def test_the_report_versions_has_the_verdict(store: Store) -> None:
     assert [row["version"] for row in store.ask({}, NOW, "versions").rows] == ["0.71.3"]
 
 
-def votes(new: list[float], old: list[float], key: str = "source-a") -> Comparison:
-    return Comparison("source", key, NEW, OLD, "2026-11-01", new, old, ["2026-11-03"] * len(new))
+def votes(new: list[float], old: list[float], key: str = "source-a", own: float | None = 0.0) -> Comparison:
+    days = ["2026-11-07"] * len(new)
+    return Comparison("source", key, NEW, OLD, "2026-11-01", new, old, days, [own] * len(new))
 
 
 @pytest.mark.parametrize(
@@ -141,9 +154,36 @@ def test_the_gate_of_an_alert(new: list[float], old: list[float], verdict: str) 
     assert row["verdict"] == verdict
 
 
+@pytest.mark.parametrize(
+    ("own", "verdict"), [(0.0, "regression"), (0.94, "regression"), (0.96, "watch"), (None, "watch")]
+)
+def test_users_who_failed_as_often_before_are_no_alert(own: float | None, verdict: str) -> None:
+    """Who takes up a version first may be who fails most: they are held against themselves, too."""
+    [row] = assess([votes([1.0] * 9, [0.0] * 400, own=own)], [])
+    assert row["verdict"] == verdict
+    assert row["own_before"] == (None if own is None else pytest.approx(own))
+    assert row["delta_own"] == (None if own is None else pytest.approx(1 - own))
+
+
+def test_the_same_users_before_are_those_who_synced_then() -> None:
+    comparison = votes([0.6] * 6, [0.0] * 400)
+    comparison.own_before = [0.5, None, 0.5, None, 0.1, 0.1]
+    [row] = assess([comparison], [])
+    assert row["own_before"] == pytest.approx(0.3)
+    assert row["delta_own"] == pytest.approx(0.3)
+
+
+def test_versions_of_fewer_than_five_votes_are_no_part_of_the_family() -> None:
+    """However many tiny versions come out, what the others need does not grow."""
+    tiny = [votes([0.0] * 4, [0.0] * 9, key=f"source-{n}") for n in range(400)]
+    loud = votes([1.0] * 5, [0.5] * 20 + [0.0] * 20, key="source-loud")
+    rows = {row["connector"]: row for row in assess([*tiny, loud], [])}
+    assert rows["source-loud"]["verdict"] == "regression"
+
+
 def test_many_versions_are_tested_together() -> None:
-    """E of 33 among 40 is a discovery of nothing at q = 0.1: it would have to be 400."""
-    quiet = [votes([0.0] * 3, [0.0] * 9, key=f"source-{n}") for n in range(39)]
+    """E of 33 among 40 is a discovery of nothing at q = 0.1: it would have to be 400, or nearly."""
+    quiet = [votes([0.0] * 5, [0.0] * 9, key=f"source-{n}") for n in range(39)]
     loud = votes([1.0] * 5, [0.5] * 20 + [0.0] * 20, key="source-loud")
     alone = {row["connector"]: row for row in assess([loud], [])}["source-loud"]
     among = {row["connector"]: row for row in assess([*quiet, loud], [])}["source-loud"]

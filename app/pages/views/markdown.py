@@ -20,6 +20,8 @@ def write_finding(row: Row, address: str) -> str:
         f"({formats.number(row['votes'])} users, {formats.number(row['affected_units'])} affected), "
         f"{formats.percent(row['share_before'])} on {row['old_version']} ({formats.number(row['votes_before'])} users)",
     ]
+    if row["own_before"] is not None:
+        lines.append(f"- the same users in the 28 days before: {formats.percent(row['own_before'])}")
     if row["new_errors"]:
         lines.append(f"- new on this version (users): {row['new_errors']}")
     lines += ["", "Associated with the version, not proven to be caused by it.", f"Source: {address}"]

@@ -2,16 +2,16 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any, Final
 
 from app.reports import ranking
+from app.reports.comparison import WATCH, Comparison, describe
 from app.reports.model import FILTERS, ORDER, Answers, Column, Counts, Heading, Report, Row
 from app.reports.parameters import Parameters
 
 Key = tuple[str, str, str]  # kind, key, new version
 
-WATCH: Final = 20.0  # E from which on a version is watched: a chance of 1 in 20, whenever one looks
+VOTES_LEAST: Final = 5  # settled votes, at least, to be tested with the others
 AFFECTED: Final = 5  # users with a failure, at least, for an alert
 DIFFERENCE: Final = 0.05  # points, at least, for an alert
 NOT_ENOUGH, WATCHED, REGRESSION = "not enough data", "watch", "regression"
@@ -32,11 +32,11 @@ COLUMNS: Final = (
     Column(
         "votes",
         "integer",
-        "Returning users who voted: who had succeeded in the 28 days before, and whose first 3 days on it are over.",
+        "Returning users who voted: who had succeeded in the 28 days before, and whose first 7 days on it are over.",
     ),
     Column("affected_units", "integer", "Of them, users with a failure of another class than config."),
     Column(
-        "share", "number", "Mean vote: the share of failures over a user's first 3 days on the new version."
+        "share", "number", "Mean vote: the share of failures over a user's first 7 days on the new version."
     ),
     Column("votes_before", "integer", "Votes on the old version."),
     Column("share_before", "number", "Mean vote on the old version."),
@@ -47,6 +47,13 @@ COLUMNS: Final = (
     ),
     Column("delta", "number", "share - share_before."),
     Column(
+        "own_before",
+        "number",
+        "Mean share of failures of the same users in the 28 days before their first day on the new version, on any version; of "
+        "those who synced then.",
+    ),
+    Column("delta_own", "number", "How much more often they fail: the mean of their votes less own_before."),
+    Column(
         "evidence",
         "number",
         "E, the betting e-process, as of the last vote: about the odds against `no worse than the baseline`.",
@@ -55,8 +62,8 @@ COLUMNS: Final = (
     Column(
         "verdict",
         "text",
-        f"`{REGRESSION}` (e-BH at q = 0.1, 5 affected users and 5 points or more): associated with the version; `{WATCHED}` (E is 20 or "
-        f"more); else `{NOT_ENOUGH}`, never that there is none.",
+        f"`{REGRESSION}` (closed e-BH at q = 0.1 among versions with 5 votes; 5 affected users; delta and delta_own of 5 points or "
+        f"more): associated with the version; `{WATCHED}` (E is 20 or more); else `{NOT_ENOUGH}`, never that there is none.",
     ),
     Column(
         "new_errors",
@@ -64,20 +71,6 @@ COLUMNS: Final = (
         "Exceptions seen on the new version and on no other before it, with their users.",
     ),
 )
-
-
-@dataclass(slots=True)
-class Comparison:
-    """A new version and the one before it, with the votes on each in the order in which they were settled."""
-
-    kind: str
-    key: str
-    new_version: str
-    old_version: str
-    since: str
-    new_votes: list[float] = field(default_factory=list)
-    old_votes: list[float] = field(default_factory=list)
-    settled_on: list[str] = field(default_factory=list)  # of the new votes
 
 
 def shape(answers: Answers, parameters: Parameters) -> list[Row]:
@@ -99,67 +92,37 @@ def gather(counts: Sequence[Counts]) -> list[Comparison]:
         if count["is_new"]:
             comparison.new_votes.append(count["vote"])
             comparison.settled_on.append(count["settled_on"])
+            comparison.own_before.append(count["own_before"])
         else:
             comparison.old_votes.append(count["vote"])
     return list(found.values())
 
 
 def assess(comparisons: Sequence[Comparison], errors: Sequence[Counts]) -> list[Row]:
-    """The comparisons with evidence and verdicts; those that can be tested are tested together."""
+    """The comparisons with evidence and verdicts; those of 5 votes or more are tested together."""
     # numpy and scipy take 70 MB: only a process that makes such a report pays for them.
     from app.reports import evidence  # noqa: PLC0415
 
-    rows = [describe(comparison) for comparison in comparisons]
-    tested = [row for row in rows if row["evidence"] is not None]
-    found = evidence.discover([float(row["evidence"] or 0.0) for row in tested])
-    for row, is_found in zip(tested, found, strict=True):
-        row["verdict"] = judge(row, is_found=is_found)
+    rows = [describe(comparison) | {"verdict": NOT_ENOUGH, "new_errors": ""} for comparison in comparisons]
+    weighed = {place: float(row["evidence"]) for place, row in enumerate(rows) if row["evidence"] is not None}
+    family = [place for place in weighed if len(comparisons[place].new_votes) >= VOTES_LEAST]
+    found = evidence.discover([weighed[place] for place in family])
+    discovered = {place for place, is_found in zip(family, found, strict=True) if is_found}
+    for place in weighed:
+        rows[place]["verdict"] = judge(rows[place], is_found=place in discovered)
     add_errors(rows, errors)
     return rows
 
 
-def describe(comparison: Comparison) -> Row:
-    """One comparison, its evidence weighed; no evidence without votes on both sides."""
-    import numpy as np  # noqa: PLC0415
-
-    from app.reports import evidence  # noqa: PLC0415
-
-    new, old = (np.array(votes, dtype=np.float64) for votes in (comparison.new_votes, comparison.old_votes))
-    row: Row = {
-        "kind": comparison.kind,
-        "connector": comparison.key,
-        "old_version": comparison.old_version,
-        "new_version": comparison.new_version,
-        "since": comparison.since,
-        "votes": len(new),
-        "affected_units": int((new > 0).sum()),
-        "share": float(new.mean()) if len(new) else None,
-        "votes_before": len(old),
-        "share_before": float(old.mean()) if len(old) else None,
-        "baseline": None,
-        "delta": None,
-        "evidence": None,
-        "watched_since": None,
-        "verdict": NOT_ENOUGH,
-        "new_errors": "",
-    }
-    if not len(new) or not len(old):
-        return row
-    baseline = evidence.bound(old)
-    course = evidence.weigh(new, baseline)
-    watched = [day for day, weight in zip(comparison.settled_on, course, strict=True) if weight >= WATCH]
-    return row | {
-        "baseline": baseline,
-        "delta": float(new.mean() - old.mean()),
-        "evidence": float(course[-1]),
-        "watched_since": watched[0] if watched else None,
-    }
-
-
 def judge(row: Row, *, is_found: bool) -> str:
-    """The verdict on a comparison that was tested, `is_found` by e-BH: the gate keeps what is real but small from alerting."""
-    affected, delta, weight = (float(row[name] or 0.0) for name in ("affected_units", "delta", "evidence"))
-    if is_found and affected >= AFFECTED and delta >= DIFFERENCE:
+    """The verdict on a comparison with evidence, `is_found` by closed e-BH, through three gates.
+
+    5 affected users; 5 points above the old version: what is real but small does not alert; 5 points above what the same
+    users had in the 28 days before their first day on it: a version that users with more failures take up first is no worse.
+    """
+    names = ("affected_units", "delta", "delta_own", "evidence")
+    affected, delta, own, weight = (float(row[name] or 0.0) for name in names)
+    if is_found and affected >= AFFECTED and min(delta, own) >= DIFFERENCE:
         return REGRESSION
     return WATCHED if weight >= WATCH else NOT_ENOUGH
 
@@ -195,6 +158,7 @@ REGRESSIONS: Final = Report(
         Heading("share,\n%", ("share",), "percent"),
         Heading("before,\n%", ("share_before",), "percent"),
         Heading("change,\npoints", ("delta",), "signed"),
+        Heading("own change,\npoints", ("delta_own",), "signed"),
         Heading("E", ("evidence",), "power"),
         Heading("verdict", ("verdict",), "text"),
         Heading("new errors", ("new_errors",), "name"),
