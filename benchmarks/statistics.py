@@ -15,9 +15,9 @@ from rich.progress import track
 from scipy.stats import binomtest
 
 from app.reports import evidence, ranking
+from app.reports.comparison import Comparison
 from app.reports.definitions.connectors import CONNECTORS
 from app.reports.definitions.connectors import rank as rank_connectors
-from app.reports.comparison import Comparison
 from app.reports.definitions.regressions import REGRESSION, WATCHED, assess
 from app.reports.model import Row
 from app.reports.parameters import parse
