@@ -3,7 +3,7 @@
 import re
 
 from alembic import context
-from sqlalchemy import create_engine
+from sqlalchemy import create_engine, text
 from sqlalchemy.engine import Connection
 
 from app.settings import load_settings
@@ -26,6 +26,8 @@ def run(connection: Connection) -> None:
         compare_server_default=True,
     )
     with context.begin_transaction():
+        # On a distributed Postgres several ALTERs in a transaction go shard by shard; elsewhere it is a name without use.
+        connection.execute(text("SET LOCAL citus.multi_shard_modify_mode TO 'sequential'"))
         context.run_migrations()
 
 

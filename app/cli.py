@@ -41,6 +41,10 @@ COMMANDS: Final = {
         "app.admin.imports:import_",
         "Import history: times are kept as they are. What was stored before is recognised.",
     ),
+    "distribute": (
+        "app.admin.distribute:distribute",
+        "Distribute a migrated database over the nodes of a Citus cluster, by bucket.",
+    ),
     "keys": ("app.admin.keys:keys_app", "Write keys: who may send events."),
     "connectors": (
         "app.admin.cli:connectors_app",

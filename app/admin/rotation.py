@@ -15,6 +15,7 @@ from uuid import UUID
 from sqlalchemy import Column, Uuid, select, text
 from sqlalchemy.engine import Connection
 
+from app.admin.quiet import check_quiet
 from app.privacy.pseudonyms import Pseudonyms, wrap
 from app.problems import ConfigurationError, TelemetryError
 from app.settings import Settings
@@ -24,7 +25,6 @@ from app.store.tables.events import PSEUDONYM, hash_key_check
 
 FETCHED: Final = 50_000  # pseudonyms in memory at a time
 NIL: Final = UUID(int=0)  # stands for none in the key of a table, and goes on standing for it
-SERVICES: Final = "pyairbyte-telemetry %"  # application names of a service's connections
 
 
 def pseudonym_columns() -> list[Column[Any]]:
@@ -40,7 +40,9 @@ def rotate(connection: Connection, settings: Settings) -> int:
     The newest key is the last of `TELEMETRY_HASH_KEY_ROTATIONS`, or a generated one where the hash key is generated,
     too. A rotation that was interrupted is repeated with the same key. Raises TelemetryError, and changes nothing then.
     """
-    check_quiet(connection, settings.data_dir / "spool")
+    spool = settings.data_dir / "spool"
+    check_quiet(connection, spool)
+    check_set_aside(spool)
     held = secrets.resolve(settings)
     stored = connection.execute(select(hash_key_check.c.key_check)).scalar()
     if stored is None:
@@ -71,21 +73,8 @@ def new_key(settings: Settings) -> str:
     return secrets.add_rotation(settings)
 
 
-def check_quiet(connection: Connection, spool: Path) -> None:
-    """Raise TelemetryError while a service uses the database or events wait in the spool: they bear the old key."""
-    others = connection.execute(
-        text(
-            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
-            " AND application_name LIKE :services AND pid <> pg_backend_pid()"
-        ),
-        {"services": SERVICES},
-    ).scalar_one()
-    if others:
-        raise TelemetryError("A service is using this database: stop every instance first.")
-    if any(spool.glob("*.sqlite")):
-        raise TelemetryError(
-            f"Events wait in the spool {spool}: start the service, let it drain, stop it, and run this again."
-        )
+def check_set_aside(spool: Path) -> None:
+    """Raise TelemetryError if damaged spool files bear the old key."""
     if any(spool.glob("*.corrupt*")):
         raise TelemetryError(
             f"Damaged files were set aside in {spool}, and bear the old key: delete them, and run this again."

@@ -1,0 +1,30 @@
+"""Where each table stands on a distributed Postgres (Citus): by bucket over all nodes, whole on every node, or on one.
+
+Tables of users, sessions and events are distributed by `bucket` and colocated, so that whatever belongs to one user is
+joined on one node. Vocabularies and what every node asks for are reference tables. The rest stays with the coordinator.
+"""
+
+from typing import Final
+
+from app.store.schema import METADATA
+
+KEY: Final = "bucket"  # the distribution column
+FIRST: Final = "events"  # with which all others are colocated
+REFERENCE: Final = frozenset({"routes", "environments", "failures", "dropped_ranges", "tombstones"})
+# Rows to lock with SKIP LOCKED, which waits on a distributed and on a reference table.
+AT_COORDINATOR: Final = frozenset({"rollup_buckets"})
+
+
+def distributed_tables() -> tuple[str, ...]:
+    """Return the names of the tables that are distributed, `events` first."""
+    names = (
+        {table.name for table in METADATA.tables.values() if KEY in table.columns}
+        - AT_COORDINATOR
+        - REFERENCE
+    )
+    return (FIRST, *sorted(names - {FIRST}))
+
+
+def reference_tables() -> tuple[str, ...]:
+    """Return the names of the reference tables."""
+    return tuple(sorted(REFERENCE))
