@@ -46,6 +46,10 @@ COMMANDS: Final = {
         "Distribute a migrated database over the nodes of a Citus cluster, by bucket.",
     ),
     "keys": ("app.admin.keys:keys_app", "Write keys: who may send events."),
+    "tokens": (
+        "app.admin.tokens:tokens_app",
+        "Report tokens: who may read reports, beside TELEMETRY_REPORT_TOKEN.",
+    ),
     "connectors": (
         "app.admin.cli:connectors_app",
         "Names of public connectors, which may be stored.",

@@ -4,9 +4,11 @@ The path of an event: `ingest.routes` → `ingest.body` → `privacy.verdict` �
 """
 
 import asyncio
+import contextlib
+import datetime as dt
 import gc
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import replace
 from functools import partial
@@ -37,10 +39,11 @@ from app.public import publication as figures
 from app.public import routes as public
 from app.reports import alerts, cache
 from app.reports import routes as reports
+from app.reports.readers import Readers
 from app.rollups.worker import Worker
 from app.serving import health, logs, metrics, server
 from app.settings import Settings, load_settings
-from app.store import connectors, keys, migrations, partitions, preparation, secrets
+from app.store import connectors, keys, migrations, partitions, preparation, secrets, tokens
 from app.store.causes import cause_of
 from app.store.database import hold, open_engine, open_write_engine
 from app.store.events import Batch, Tally
@@ -53,6 +56,7 @@ log = structlog.get_logger()
 
 FORGET: Final = "forget"
 PREPARE_SECONDS: Final = 1.0
+NOTE_SECONDS: Final = 2.0
 DRAIN_AT_END_SECONDS: Final = 3.0
 YOUNG_OBJECTS: Final = 20_000  # containers made and not freed since the last look for cycles
 
@@ -67,15 +71,19 @@ class Service:
         """Hold the database and open the engines; `resources` closes them."""
         self.settings = settings
         held = secrets.resolve(settings)
-        self.report_token = held.report_token
         self.pseudonyms = held.pseudonyms()
+        self.readers = Readers(held.report_token, self.pseudonyms, self.load_tokens)
         self.denied = self.pseudonyms.units(settings.denied)
         self.database = resources.enter_context(hold(settings))
         self.engine = open_engine(self.database.url)
         resources.callback(self.engine.dispose)
         self.write_engine = open_write_engine(self.database.url)
         self.keyring = Keyring(
-            self.pseudonyms, self.load_keys, settings.data_dir / "write-keys.json", settings.extra_write_keys
+            self.pseudonyms,
+            self.load_keys,
+            self.note_use,
+            settings.data_dir / "write-keys.json",
+            settings.extra_write_keys,
         )
         self.committer = Committer(self.write_engine)
         self.spooler = Spooler(
@@ -116,10 +124,20 @@ class Service:
             Job("expiry", 3600, partial(expiry.keep, guard=guard)),
         ]  # last: the public figures count the days it deletes
 
-    def load_keys(self) -> dict[bytes, int]:
-        """The write keys in force."""
+    def load_keys(self) -> dict[bytes, keys.Grant]:
+        """What each write key may do."""
         with self.engine.connect() as connection:
             return keys.load(connection)
+
+    def load_tokens(self) -> Mapping[bytes, tuple[int, float]]:
+        """The report tokens in force."""
+        with self.engine.connect() as connection:
+            return tokens.load(connection)
+
+    async def note_use(self, numbers: Collection[int], used_at: dt.datetime) -> None:
+        """Write down that write keys were used."""
+        async with asyncio.timeout(NOTE_SECONDS), self.write_engine.connect() as connection:
+            await connection.execute(keys.note_use(numbers, used_at))
 
     def load_connectors(self) -> dict[str, connectors.Entry]:
         """Return what was learned of connectors since the release, by name."""
@@ -163,7 +181,12 @@ class Service:
         """Write while the block lasts, and then what is still waiting; drain the spool for a bounded time."""
         await self.prepare()
         writing = asyncio.create_task(self.writer.run())
-        lasting = (self.keep_prepared(), self.spooler.run(), self.vocabulary.keep_fresh())
+        lasting = (
+            self.keep_prepared(),
+            self.spooler.run(),
+            self.vocabulary.keep_fresh(),
+            self.readers.keep_fresh(),
+        )
         background = [asyncio.create_task(task) for task in lasting]
         self.upkeep.start()
         self.rollups.start()
@@ -178,6 +201,8 @@ class Service:
                 task.cancel()
             await asyncio.wait(background)
             await self.spooler.finish(DRAIN_AT_END_SECONDS)
+            with contextlib.suppress(SQLAlchemyError, TimeoutError, KeyError):
+                await self.keyring.note_use()
             await self.committer.close()
             await self.write_engine.dispose()
             await asyncio.to_thread(self.upkeep.stop)
@@ -233,12 +258,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.include_router(publication.create_router(lambda: service.vocabulary.names))
     app.include_router(public.create_router(service.engine))
-    app.include_router(reports.create_router(tables, service.report_token))
+    app.include_router(reports.create_router(tables, service.readers))
     app.include_router(
         pages.create_router(
             service.engine,
             tables,
-            service.report_token,
+            service.readers,
             lambda: service.vocabulary.entries,
             lambda: bool(service.spooler.describe()["in_use"]),
         )

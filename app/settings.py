@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import platformdirs
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app.problems import ConfigurationError
+from app.scopes import parse_write_keys
 
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
 SHORTEST_SECRET = 20  # characters of a key or token: 120 random bits in base64
@@ -61,7 +62,9 @@ class Settings(BaseSettings):
         "characters or more each. The hash key itself stays as it was.",
     )
     write_keys: SecretStr = Field(
-        SecretStr(""), description="Further write keys to accept, separated by commas."
+        SecretStr(""),
+        description="Further write keys to accept, separated by commas: `key` or `key:scope+scope`, of the scopes `ingest`, "
+        "`import`, `relay`. A key without any has all; PyAirbyte's two public keys have `ingest` and never more.",
     )
     report_token: SecretStr | None = Field(
         None,
@@ -121,12 +124,19 @@ class Settings(BaseSettings):
             raise ValueError("needs at least 32 characters")
         return key
 
+    @field_validator("write_keys")
+    @classmethod
+    def check_scopes(cls, keys: SecretStr) -> SecretStr:
+        """Refuse scopes that there are not, and more than `ingest` for a key that is public."""
+        parse_write_keys(keys.get_secret_value())
+        return keys
+
     @field_validator("write_keys", "report_token")
     @classmethod
     def check_length(cls, secret: SecretStr | None) -> SecretStr | None:
         """Refuse a key or token that is short enough to be guessed."""
         parts = secret.get_secret_value().split(",") if secret else []
-        if any(0 < len(part.strip()) < SHORTEST_SECRET for part in parts):
+        if any(0 < len(part.strip().partition(":")[0]) < SHORTEST_SECRET for part in parts):
             raise ValueError(f"needs at least {SHORTEST_SECRET} characters each")
         return secret
 
@@ -162,10 +172,15 @@ class Settings(BaseSettings):
 
     @field_validator("write_keys", "report_token", "hash_key_rotations")
     @classmethod
-    def check_printable(cls, secret: SecretStr | None) -> SecretStr | None:
+    def check_printable(cls, secret: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
         """Refuse a secret that HTTP Basic or a comma-separated list could not carry."""
         text = secret.get_secret_value() if secret else ""
-        if not all("!" <= character <= "~" and character != ":" for character in text):
+        keys = (
+            [part.partition(":")[0] for part in text.split(",")]
+            if info.field_name == "write_keys"
+            else [text]
+        )
+        if not all("!" <= character <= "~" and character != ":" for key in keys for character in key):
             raise ValueError("takes printable ASCII without colons and blanks")
         return secret
 
@@ -195,9 +210,9 @@ class Settings(BaseSettings):
         return tuple(filter(None, self.hash_key_rotations.get_secret_value().split(",")))
 
     @property
-    def extra_write_keys(self) -> tuple[str, ...]:
-        """The keys of `TELEMETRY_WRITE_KEYS`, in order, without blanks."""
-        return tuple(filter(None, self.write_keys.get_secret_value().split(",")))
+    def extra_write_keys(self) -> dict[str, frozenset[str]]:
+        """The scopes of each key of `TELEMETRY_WRITE_KEYS`, in order."""
+        return parse_write_keys(self.write_keys.get_secret_value())
 
     @property
     def denied(self) -> tuple[str, ...]:

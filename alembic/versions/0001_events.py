@@ -285,9 +285,27 @@ def create_installation() -> None:
         CREATE TABLE write_keys (
             id smallint GENERATED ALWAYS AS IDENTITY,
             created_at timestamptz NOT NULL,
+            expires_at timestamptz,
             revoked_at timestamptz,
+            last_used_at timestamptz,
             name text NOT NULL CONSTRAINT write_keys_name_key UNIQUE,
             key_hash bytea NOT NULL CONSTRAINT write_keys_key_hash_key UNIQUE,
+            scopes text[] NOT NULL CONSTRAINT write_keys_scopes_check CHECK (
+                cardinality(scopes) > 0 AND scopes <@ ARRAY['ingest', 'import', 'relay']
+            ),
+            PRIMARY KEY (id)
+        )
+        """
+    )
+    op.execute(
+        """
+        CREATE TABLE report_tokens (
+            id smallint GENERATED ALWAYS AS IDENTITY,
+            created_at timestamptz NOT NULL,
+            expires_at timestamptz,
+            revoked_at timestamptz,
+            name text NOT NULL CONSTRAINT report_tokens_name_key UNIQUE,
+            token_hash bytea NOT NULL CONSTRAINT report_tokens_token_hash_key UNIQUE,
             PRIMARY KEY (id)
         )
         """
@@ -305,7 +323,15 @@ def create_installation() -> None:
 
 def downgrade() -> None:
     for table in (
-        *("maintenance_clock", "connectors", "dropped_ranges", "tombstones", "hash_key_check", "write_keys"),
+        *(
+            "maintenance_clock",
+            "connectors",
+            "dropped_ranges",
+            "tombstones",
+            "hash_key_check",
+            "report_tokens",
+        ),
+        "write_keys",
         *("tallies", "outcomes", "rejections", "events"),
     ):
         op.execute(f"DROP TABLE {table}")

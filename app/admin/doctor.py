@@ -167,7 +167,7 @@ def check_hash_key(connection: Connection, pseudonyms: Pseudonyms) -> Finding:
 
 def check_write_keys(connection: Connection) -> Finding:
     """Somebody may send."""
-    number = len(keys.load(connection))
+    number = sum(grant.is_in_force for grant in keys.load(connection).values())
     return Finding(
         "write keys", number > 0, f"{number} in force" if number else "None in force: `keys create NAME`."
     )

@@ -136,11 +136,11 @@ def find_key(
     candidates = (
         [write_key] if write_key else [*settings.extra_write_keys, secrets.first_write_key(settings)[0]]
     )
-    in_force = keys.load(connection)
+    known = keys.load(connection)
     for key in candidates:
-        number = in_force.get(pseudonyms.write_key(key))
-        if number is not None:
-            return number, key
+        grant = known.get(pseudonyms.write_key(key))
+        if grant is not None and grant.is_in_force:
+            return grant.number, key
     raise TelemetryError("That write key is not in force: `keys list` shows the names of those that are.")
 
 

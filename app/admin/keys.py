@@ -1,12 +1,16 @@
 """The commands `keys create`, `keys list`, `keys revoke` and `keys rotate-hash`."""
 
-from typing import Annotated
+import datetime as dt
+import re
+from typing import Annotated, Final
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
 from app.admin.cli import rotate_hash
+from app.problems import TelemetryError
+from app.scopes import EVERY_SCOPE, INGEST, SCOPES
 from app.settings import load_settings
 from app.store import keys, secrets
 from app.store.database import hold, open_admin_engine
@@ -14,31 +18,71 @@ from app.store.database import hold, open_admin_engine
 keys_app = typer.Typer(no_args_is_help=True, help="Write keys: who may send events.")
 keys_app.command("rotate-hash")(rotate_hash)
 
+MOST_DAYS: Final = 36_500
+EXPIRES: Final = (
+    "When it ends: a UTC date such as 2027-06-30, the last day that it works; or days from now, such as 90d."
+)
+
 
 @keys_app.command("create")
 def create_key(
     name: Annotated[str, typer.Argument(help="What the key is for, for example `staging`.")],
+    scope: Annotated[
+        list[str] | None,
+        typer.Option(help=f"What it may do, of {', '.join(SCOPES)}; may stand several times. Else ingest."),
+    ] = None,
+    expires: Annotated[str | None, typer.Option(help=EXPIRES, show_default=False)] = None,
 ) -> None:
     """Make a write key and print it: it cannot be shown again.
 
-    Example: pyairbyte-telemetry keys create staging
+    `import` is for /v1/import, whose times are believed; `relay` for senders whose batches hold events of many people.
+
+    Example: pyairbyte-telemetry keys create archive --scope ingest --scope import --expires 90d
     """
+    scopes = {part for each in scope or [INGEST] for part in re.split("[+,]", each)}
+    if not scopes <= EVERY_SCOPE:
+        raise TelemetryError(f"--scope takes {', '.join(SCOPES)}.")
+    expires_at = read_expiry(expires, dt.datetime.now(dt.UTC))
     settings = load_settings()
     with hold(settings) as database, open_admin_engine(database.url).begin() as connection:
         pseudonyms = secrets.resolve(settings).pseudonyms()
         keys.check_hash_key(connection, pseudonyms)
-        typer.echo(keys.create(connection, pseudonyms, name))
+        typer.echo(keys.create(connection, pseudonyms, name, scopes, expires_at))
+
+
+def read_expiry(given: str | None, now: dt.datetime) -> dt.datetime | None:
+    """Return the moment from which on a key works no more; None for never.
+
+    Takes a date, whose day is included, or a number of days. Raises TelemetryError, also for what is past.
+    """
+    if given is None:
+        return None
+    days = re.fullmatch("([1-9][0-9]{0,4})d", given)
+    if days is not None and int(days[1]) <= MOST_DAYS:
+        return now + dt.timedelta(days=int(days[1]))
+    try:
+        found = dt.datetime.strptime(given, "%Y-%m-%d").replace(tzinfo=dt.UTC) + dt.timedelta(days=1)
+    except (ValueError, OverflowError):
+        raise TelemetryError("--expires takes a date such as 2027-06-30, or days such as 90d.") from None
+    if found <= now:
+        raise TelemetryError("--expires lies in the past.")
+    return found
 
 
 @keys_app.command("list")
 def list_keys() -> None:
-    """Show the names of all write keys, never the keys."""
+    """Show the names of all write keys, what they may do and when they were last used; never the keys."""
     with hold(load_settings()) as database, open_admin_engine(database.url).begin() as connection:
-        table = Table("name", "created", "revoked")
+        table = Table("name", "scopes", "created", "last used", "ends", "revoked")
         for key in keys.listing(connection):
-            revoked = f"{key.revoked_at:%Y-%m-%d %H:%M}" if key.revoked_at else ""
-            table.add_row(key.name, f"{key.created_at:%Y-%m-%d %H:%M}", revoked)
+            moments = (key.created_at, key.last_used_at, key.expires_at, key.revoked_at)
+            table.add_row(key.name, ", ".join(key.scopes), *map(show, moments))
     Console().print(table)
+
+
+def show(moment: dt.datetime | None) -> str:
+    """Return a moment to the minute, nothing for none."""
+    return f"{moment:%Y-%m-%d %H:%M}" if moment else ""
 
 
 @keys_app.command("revoke")

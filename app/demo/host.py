@@ -15,6 +15,7 @@ import httpx
 
 from app.demo.send import Target
 from app.problems import TelemetryError
+from app.scopes import IMPORT, INGEST
 from app.settings import Settings
 from app.store import secrets
 
@@ -55,8 +56,9 @@ def is_alive(url: str) -> bool:
 
 def find_write_key(settings: Settings) -> str:
     """A write key that the service accepts: a configured one, else the one that its first start generated."""
-    if settings.extra_write_keys:
-        return settings.extra_write_keys[0]
+    if keys := settings.extra_write_keys:
+        # The fleet's days before today go to /v1/import.
+        return next((key for key, scopes in keys.items() if {INGEST, IMPORT} <= scopes), next(iter(keys)))
     if not (settings.data_dir / "write-key").exists():
         raise TelemetryError(
             "No write key is known here: give one with --write-key (`keys create demo` makes one)."

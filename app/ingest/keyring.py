@@ -1,12 +1,14 @@
 """The write keys in force, in memory: a known `Authorization` header costs one dictionary look-up."""
 
 import asyncio
+import datetime as dt
+import math
 import os
 import tempfile
 import time
 from base64 import b64decode
 from binascii import Error as Base64Error
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -17,6 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app.privacy.pseudonyms import Pseudonyms
 from app.problems import Problem
+from app.store.keys import Grant
 
 log = structlog.get_logger()
 
@@ -26,42 +29,53 @@ MISS_SECONDS: Final = 0.5  # how often an unknown key makes us look at the datab
 # Headers that are remembered: one key can be written in any number of them, behind a colon. Others cost an HMAC each time.
 HEADERS: Final = 256
 HEADER_BYTES: Final = 512
+USE_SECONDS: Final = 60.0  # how often it is written down which keys were used
 UNAUTHORIZED: Final = Problem(401, "unauthorized", "The write key is missing or unknown.")
 UNAVAILABLE: Final = Problem(503, "unavailable", "Write keys cannot be checked right now.", retry_after=5)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Sender:
-    """Who sends: the number of the write key and its text, which only the message key needs."""
+    """Who sends: the number of the write key, its text, which only the message key needs, and what it may do until when."""
 
     write_key: int
     text: bytes
+    scopes: frozenset[str]
+    until: float
 
 
 class Keyring:
-    """Knows which write keys are in force; asks `load` (pseudonym to number) for them, off the event loop.
+    """Knows what each write key may do; asks `load` (grants by pseudonym) for it, off the event loop.
 
     What it learned is remembered in a file (pseudonyms only), so that a restart during an outage of Postgres refuses
     nobody. Before Postgres was ever reached, the keys of the settings are known under provisional, negative numbers.
+    Now and then `note` is told the numbers of the keys that were used.
     """
 
     def __init__(
         self,
         pseudonyms: Pseudonyms,
-        load: Callable[[], Mapping[bytes, int]],
+        load: Callable[[], Mapping[bytes, Grant]],
+        note: Callable[[Collection[int], dt.datetime], Awaitable[None]],
         memory: Path,
-        configured: Sequence[str] = (),
+        configured: Mapping[str, frozenset[str]] | None = None,
     ) -> None:
         """Start with what `memory` holds and with the `configured` keys; `refresh` asks the database."""
         self.pseudonyms = pseudonyms
         self.load = load
+        self.note = note
         self.memory = memory
-        self.provisional = {pseudonyms.write_key(key): -number for number, key in enumerate(configured, 1)}
-        self.in_force: Mapping[bytes, int] = {**self.provisional, **recall(memory)}
+        self.provisional = {
+            pseudonyms.write_key(key): Grant(-number, scopes)
+            for number, (key, scopes) in enumerate((configured or {}).items(), 1)
+        }
+        self.known: Mapping[bytes, Grant] = {**self.provisional, **recall(memory)}
         self.is_loaded = False
         self.by_header: dict[bytes, Sender] = {}
         self.refreshed = float("-inf")
         self.reading: asyncio.Task[None] | None = None
+        self.used: set[int] = set()
+        self.noted = time.monotonic()
 
     async def refresh(self) -> None:
         """Read the keys in force, one reader at a time.
@@ -80,11 +94,11 @@ class Keyring:
         reading.result()
 
     async def read(self) -> None:
-        """Read the keys in force and remember them."""
+        """Read the keys and remember them."""
         loaded = await asyncio.to_thread(self.load)
-        if loaded != self.in_force:
+        if loaded != self.known:
             await asyncio.to_thread(remember, self.memory, loaded)
-        self.in_force = loaded
+        self.known = loaded
         self.is_loaded = True
         self.by_header = {}
         self.refreshed = time.monotonic()
@@ -94,15 +108,28 @@ class Keyring:
         while True:
             try:
                 await self.refresh()
+                if time.monotonic() - self.noted > USE_SECONDS:
+                    await self.note_use()
             except (SQLAlchemyError, TimeoutError) as error:
                 log.warning("keys_not_refreshed", error=type(error).__name__)
             await asyncio.sleep(REFRESH_SECONDS)
+
+    async def note_use(self) -> None:
+        """Write down which keys were used since the last time: once a minute, not once an event.
+
+        Raises sqlalchemy.exc.SQLAlchemyError or TimeoutError; what was to be noted is noted the next time then.
+        """
+        used = {self.resolve(number) for number in self.used}
+        if used:
+            await self.note(used, dt.datetime.now(dt.UTC))
+        self.used, self.noted = set(), time.monotonic()
 
     async def authenticate(self, header: bytes | None, body_key: object) -> Sender:
         """The sender, by the header if there is one, else by the body's `writeKey`. Raises Problem 401."""
         if header is not None:
             known = self.by_header.get(header)
-            if known is not None:
+            if known is not None and time.time() < known.until:
+                self.used.add(known.write_key)
                 return known
         key = read_basic(header) if header is not None else body_key
         if not isinstance(key, str) or not key.isascii() or not key:
@@ -113,6 +140,7 @@ class Keyring:
             sender = self.find(key)
         if sender is None:
             raise UNAUTHORIZED.fresh()
+        self.used.add(sender.write_key)
         if header is not None and len(header) <= HEADER_BYTES:
             if len(self.by_header) >= HEADERS:
                 del self.by_header[next(iter(self.by_header))]
@@ -124,7 +152,7 @@ class Keyring:
         try:
             await self.refresh()
         except (SQLAlchemyError, TimeoutError):
-            if not self.in_force:
+            if not self.known:
                 raise UNAVAILABLE.fresh() from None
 
     def resolve(self, number: int) -> int:
@@ -132,27 +160,37 @@ class Keyring:
         if number >= 0:
             return number
         return next(
-            self.in_force[key] for key, provisional in self.provisional.items() if provisional == number
+            self.known[key].number for key, grant in self.provisional.items() if grant.number == number
         )
 
     def find(self, key: str) -> Sender | None:
         """The sender of a key in force."""
-        number = self.in_force.get(self.pseudonyms.write_key(key))
-        return None if number is None else Sender(number, key.encode())
+        grant = self.known.get(self.pseudonyms.write_key(key))
+        if grant is None or not grant.is_in_force:
+            return None
+        return Sender(grant.number, key.encode(), grant.scopes, grant.until)
 
 
-def recall(memory: Path) -> dict[bytes, int]:
+def recall(memory: Path) -> dict[bytes, Grant]:
     """The keys that a file remembers; none if it cannot be read."""
     try:
         document = orjson.loads(memory.read_bytes())
-        return {bytes.fromhex(key): int(number) for key, number in document.items()}
-    except (OSError, ValueError, AttributeError):
+        return {
+            bytes.fromhex(key): Grant(
+                int(number), frozenset(scopes), math.inf if until is None else float(until)
+            )
+            for key, (number, scopes, until) in document.items()
+        }
+    except (OSError, ValueError, TypeError, AttributeError):
         return {}
 
 
-def remember(memory: Path, in_force: Mapping[bytes, int]) -> None:
-    """Write the keys in force to a file that only we can read; a full disk is no reason to refuse events."""
-    text = orjson.dumps({key.hex(): number for key, number in in_force.items()})
+def remember(memory: Path, known: Mapping[bytes, Grant]) -> None:
+    """Write the keys to a file that only we can read; a full disk is no reason to refuse events."""
+    # JSON has no infinity: orjson writes null.
+    text = orjson.dumps(
+        {key.hex(): (each.number, sorted(each.scopes), each.until) for key, each in known.items()}
+    )
     try:
         descriptor, temporary = tempfile.mkstemp(dir=memory.parent, prefix=f".{memory.name}-")
         with os.fdopen(descriptor, "wb") as stream:

@@ -25,16 +25,21 @@ from app.privacy.examination import UNSUPPORTED_TYPE
 from app.privacy.projection import Arrival
 from app.privacy.verdict import Installation, Verdict
 from app.problems import Problem
+from app.scopes import IMPORT, INGEST, SCOPES
 from app.store.events import Tally, hour_of
 
 log = structlog.get_logger()
 
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 JSON: Final = [(b"content-type", b"application/json")]
-STATUSES: Final = (200, 204, 400, 401, 405, 413, 415, 422, 429, 500, 503)
+STATUSES: Final = (200, 204, 400, 401, 403, 405, 413, 415, 422, 429, 500, 503)
 NO_WRITE_KEY: Final = 0  # tallies of requests that came without a valid one
 
 NOT_ALLOWED: Final = Problem(405, "method_not_allowed", "Send a POST request.", allow="POST")
+MAY_NOT: Final = {
+    scope: Problem(403, "missing_scope", f"This write key may not do this: it needs the scope `{scope}`.")
+    for scope in SCOPES
+}
 FAILED: Final = Problem(500, "internal", "The service failed; the fault is ours and is logged.")
 
 
@@ -63,6 +68,7 @@ class Endpoint:
     limit = EVENT_BYTES
     batch = False
     historical = False
+    scope: str | None = INGEST  # that the write key needs
 
     def __init__(self, ingest: Ingest, path: str, type_: str = "track") -> None:
         """Answer at a path."""
@@ -77,7 +83,7 @@ class Endpoint:
         try:
             await self.answer(scope, receive, send, received_at)
         except Problem as problem:
-            if problem.status in (400, 401, 413, 415, 429):
+            if problem.status in (400, 401, 403, 413, 415, 429):
                 self.refused(received_at, NO_WRITE_KEY, problem.code)
             await self.respond(send, problem.status, problem.headers(), problem.render())
         except Disconnected:
@@ -100,7 +106,7 @@ class Endpoint:
         took = instruments.time_steps()
         admit(self.ingest.admit_address, self.ingest.find_peer(scope))
         header = headers.get(b"authorization")
-        sender = await self.ingest.keyring.authenticate(header, None) if header is not None else None
+        sender = await self.authenticate(header, None) if header is not None else None
         raw = await read(receive, headers, self.limit)
         took("read")
         document = parse(raw, batch=self.batch) if sender else parse_unauthenticated(raw, batch=self.batch)
@@ -115,10 +121,17 @@ class Endpoint:
         await self.respond(send, 200, JSON, self.render(verdicts, outcomes))
         took("reply")
 
+    async def authenticate(self, header: bytes | None, body_key: object) -> Sender:
+        """Return the sender, who may do what this endpoint does. Raises Problem 401 or 403."""
+        sender = await self.ingest.keyring.authenticate(header, body_key)
+        if self.scope is not None and self.scope not in sender.scopes:
+            raise MAY_NOT[self.scope].fresh()
+        return sender
+
     async def authenticate_by_body(self, document: Document) -> Sender:
-        """Return the sender whom a body names where no header does. Raises Problem 401."""
+        """Return the sender whom a body names where no header does. Raises Problem 401 or 403."""
         key = document.value.get("writeKey") if isinstance(document.value, dict) else None
-        return await self.ingest.keyring.authenticate(None, key)
+        return await self.authenticate(None, key)
 
     async def judge(self, document: Document, arrival: Arrival) -> list[Verdict]:
         """Return the verdicts on what came. Raises Problem 400 if it is no event."""
@@ -167,10 +180,13 @@ class ImportEndpoint(BatchEndpoint):
     """History: times are kept as they are, and what archives added is dropped unread."""
 
     historical = True
+    scope = IMPORT
 
 
 class ValidateEndpoint(BatchEndpoint):
-    """A dry run of a batch or an event: the same verdicts; stores nothing, counts nothing."""
+    """A dry run of a batch or an event: the same verdicts; stores nothing, counts nothing. Any key may."""
+
+    scope = None
 
     async def judge(self, document: Document, arrival: Arrival) -> list[Verdict]:
         """Return the verdicts on a batch, or on an event as a batch of one."""

@@ -129,7 +129,8 @@ BATCH: Final = {
 }
 PROBLEMS: Final = {
     "400": "The body is malformed.",
-    "401": "The write key is missing or unknown.",
+    "401": "The write key is missing, unknown, revoked or expired.",
+    "403": "The write key has not the scope that this needs: `ingest`, or `import` for history.",
     "413": "The body is too large.",
     "415": "The body is not `application/json`, or it is encoded otherwise than by gzip.",
     "503": "Not stored: try again after `Retry-After` seconds.",

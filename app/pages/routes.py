@@ -16,6 +16,7 @@ from app.pages.live.feed import Feed
 from app.pages.session import COOKIE, Session, check_origin, find_way_back, write_cookie
 from app.problems import Problem
 from app.reports.cache import Given, Tables
+from app.reports.readers import Readers
 from app.reports.routes import refuse
 from app.settings import LOOPBACK_HOSTS
 from app.store.connectors import Entry
@@ -49,7 +50,7 @@ def keep_ahead(tables: Tables, engine: Engine) -> None:
 def create_router(
     engine: Engine,
     tables: Tables,
-    report_token: str,
+    readers: Readers,
     entries: Callable[[], Mapping[str, Entry]],
     is_spooling: Callable[[], bool],
 ) -> APIRouter:
@@ -57,7 +58,7 @@ def create_router(
 
     `entries` gives the connectors that are known and what a registry says of them, `is_spooling` whether events wait for the database.
     """
-    session = Session(report_token)
+    session = Session(readers)
     pages = Site(engine, tables, session, entries, is_spooling)
     feed = Feed(engine)
     pool = ThreadPoolExecutor(THREADS, "pages")
@@ -113,10 +114,10 @@ def log_in(request: Request, session: Session, form: dict[str, str]) -> Response
     way = find_way_back(form.get("next", ""))
     try:
         check(request)
-        session.log_in(form.get(TOKEN, ""), find_address(request))
+        reader = session.log_in(form.get(TOKEN, ""), find_address(request))
     except Problem as problem:
         return show_login(request, problem, way=way)
-    return go(way, session, request)
+    return go(way, session.make_cookie(reader, secure=is_secure(request)))
 
 
 def stream(feed: Feed, session: Session, request: Request) -> Response:
@@ -146,17 +147,17 @@ def follow_link(request: Request, session: Session) -> Response:
     rest = [(name, text) for name, text in request.query_params.multi_items() if name != TOKEN]
     way = f"{request.url.path}?{urlencode(rest)}" if rest else request.url.path
     try:
-        session.log_in(request.query_params[TOKEN], find_address(request))
+        reader = session.log_in(request.query_params[TOKEN], find_address(request))
     except Problem as problem:
         return show_login(request, problem, way=way)
-    return go(way, session, request)
+    return go(way, session.make_cookie(reader, secure=is_secure(request)))
 
 
-def go(way: str, session: Session, request: Request) -> Response:
+def go(way: str, cookie: str) -> Response:
     """Return a redirection that logs in."""
     headers = {
         "location": way,
-        "set-cookie": session.make_cookie(secure=is_secure(request)),
+        "set-cookie": cookie,
         "cache-control": frame.NEVER_KEPT,
         "referrer-policy": "no-referrer",
     }

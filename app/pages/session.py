@@ -1,4 +1,7 @@
-"""The login cookie: an expiry and an HMAC of it under a report token. Nothing is stored; a new token logs everybody out."""
+"""The login cookie: an expiry, which token it came by, and an HMAC of both under that token's secret.
+
+Nothing is stored; a token that is revoked or changed logs out whoever came by it.
+"""
 
 import hashlib
 import hmac
@@ -11,11 +14,13 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 from app.pages import site
 from app.problems import Problem
 from app.reports.parameters import CONNECTOR, PARAMETERS
+from app.reports.readers import Reader, Readers
 from app.web.throttle import Rate, Throttle
 
 COOKIE: Final = "telemetry_reports"
 SECONDS: Final = 30 * 86_400
 PURPOSE: Final = b"pages of the reports, cookie:"  # so that the HMAC is of use for nothing else
+COOKIE_VALUE: Final = re.compile(r"(?P<expiry>[0-9]{1,12})\.(?P<number>[0-9]{1,5})\.[0-9a-f]{64}")
 # What a report's parameters look like: lower case, digits, and what stands between them.
 VALUE: Final = re.compile("[a-z0-9.,_+-]{1,64}")
 TWIN: Final = re.compile(r"\.(json|csv|parquet|svg|png|md)$")
@@ -25,31 +30,33 @@ ALL_TRIES: Final = Rate(burst=1_000, per_second=50)
 
 
 class Session:
-    """Who is logged in, by the report token."""
+    """Who is logged in, by a report token."""
 
-    def __init__(self, report_token: str, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, readers: Readers, clock: Callable[[], float] = time.time) -> None:
         """`clock` gives seconds since the epoch."""
-        self.report_token = report_token
+        self.readers = readers
         self.clock = clock
         self.throttle = Throttle(TRIES, ALL_TRIES)
 
-    def sign(self, expiry: int) -> str:
-        """Return the value of a cookie that ends at `expiry`, in seconds since the epoch."""
-        told = PURPOSE + str(expiry).encode()
-        return f"{expiry}.{hmac.new(self.report_token.encode(), told, hashlib.sha256).hexdigest()}"
+    def sign(self, reader: Reader, expiry: int) -> str:
+        """Return the value of a reader's cookie that ends at `expiry`, in seconds since the epoch."""
+        told = f"{expiry}.{reader.number}"
+        return f"{told}.{hmac.new(reader.secret, PURPOSE + told.encode(), hashlib.sha256).hexdigest()}"
 
     def is_open(self, cookie: str) -> bool:
         """Return whether a cookie is one of ours and not over."""
-        expiry, _, _ = cookie.partition(".")
-        if not (expiry.isascii() and expiry.isdigit() and len(expiry) <= 12):
+        told = COOKIE_VALUE.fullmatch(cookie)
+        reader = self.readers.get(int(told["number"])) if told else None
+        if told is None or reader is None:
             return False
-        known = hmac.compare_digest(cookie.encode(), self.sign(int(expiry)).encode())
-        return known and int(expiry) > self.clock()
+        known = hmac.compare_digest(cookie.encode(), self.sign(reader, int(told["expiry"])).encode())
+        return known and int(told["expiry"]) > self.clock()
 
-    def log_in(self, token: str, address: str) -> None:
-        """Check a report token. Raises Problem 401, or 429 after too many wrong ones from the address."""
-        if hmac.compare_digest(token.encode(), self.report_token.encode()):
-            return
+    def log_in(self, token: str, address: str) -> Reader:
+        """Return whose report token it is. Raises Problem 401, or 429 after too many wrong ones from the address."""
+        reader = self.readers.find(token)
+        if reader is not None:
+            return reader
         wait = self.throttle.admit(address)
         if wait is not None:
             raise Problem(
@@ -58,11 +65,11 @@ class Session:
                 "Too many wrong report tokens. Try again in a minute.",
                 retry_after=wait,
             )
-        raise Problem(401, "unauthorized", "This is not the report token.")
+        raise Problem(401, "unauthorized", "This is not a report token.")
 
-    def make_cookie(self, *, secure: bool) -> str:
+    def make_cookie(self, reader: Reader, *, secure: bool) -> str:
         """Return the header that sets the cookie for 30 days."""
-        return write_cookie(self.sign(int(self.clock()) + SECONDS), SECONDS, secure=secure)
+        return write_cookie(self.sign(reader, int(self.clock()) + SECONDS), SECONDS, secure=secure)
 
 
 def write_cookie(value: str, seconds: int, *, secure: bool) -> str:

@@ -141,6 +141,10 @@ class Pseudonyms:
         """What the database holds of a write key."""
         return self.of("write key", write_key)
 
+    def report_token(self, token: str) -> bytes:
+        """What the database holds of a report token."""
+        return self.of("report token", token)
+
     def check(self) -> bytes:
         """What the database holds of the hash key, so that a wrong one is noticed."""
         return self.of("check", "")

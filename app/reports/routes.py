@@ -1,7 +1,6 @@
 """Reports over HTTP: the same two functions as the command line, behind a Bearer token."""
 
 import asyncio
-import secrets
 from collections.abc import Mapping
 from typing import Annotated, Final
 
@@ -12,6 +11,7 @@ from app.problems import Problem, TelemetryError
 from app.reports import openapi, registry, render
 from app.reports.cache import Kept, Key, Tables, read_key
 from app.reports.model import Report
+from app.reports.readers import Readers
 
 TOKEN: Final = "token"  # noqa: S105 -- the parameter's name: in the query instead of the header: the link that `serve` prints, for a browser
 PRIVATE: Final = {
@@ -25,13 +25,14 @@ MEDIA_TYPES: Final[Mapping[str, str]] = {
 }
 
 bearer = HTTPBearer(
-    auto_error=False, description="The report token: `TELEMETRY_REPORT_TOKEN`, or as `serve` prints it."
+    auto_error=False,
+    description="A report token: `TELEMETRY_REPORT_TOKEN`, as `serve` prints it, or of `tokens create`.",
 )
 Credentials = Annotated[HTTPAuthorizationCredentials | None, Security(bearer)]
 
 
-def create_router(tables: Tables, report_token: str) -> APIRouter:
-    """`GET /v1/reports/NAME`, `/v1/reports/NAME.csv` and `.parquet` for each report, for whoever brings `report_token`.
+def create_router(tables: Tables, readers: Readers) -> APIRouter:
+    """`GET /v1/reports/NAME`, `/v1/reports/NAME.csv` and `.parquet` for each report, for whoever of `readers` brings a token.
 
     The token comes as Bearer; or, for a browser, as the parameter `token`. Figures come from `tables`: `As-Of` says how
     old they are, and `Cache-Control: no-cache` in the request asks for new ones. Every refusal is problem JSON and holds
@@ -47,7 +48,7 @@ def create_router(tables: Tables, report_token: str) -> APIRouter:
     ) -> Response:
         try:
             given = request.query_params.multi_items()
-            check_token(credentials.credentials if credentials else dict(given).get(TOKEN, ""), report_token)
+            check_token(credentials.credentials if credentials else dict(given).get(TOKEN, ""), readers)
             key = read_key(name, [(key, text) for key, text in given if key != TOKEN])
             return await answer(tables, key, request, form)
         except Problem as problem:
@@ -73,10 +74,10 @@ def create_router(tables: Tables, report_token: str) -> APIRouter:
     return router
 
 
-def check_token(given: str, report_token: str) -> None:
-    """Raise Problem 401 without the token."""
-    if not secrets.compare_digest(given.encode(), report_token.encode()):
-        raise Problem(401, "unauthorized", "Reports need the report token: Authorization: Bearer <token>.")
+def check_token(given: str, readers: Readers) -> None:
+    """Raise Problem 401 without a token that is in force."""
+    if readers.find(given) is None:
+        raise Problem(401, "unauthorized", "Reports need a report token: Authorization: Bearer <token>.")
 
 
 async def answer(tables: Tables, key: Key, request: Request, form: str) -> Response:

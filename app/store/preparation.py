@@ -4,6 +4,7 @@ import psycopg
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.privacy.pseudonyms import Pseudonyms
+from app.scopes import EVERY_SCOPE
 from app.settings import Settings
 from app.store import keys, migrations, secrets
 from app.store.causes import DatabaseError, cause_of
@@ -31,8 +32,8 @@ def prepare_database(settings: Settings, database: Database, pseudonyms: Pseudon
     with engine.begin() as connection:
         keys.check_hash_key(connection, pseudonyms)
         keys.register(connection, pseudonyms, settings.extra_write_keys)
-        if settings.database_url is not None and keys.load(connection):
+        if settings.database_url is not None and keys.any_in_force(connection):
             return None
         first_key, is_new = secrets.first_write_key(settings)
-        keys.add(connection, pseudonyms, "first", first_key)
+        keys.add(connection, pseudonyms, "first", first_key, EVERY_SCOPE)
         return first_key if is_new else None

@@ -8,6 +8,7 @@ from fastapi import FastAPI
 
 from app.pages.routes import create_router
 from app.reports.cache import open_tables
+from app.reports.readers import Readers
 from app.store.connectors import Entry
 from app.store.database import open_engine
 from tests.reports.test_http import listen
@@ -20,7 +21,9 @@ def without_database() -> Iterator[httpx.Client]:
     engine = open_engine("postgresql://nobody@127.0.0.1:9/nothing")
     app = FastAPI()
     app.include_router(
-        create_router(engine, open_tables(engine, ()), TOKEN, lambda: {"source-faker": Entry()}, lambda: True)
+        create_router(
+            engine, open_tables(engine, ()), Readers(TOKEN), lambda: {"source-faker": Entry()}, lambda: True
+        )
     )
     for url in listen(app):
         with httpx.Client(base_url=url, timeout=60) as client:

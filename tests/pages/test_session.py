@@ -6,24 +6,29 @@ from hypothesis import strategies as st
 
 from app.pages.session import SECONDS, Session, check_origin, find_way_back
 from app.problems import Problem
+from app.reports.readers import Readers
 
 NOW = 1_800_000_000.0
 
 
 def make_session(token: str = "a-token") -> Session:
-    return Session(token, lambda: NOW)
+    return Session(Readers(token), lambda: NOW)
+
+
+def sign(session: Session, expiry: int) -> str:
+    return session.sign(session.readers.by_number[0], expiry)
 
 
 def test_a_cookie_lasts_thirty_days_and_no_longer() -> None:
     session = make_session()
-    value = session.sign(int(NOW) + SECONDS)
+    value = sign(session, int(NOW) + SECONDS)
     assert session.is_open(value)
     session.clock = lambda: NOW + SECONDS
     assert not session.is_open(value)
 
 
 def test_a_new_token_logs_everybody_out() -> None:
-    assert not make_session("another").is_open(make_session().sign(int(NOW) + 10))
+    assert not make_session("another").is_open(sign(make_session(), int(NOW) + 10))
 
 
 @given(st.text())
@@ -33,7 +38,7 @@ def test_nothing_made_up_is_a_cookie(text: str) -> None:
 
 @given(st.integers(0, 10**11), st.integers(0, 75))
 def test_a_changed_cookie_is_none(expiry: int, place: int) -> None:
-    value = make_session().sign(int(NOW) + 10)
+    value = sign(make_session(), int(NOW) + 10)
     changed = value[:place] + ("0" if value[place : place + 1] != "0" else "1") + value[place + 1 :]
     assert not make_session().is_open(changed)
 

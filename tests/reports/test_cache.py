@@ -17,6 +17,7 @@ from app.reports import cache, registry
 from app.reports.cache import AT_ONCE, LATE_SECONDS, MOST, RENEW_SECONDS, Given, Tables, open_tables
 from app.reports.model import Report, Table
 from app.reports.parameters import Parameters
+from app.reports.readers import Readers
 from app.reports.routes import create_router
 from tests.look import wait_until
 from tests.reports.rows import Store, sync
@@ -170,7 +171,7 @@ def test_close_begins_nothing_new() -> None:
 @pytest.fixture
 def served(store: Store) -> Iterator[str]:
     app = FastAPI()
-    app.include_router(create_router(open_tables(store.reader), TOKEN))
+    app.include_router(create_router(open_tables(store.reader), Readers(TOKEN)))
     yield from listen(app)
 
 

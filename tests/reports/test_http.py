@@ -12,6 +12,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from app.reports.cache import open_tables
+from app.reports.readers import Readers
 from app.reports.routes import create_router
 from app.store.database import open_engine
 from tests.reports.rows import Store, sync
@@ -35,7 +36,7 @@ def listen(app: FastAPI) -> Iterator[str]:
 @pytest.fixture
 def client(store: Store) -> Iterator[httpx.Client]:
     app = FastAPI()
-    app.include_router(create_router(open_tables(store.reader), TOKEN))
+    app.include_router(create_router(open_tables(store.reader), Readers(TOKEN)))
     for url in listen(app):
         with httpx.Client(base_url=url, headers=BEARER, timeout=60) as client:
             yield client
@@ -45,7 +46,7 @@ def client(store: Store) -> Iterator[httpx.Client]:
 def without_database() -> Iterator[httpx.Client]:
     """A server whose database is away: what is refused before it must not depend on it."""
     app, engine = FastAPI(), open_engine("postgresql://nobody@127.0.0.1:9/nothing")
-    app.include_router(create_router(open_tables(engine), TOKEN))
+    app.include_router(create_router(open_tables(engine), Readers(TOKEN)))
     for url in listen(app):
         with httpx.Client(base_url=url, headers=BEARER, timeout=60) as client:
             yield client

@@ -10,6 +10,7 @@ from fastapi import FastAPI
 
 from app.reports.cache import open_tables
 from app.reports.parameters import PARAMETERS
+from app.reports.readers import Readers
 from app.reports.registry import REPORTS
 from app.reports.routes import create_router
 from tests.reports.rows import Store, sync
@@ -20,7 +21,7 @@ from tests.reports.test_http import BEARER, TOKEN, listen
 def client(store: Store) -> Iterator[httpx.Client]:
     store.write([sync("failed"), sync("succeeded", unit="bob", source="source-file")])
     app = FastAPI()
-    app.include_router(create_router(open_tables(store.reader), TOKEN))
+    app.include_router(create_router(open_tables(store.reader), Readers(TOKEN)))
     for url in listen(app):
         with httpx.Client(base_url=url, headers=BEARER, timeout=60) as client:
             yield client

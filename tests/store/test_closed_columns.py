@@ -47,7 +47,7 @@ ROW = {
     "event": "sync",
     "state": "started",
 }
-OPERATORS_OWN = {("write_keys", "name")}  # what an operator calls a key
+OPERATORS_OWN = {("write_keys", "name"), ("report_tokens", "name")}  # what an operator calls a key or a token
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ Grain, key and meaning of every table stand here; a column carries the leaf name
 from typing import Any, Final, get_args
 
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
     Boolean,
     CheckConstraint,
@@ -222,12 +223,34 @@ write_keys = Table(
     metadata,
     Column("id", SmallInteger, Identity(always=True), nullable=False),
     moment("created_at"),
+    moment("expires_at", nullable=True),
     moment("revoked_at", nullable=True),
+    moment("last_used_at", nullable=True),  # to the minute
     Column("name", Text, nullable=False),
     Column("key_hash", LargeBinary, nullable=False, info={PSEUDONYM: True}),
+    Column("scopes", ARRAY(Text), nullable=False),
     PrimaryKeyConstraint("id"),
     UniqueConstraint("name", name="write_keys_name_key"),
     UniqueConstraint("key_hash", name="write_keys_key_hash_key"),
+    CheckConstraint(
+        "cardinality(scopes) > 0 AND scopes <@ ARRAY['ingest', 'import', 'relay']",
+        name="write_keys_scopes_check",
+    ),
+)
+
+# Who may read reports, beside the token of the settings. The token itself is never stored, only its HMAC.
+report_tokens = Table(
+    "report_tokens",
+    metadata,
+    Column("id", SmallInteger, Identity(always=True), nullable=False),
+    moment("created_at"),
+    moment("expires_at", nullable=True),
+    moment("revoked_at", nullable=True),
+    Column("name", Text, nullable=False),
+    Column("token_hash", LargeBinary, nullable=False, info={PSEUDONYM: True}),
+    PrimaryKeyConstraint("id"),
+    UniqueConstraint("name", name="report_tokens_name_key"),
+    UniqueConstraint("token_hash", name="report_tokens_token_hash_key"),
 )
 
 # One row: the HMAC of a constant, so that a wrong hash key refuses to start instead of splitting every user in two.
