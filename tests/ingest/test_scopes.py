@@ -25,7 +25,7 @@ PSEUDONYMS = Pseudonyms("a hash key of thirty-two characters or more")
 
 def codes(url: str, key: str) -> dict[str, int]:
     return {
-        path: httpx.post(f"{url}{path}", json=body, headers=basic(key)).status_code
+        path: httpx.post(f"{url}{path}", json=body, headers=basic(key), timeout=60).status_code
         for path, body in REQUESTS.items()
     }
 
@@ -55,7 +55,7 @@ def test_a_key_does_what_its_scopes_say(
         "/v1/import": imported,
         "/v1/validate": 200,
     }
-    body = httpx.post(f"{service.url}/v1/import", json={**BATCH, "writeKey": key})
+    body = httpx.post(f"{service.url}/v1/import", json={**BATCH, "writeKey": key}, timeout=60)
     assert body.status_code == imported, "a key in the body says the same"
     refused = 2 * [track, imported].count(403)
     wait_until(
@@ -69,7 +69,7 @@ def test_a_key_does_what_its_scopes_say(
 
 def test_the_refusal_names_the_scope_and_nothing_else(service: Service) -> None:
     key = make(service, "staging")
-    refused = httpx.post(f"{service.url}/v1/import", json=BATCH, headers=basic(key))
+    refused = httpx.post(f"{service.url}/v1/import", json=BATCH, headers=basic(key), timeout=60)
     problem = refused.json()
     assert (refused.status_code, problem["code"]) == (403, "missing_scope")
     assert "`import`" in problem["detail"]

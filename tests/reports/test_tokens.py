@@ -21,14 +21,14 @@ def make(service: Service, *arguments: str) -> str:
 
 def status(service: Service, token: str) -> int:
     headers = {"Authorization": f"Bearer {token}"}
-    return httpx.get(f"{service.url}/v1/reports/data-quality", headers=headers).status_code
+    return httpx.get(f"{service.url}/v1/reports/data-quality", headers=headers, timeout=60).status_code
 
 
 def test_tokens_come_and_go_without_a_restart(service: Service, look: Look) -> None:
     grafana, jane = make(service, "grafana"), make(service, "jane", "--expires", "30d")
     every = [grafana, jane, service.report_token]
     wait_until(lambda: {status(service, token) for token in every} == {200}, "a new token does not work")
-    with httpx.Client(base_url=service.url, follow_redirects=True) as browser:
+    with httpx.Client(base_url=service.url, follow_redirects=True, timeout=60) as browser:
         assert browser.get("/reports/meaning", params={"token": grafana}).status_code == 200
         assert browser.get("/reports/meaning").status_code == 200, "logged in by cookie"
         assert service.run("tokens", "revoke", "grafana").stdout == "Revoked.\n"
