@@ -15,6 +15,7 @@ from sqlalchemy import make_url
 from app import postgres
 from app.store import migrations
 from app.store.schema import METADATA
+from tests import citus
 from tests.look import Look
 from tests.samples import basic
 from tests.service import Service
@@ -37,6 +38,9 @@ class ServiceFactory(Protocol):
 @pytest.fixture(scope="session")
 def cluster_url() -> Iterator[str]:
     """The URL of a Postgres of the test run's own; the database in it is for administration."""
+    if citus.DSN:
+        yield make_url(citus.DSN).set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
+        return
     with (
         tempfile.TemporaryDirectory(prefix="telemetry-tests-") as folder,
         postgres.open_server(Path(folder), settings=QUICK) as server,
@@ -48,8 +52,15 @@ def cluster_url() -> Iterator[str]:
 def administer(cluster_url: str) -> Iterator["psycopg.Connection[tuple[object, ...]]"]:
     """A connection that may create and drop databases, with a migrated one to copy."""
     with psycopg.connect(cluster_url.replace("+psycopg", ""), autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE IF EXISTS {TEMPLATE} WITH (FORCE)")
         connection.execute(f"CREATE DATABASE {TEMPLATE}")
-        migrations.migrate(name_database(cluster_url, TEMPLATE))
+        template = name_database(cluster_url, TEMPLATE)
+        if citus.DSN:
+            with psycopg.connect(template.replace("+psycopg", ""), autocommit=True) as inside:
+                inside.execute("CREATE EXTENSION citus")
+        migrations.migrate(template)
+        if citus.DSN:
+            citus.distribute(template)
         yield connection
 
 
@@ -68,11 +79,28 @@ SLOW = {
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark as slow what needs a Postgres or starts something else that takes seconds."""
+    if citus.DSN:
+        citus.skip(items)
     for item in items:
         within = set(item.path.relative_to(Path(__file__).parents[1]).parts)
         needs = {"cluster_url", "make_service", "service"} & set(getattr(item, "fixturenames", ()))
         if needs or within & SLOW:
             item.add_marker("slow")
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Write down what passed on a cluster; only a whole run counts."""
+    if citus.DSN and exitstatus == 0 and session.config.args_source.name != "ARGS":
+        with psycopg.connect(citus.DSN) as connection:
+            version = str(connection.execute("SELECT citus_version()").fetchall()[0][0])
+        citus.record(version)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say which statements were never run on a cluster as they are now."""
+    if changed := citus.changed_since():
+        shown = ", ".join(changed[:8]) + (f" and {len(changed) - 8} more" if len(changed) > 8 else "")
+        terminalreporter.write_line(f"Changed since the tests last ran on a cluster: {shown}")
 
 
 numbers = itertools.count(1)
@@ -82,6 +110,9 @@ numbers = itertools.count(1)
 def copied_database(cluster_url: str, administer: "psycopg.Connection[tuple[object, ...]]") -> Iterator[str]:
     """A migrated, empty database that is dropped again."""
     name = f"test_{next(numbers)}"
+    if citus.DSN:
+        citus.leave(administer, TEMPLATE)
+        administer.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
     administer.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} STRATEGY FILE_COPY")
     yield name_database(cluster_url, name)
     administer.execute(f"DROP DATABASE {name} WITH (FORCE)")
