@@ -45,6 +45,10 @@ COMMANDS: Final = {
         "app.admin.distribute:distribute",
         "Distribute a migrated database over the nodes of a Citus cluster, by bucket.",
     ),
+    "size": (
+        "app.admin.sizes:size",
+        "Say what so many users would need: events a second, cores, disk, and which step of docs/scale.md that is.",
+    ),
     "keys": ("app.admin.keys:keys_app", "Write keys: who may send events."),
     "tokens": (
         "app.admin.tokens:tokens_app",

@@ -90,7 +90,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """Write down what passed on a cluster; only a whole run counts."""
-    if citus.DSN and exitstatus == 0 and session.config.args_source.name != "ARGS":
+    if citus.DSN and exitstatus == 0 and session.config.args_source is not pytest.Config.ArgsSource.ARGS:
         with psycopg.connect(citus.DSN) as connection:
             version = str(connection.execute("SELECT citus_version()").fetchall()[0][0])
         citus.record(version)
@@ -98,7 +98,8 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say which statements were never run on a cluster as they are now."""
-    if changed := citus.changed_since():
+    is_whole = terminalreporter.config.args_source is not pytest.Config.ArgsSource.ARGS
+    if is_whole and (changed := citus.changed_since()):
         shown = ", ".join(changed[:8]) + (f" and {len(changed) - 8} more" if len(changed) > 8 else "")
         terminalreporter.write_line(f"Changed since the tests last ran on a cluster: {shown}")
 
