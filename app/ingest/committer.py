@@ -7,6 +7,7 @@ it is recognised as committed.
 import asyncio
 import time
 from collections import Counter
+from collections.abc import Sequence
 from typing import Final
 
 import structlog
@@ -14,7 +15,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from app.ingest import instruments
-from app.store.events import Batch, insert
+from app.store.events import Batch
+from app.store.merging import insert_all
 
 log = structlog.get_logger()
 
@@ -42,10 +44,13 @@ class Committer:
         """Whether Postgres did not take the last batch, a moment ago."""
         return time.monotonic() - self.failed_at < JUST_NOW
 
-    async def commit(self, batch: Batch, seconds: float) -> list[str]:
-        """Commit a batch; the outcomes of its verdicts, in order. Raises UnavailableError after `seconds` at the latest."""
+    async def commit(self, batches: Sequence[Batch], seconds: float) -> list[str]:
+        """Commit batches as one; return the outcomes of their verdicts, in order.
+
+        Raises UnavailableError after `seconds` at the latest.
+        """
         try:
-            outcomes = await self.attempt(batch, seconds)
+            outcomes = await self.attempt(batches, seconds)
         except UnavailableError:
             instruments.UNAVAILABLE.inc()
             self.failed_at = time.monotonic()
@@ -56,13 +61,13 @@ class Committer:
             instruments.OUTCOMES.labels(outcome).inc(number)
         return outcomes
 
-    async def attempt(self, batch: Batch, seconds: float) -> list[str]:
+    async def attempt(self, batches: Sequence[Batch], seconds: float) -> list[str]:
         """One attempt at `commit`."""
         if len(self.left_behind) >= LEFT_BEHIND_AT_MOST:
             raise UnavailableError
         started = time.perf_counter()
         connection, self.connection = self.connection, None
-        task = asyncio.create_task(self.insert(connection, batch))
+        task = asyncio.create_task(self.insert(connection, batches))
         done, _ = await asyncio.wait({task}, timeout=seconds)
         if not done:
             log.warning("postgres_too_slow", seconds=seconds)
@@ -80,12 +85,12 @@ class Committer:
         instruments.COMMIT_SECONDS.observe(time.perf_counter() - started)
         return outcomes
 
-    async def insert(self, connection: AsyncConnection | None, batch: Batch) -> list[str]:
+    async def insert(self, connection: AsyncConnection | None, batches: Sequence[Batch]) -> list[str]:
         """Insert over the connection, a new one if there is none; keep it only if all went well."""
         if connection is None:
             connection = await self.engine.connect()
         try:
-            outcomes = await insert(connection, batch)
+            outcomes = await insert_all(connection, batches)
         except BaseException:
             await connection.invalidate()
             await connection.close()

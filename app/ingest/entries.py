@@ -8,6 +8,7 @@ from uuid import UUID
 import orjson
 from sqlalchemy import DateTime, Uuid
 
+from app.ingest.spool import Entry, Spool
 from app.privacy.projection import NO_ROW
 from app.privacy.verdict import Verdict
 from app.store.events import Batch, Tally
@@ -47,6 +48,33 @@ def load(payload: bytes) -> Batch:
         }
     )
     return Batch(verdicts, tallies, UUID(document["batch_id"]))
+
+
+def take(spool: Spool, rows: int) -> list[tuple[Entry, Batch]]:
+    """Return the oldest entries of a spool with their batches: so many rows together, one entry at the least if there is any.
+
+    What cannot be loaded is dropped and set aside.
+    """
+    taken: list[tuple[Entry, Batch]] = []
+    found, file = 0, spool.file
+    while found < rows:
+        if spool.file is not file:  # it was damaged: another file, other numbers
+            taken, found, file = [], 0, spool.file
+        entry = spool.oldest(taken[-1][0].number if taken else 0)
+        if spool.file is not file:
+            continue
+        if entry is None:
+            break
+        try:
+            batch = load(entry.payload)
+        except (ValueError, KeyError, TypeError):
+            spool.drop_corrupt(entry)
+            continue
+        found += max(1, len(batch.verdicts))
+        if taken and found > rows:
+            break
+        taken.append((entry, batch))
+    return taken
 
 
 def dump_row(row: dict[str, Any]) -> dict[str, Any]:

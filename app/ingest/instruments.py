@@ -21,7 +21,7 @@ OUTCOMES: Final = Counter(
 BATCH_EVENTS: Final = Histogram(
     "telemetry_batch_events",
     "Events in a write batch.",
-    buckets=(1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500),
+    buckets=(1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000),
 )
 COMMIT_SECONDS: Final = Histogram(
     "telemetry_commit_seconds",

@@ -156,12 +156,15 @@ class Keyring:
                 raise UNAVAILABLE.fresh() from None
 
     def resolve(self, number: int) -> int:
-        """The number of a key in the database, also where it was provisional. Raises KeyError before it is known."""
+        """Return the number of a key in the database, also where it was provisional.
+
+        0 for a key that is no longer in force, or in the settings: what was promised under it is stored all the same.
+        """
         if number >= 0:
             return number
-        return next(
-            self.known[key].number for key, grant in self.provisional.items() if grant.number == number
-        )
+        keys = [key for key, grant in self.provisional.items() if grant.number == number]
+        known = self.known.get(keys[0]) if keys else None
+        return 0 if known is None else known.number
 
     def find(self, key: str) -> Sender | None:
         """The sender of a key in force."""

@@ -207,20 +207,27 @@ class Spool:
         self.payload_bytes += len(payload)
         self.oldest_at = self.oldest_at or now
 
-    def oldest(self) -> Entry | None:
-        """The entry that waits longest. Entries that cannot be read are dropped on the way and counted."""
+    def oldest(self, after: int = 0) -> Entry | None:
+        """Return the entry that waits longest, of those of a higher number than `after`; None if there is none.
+
+        Entries that cannot be read are dropped on the way and counted. If the file was damaged, `file` is another one
+        afterwards, with numbers of its own, and the entry is its first.
+        """
+        file = self.file
         while True:
+            after = after if self.file is file else 0
             try:
-                row = self.connection.execute(f"{READ} ORDER BY id LIMIT 1").fetchone()
+                row = self.connection.execute(f"{READ} WHERE id > ? ORDER BY id LIMIT 1", (after,)).fetchone()
             except SQLITE_ERRORS as error:
                 if not is_damage(error):
                     raise
                 self.start_over()
                 continue
             if row is None:
-                self.oldest_at = None
+                self.oldest_at = self.oldest_at if after else None
                 return None
-            number, self.oldest_at, expected, payload = row
+            number, queued_at, expected, payload = row
+            self.oldest_at = self.oldest_at if after else queued_at
             entry = Entry(number, payload)
             if checksum(payload) == expected:
                 return entry
@@ -236,17 +243,18 @@ class Spool:
         log.error("spool_entry_corrupt", spool=self.file.name, entry=entry.number, set_aside=aside.name)
         self.remove(entry)
 
-    def remove(self, entry: Entry) -> None:
-        """Forget an entry: Postgres has it. Should this be lost, the batch's fence drops it the next time."""
+    def remove(self, *entries: Entry) -> None:
+        """Forget entries: Postgres has them. Should this be lost, the batches' fences drop them the next time."""
+        numbers = ",".join(str(entry.number) for entry in entries)
         try:
-            gone = self.connection.execute("DELETE FROM entries WHERE id = ?", (entry.number,)).rowcount
+            gone = self.connection.execute(f"DELETE FROM entries WHERE id IN ({numbers})").rowcount
         except SQLITE_ERRORS as error:
             if not is_damage(error):
                 raise
             gone = 0
-        if gone:
-            self.entries -= 1
-            self.payload_bytes -= len(entry.payload)
+        if gone == len(entries):
+            self.entries -= gone
+            self.payload_bytes -= sum(len(entry.payload) for entry in entries)
         else:  # found by a scan and not by its number: in such a file it would be the oldest for ever
             self.start_over()
 

@@ -12,7 +12,7 @@ import structlog
 
 from app.ingest import instruments
 from app.ingest.committer import Committer, UnavailableError
-from app.ingest.entries import dump, load
+from app.ingest.entries import dump, take
 from app.ingest.spool import Depth, Entry, Spool, SpoolFullError
 from app.problems import TelemetryError
 from app.store.disk import try_writing
@@ -21,7 +21,9 @@ from app.store.events import Batch
 log = structlog.get_logger()
 
 Result = TypeVar("Result")
-DRAIN_SECONDS: Final = 10.0  # for one batch; statements have a time-out of their own
+DRAIN_SECONDS: Final = 10.0  # for what is committed together; statements have a time-out of their own
+DRAIN_ROWS: Final = 10_000  # committed together; half of it after each failure, a slow server would never take them else
+FEW_ROWS: Final = 1_000
 PAUSE_SECONDS: Final = 0.25
 ADOPT_SECONDS: Final = 5.0
 PROBE_SECONDS: Final = 60.0
@@ -53,6 +55,7 @@ class Spooler:
         self.own: Spool | None = None
         self.adopted: list[Spool] = []
         self.others = Depth()  # what waits with other processes, as of the last look
+        self.rows = DRAIN_ROWS
         self.known_corrupt = 0  # entries lost in spools that are closed by now
         self.full = False
         self.unwritable = False  # as of the last probe
@@ -111,7 +114,7 @@ class Spooler:
                 if time.monotonic() >= next_look:
                     next_look = time.monotonic() + ADOPT_SECONDS
                     await self.on_thread(self.adopt)
-                progressed = await self.drain_one()
+                progressed = await self.drain_some()
             except (OSError, sqlite3.Error) as error:  # the disk may have room again, or let go of a lock
                 log.warning("spool_not_read", error=type(error).__name__)
                 progressed = False
@@ -126,27 +129,26 @@ class Spooler:
             elif not progressed:
                 await asyncio.sleep(PAUSE_SECONDS)
 
-    async def drain_one(self) -> bool | None:
-        """Commit the oldest entry; whether that worked, None if there was none."""
-        found = await self.on_thread(self.oldest)
+    async def drain_some(self) -> bool | None:
+        """Commit the oldest entries as one; return whether that worked, None if there was none."""
+        found = await self.on_thread(self.take)
         if found is None:
             if self.away:  # the spool is full or was emptied by hand: let the next batch try
                 self.away = False
             return None
-        spool, entry = found
+        spool, taken = found
+        batches = [batch for _, batch in taken]
         try:
-            batch = load(entry.payload)
-        except (ValueError, KeyError, TypeError):
-            await self.on_thread(lambda: spool.drop_corrupt(entry))
-            return True
-        try:
-            self.prepare(batch)
-            await self.committer.commit(batch, DRAIN_SECONDS)
+            for batch in batches:
+                self.prepare(batch)
+            await self.committer.commit(batches, DRAIN_SECONDS)
         except UnavailableError:
+            self.rows = max(FEW_ROWS, self.rows // 2)
             await self.try_to_recover()
             return False
         self.away = False
-        await self.on_thread(lambda: spool.remove(entry))
+        self.rows = min(DRAIN_ROWS, self.rows * 2)
+        await self.on_thread(lambda: spool.remove(*(entry for entry, _ in taken)))
         return True
 
     async def try_to_recover(self) -> None:
@@ -160,7 +162,7 @@ class Spooler:
         """Drain for a bounded time before the process ends; what remains is adopted by the next one."""
         try:
             async with asyncio.timeout(seconds):
-                while await self.drain_one():
+                while await self.drain_some():
                     pass
         except (TimeoutError, OSError, sqlite3.Error):
             log.warning("spool_not_drained", entries=self.depth().entries)
@@ -180,19 +182,21 @@ class Spooler:
         held = [spool.file for spool in (*self.adopted, *([self.own] if self.own else []))]
         self.others = Spool.look(self.folder, held)
 
-    def oldest(self) -> tuple[Spool, Entry] | None:
-        """The next entry: adopted spools first, they are older."""
+    def take(self) -> tuple[Spool, list[tuple[Entry, Batch]]] | None:
+        """Return the next entries, those of one spool: adopted spools first, they are older."""
         for spool in list(self.adopted):
-            entry = spool.oldest()
-            if entry is not None:
-                return spool, entry
+            taken = take(spool, self.rows)
+            if taken:
+                return spool, taken
             self.known_corrupt += spool.corrupt
             spool.close()
             self.adopted.remove(spool)
-        entry = self.own.oldest() if self.own is not None else None
-        if self.own is not None and entry is None:
+        if self.own is None:
+            return None
+        taken = take(self.own, self.rows)
+        if not taken:
             self.own.shrink()
-        return None if entry is None or self.own is None else (self.own, entry)
+        return (self.own, taken) if taken else None
 
     def depth(self) -> Depth:
         """How much waits in all spools of this process."""

@@ -119,7 +119,7 @@ class Writer:
         """The outcomes of a batch that is in Postgres or in the spool. Raises SpoolFullError if it is in neither."""
         if not self.spooler.away:
             try:
-                return await self.committer.commit(batch, self.deadline / 2)
+                return await self.committer.commit([batch], self.deadline / 2)
             except UnavailableError:
                 pass
         await self.spooler.append(batch)

@@ -1,5 +1,6 @@
 """The one write transaction: events, ledger, outcome counts and tallies of a batch, committed together or not at all."""
 
+import asyncio
 import datetime as dt
 import zlib
 from collections import Counter
@@ -74,6 +75,11 @@ def encode(verdicts: Iterable[Verdict]) -> str:
     return f"({lists.replace(b',null', b',').replace(b'],[', LINE).decode()})"
 
 
+def bucket_of(batch_id: UUID) -> int:
+    """Return the bucket under which a batch is counted."""
+    return zlib.crc32(batch_id.bytes) % 256
+
+
 def tally(batch: Batch) -> list[dict[str, Any]]:
     """The tallies of a batch: its own and one for every withheld field."""
     tallies = Counter(batch.tallies)
@@ -81,8 +87,10 @@ def tally(batch: Batch) -> list[dict[str, Any]]:
         for path in verdict.withheld:
             hour = hour_of(verdict.row["received_at"])
             tallies[Tally(hour, verdict.row["write_key"], "withheld", path)] += 1
+    own = {"batch_id": batch.batch_id, "bucket": bucket_of(batch.batch_id)}
     return [
-        {
+        own
+        | {
             "hour": key.hour,
             "write_key": key.write_key,
             "kind": key.kind,
@@ -113,18 +121,35 @@ async def insert(connection: AsyncConnection, batch: Batch) -> list[str]:
     return await insert_apart(connection, batch)
 
 
-async def insert_whole(connection: AsyncConnection, batch: Batch) -> list[str]:
-    """Commit a batch with one statement."""
-    result = await connection.exec_driver_sql(
-        INSERT_BATCH,
-        {
-            "batch_id": batch.batch_id,
-            "bucket": zlib.crc32(batch.batch_id.bytes) % 256,
-            "events": encode(sorted(batch.verdicts, key=sort_key)),
-            "tallies": orjson.dumps(tally(batch)).decode(),
-        },
-    )
-    return assign(batch.verdicts, [tuple(row) for row in result])
+async def insert_whole(connection: AsyncConnection, batch: Batch, *others: Batch) -> list[str]:
+    """Commit a batch with one statement; `others` with it, each fenced by its own id. Return the outcomes of all, in order."""
+    if not others:
+        verdicts = batch.verdicts
+        parameters = describe(verdicts, batch)
+    else:  # thousands of rows: other requests go on meanwhile
+        verdicts = [verdict for each in (batch, *others) for verdict in each.verdicts]
+        parameters = await asyncio.to_thread(describe, verdicts, batch, *others)
+    result = await connection.exec_driver_sql(INSERT_BATCH, parameters)
+    return assign(verdicts, [tuple(row) for row in result])
+
+
+def describe(verdicts: Sequence[Verdict], batch: Batch, *others: Batch) -> dict[str, Any]:
+    """Return the parameters of the statement. All verdicts are counted under the first batch's id."""
+    tallies = [row for each in (batch, *others) for row in tally(each)]
+    return {
+        "batch_id": batch.batch_id,
+        "bucket": bucket_of(batch.batch_id),
+        "events": encode(sorted(verdicts, key=sort_key)),
+        "tallies": orjson.dumps(tallies).decode(),
+        "fences": orjson.dumps([row for each in others for row in fence(each)]).decode(),
+    }
+
+
+def fence(batch: Batch) -> list[dict[str, Any]]:
+    """Return the keys of outcome `received` that a batch would be counted under, were it not committed with others."""
+    own = {"batch_id": batch.batch_id, "bucket": bucket_of(batch.batch_id)}
+    hours = {(hour_of(verdict.row["received_at"]), verdict.row["write_key"]) for verdict in batch.verdicts}
+    return [own | {"hour": hour, "write_key": write_key} for hour, write_key in sorted(hours)]
 
 
 def assign(verdicts: Sequence[Verdict], rows: Sequence[tuple[Any, ...]]) -> list[str]:

@@ -13,7 +13,9 @@
 -- `timely`: what happened over 90 days (imported: 400) before it arrived, or over 2 days after, is stored, counted, and never
 -- rolled up.
 -- `met` keeps the tombstones that are still needed, about once a day each, and never waits for another writer.
--- The rows of outcome 'received' fence the batch: a second commit under the same batch id violates their key.
+-- The rows of outcome 'received' fence the batch: a second commit under the same batch id violates their key. Where several
+-- batches are committed as one, all is counted under the first one's id, and the others' keys are there with a count of 0
+-- (%(fences)s).
 -- Returns the message keys of the events that were new, as one value of 16 bytes each: a row and an object for every key
 -- cost more than the key; and key, time and fate of those that have one.
 WITH incoming AS MATERIALIZED (
@@ -98,6 +100,9 @@ counted AS (
         FROM submitted WHERE fate IS NOT NULL OR reason IS NOT NULL
     ) AS counts
     GROUP BY hour, write_key, outcome, reason
+    UNION ALL
+    SELECT hour, batch_id, 0, bucket, write_key, 'received', ''
+    FROM json_to_recordset(%(fences)s::json) AS f (hour timestamptz, batch_id uuid, bucket smallint, write_key smallint)
 ),
 met AS (
     UPDATE tombstones AS t SET met_at = now()
@@ -112,9 +117,10 @@ met AS (
 ),
 tallied AS (
     INSERT INTO tallies (hour, batch_id, count, bucket, write_key, kind, reason)
-    SELECT hour, %(batch_id)s::uuid, count, %(bucket)s::smallint, write_key, kind, reason
-    FROM json_to_recordset(%(tallies)s::json)
-        AS t (hour timestamptz, write_key smallint, kind text, reason text, count bigint)
+    SELECT hour, batch_id, count, bucket, write_key, kind, reason
+    FROM json_to_recordset(%(tallies)s::json) AS t (
+        hour timestamptz, batch_id uuid, count bigint, bucket smallint, write_key smallint, kind text, reason text
+    )
     UNION ALL
     SELECT
         date_trunc('hour', received_at, 'UTC'), %(batch_id)s::uuid, count(*), %(bucket)s::smallint, write_key,
