@@ -22,7 +22,9 @@ log = structlog.get_logger()
 
 Result = TypeVar("Result")
 DRAIN_SECONDS: Final = 10.0  # for what is committed together; statements have a time-out of their own
-DRAIN_ROWS: Final = 10_000  # committed together; half of it after each failure, a slow server would never take them else
+DRAIN_ROWS: Final = (
+    10_000  # committed together; half of it after each failure, a slow server would never take them else
+)
 FEW_ROWS: Final = 1_000
 PAUSE_SECONDS: Final = 0.25
 ADOPT_SECONDS: Final = 5.0
@@ -55,7 +57,7 @@ class Spooler:
         self.own: Spool | None = None
         self.adopted: list[Spool] = []
         self.others = Depth()  # what waits with other processes, as of the last look
-        self.rows = DRAIN_ROWS
+        self.most_rows = self.rows = DRAIN_ROWS
         self.known_corrupt = 0  # entries lost in spools that are closed by now
         self.full = False
         self.unwritable = False  # as of the last probe
@@ -143,11 +145,11 @@ class Spooler:
                 self.prepare(batch)
             await self.committer.commit(batches, DRAIN_SECONDS)
         except UnavailableError:
-            self.rows = max(FEW_ROWS, self.rows // 2)
+            self.rows = max(min(FEW_ROWS, self.most_rows), self.rows // 2)
             await self.try_to_recover()
             return False
         self.away = False
-        self.rows = min(DRAIN_ROWS, self.rows * 2)
+        self.rows = min(self.most_rows, self.rows * 2)
         await self.on_thread(lambda: spool.remove(*(entry for entry, _ in taken)))
         return True
 

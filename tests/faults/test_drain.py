@@ -70,9 +70,7 @@ def test_entries_are_committed_together(proxy: Proxy, service: Service, database
     assert re.search(r"telemetry_batch_events_bucket\{[^}]*le=\"100.0\"\} 0.0", metrics)
 
 
-def test_a_kill_between_commit_and_acknowledgement(
-    proxy: Proxy, service: Service, database_url: str
-) -> None:
+def test_a_kill_between_commit_and_acknowledgement(proxy: Proxy, service: Service, database_url: str) -> None:
     proxy.set("refuse")
     promised = queue(service, range(ENTRIES))
     with closing(sqlite3.connect(spool_file(service), isolation_level=None)) as other:

@@ -152,7 +152,9 @@ def test_what_waited_arrives_oldest_first(
     proxy.set("pass")
     wait_until(lambda: is_drained(service), "the spools are drained")
     with create_engine(database_url, poolclass=NullPool).connect() as connection:
-        stored = connection.execute(text("SELECT number_of_records FROM events ORDER BY xmin::text::bigint, number_of_records"))
+        stored = connection.execute(
+            text("SELECT number_of_records FROM events ORDER BY xmin::text::bigint, number_of_records")
+        )
         assert list(stored.scalars()) == list(range(30))
 
 
