@@ -32,6 +32,8 @@ from app.ingest.spooler import Spooler
 from app.ingest.writer import Writer
 from app.pages import public as public_pages
 from app.pages import routes as pages
+from app.pages.entrance import Entrance
+from app.pages.session import Session
 from app.privacy.verdict import Installation
 from app.problems import Problem, TelemetryError
 from app.public import documents as publication
@@ -97,8 +99,8 @@ class Service:
         self.vocabulary = Vocabulary(self.load_connectors)
         installation = Installation(self.vocabulary.names, self.pseudonyms)
         admissions = limits.limit_addresses(settings), limits.limit_keys(settings)
-        peers = Peers(parse_networks(settings.trusted_proxies.split(",")))
-        self.ingest = Ingest(self.keyring, self.writer, installation, *admissions, find_peer=peers.find)
+        self.peers = Peers(parse_networks(settings.trusted_proxies.split(",")))
+        self.ingest = Ingest(self.keyring, self.writer, installation, *admissions, find_peer=self.peers.find)
         self.upkeep = Maintenance(self.database.url, self.list_jobs())
         self.rollups = Worker(self.database.url)
 
@@ -263,7 +265,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         pages.create_router(
             service.engine,
             tables,
-            service.readers,
+            Entrance(Session(service.readers), service.peers, settings.user_header),
             lambda: service.vocabulary.entries,
             lambda: bool(service.spooler.describe()["in_use"]),
         )

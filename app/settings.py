@@ -17,6 +17,7 @@ from app.scopes import parse_write_keys
 
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
 SHORTEST_SECRET = 20  # characters of a key or token: 120 random bits in base64
+HEADER_NAME = re.compile("[A-Za-z][A-Za-z0-9-]{0,63}")
 # What Kubernetes puts into the environment of every pod beside a Service named `telemetry`; none of it is a setting.
 SERVICE_LINK = re.compile(r"TELEMETRY_(SERVICE_(HOST|PORT).*|PORT(_[0-9]+_(TCP|UDP).*)?)")
 
@@ -114,6 +115,11 @@ class Settings(BaseSettings):
         description="Addresses or networks of proxies, separated by commas, whose X-Forwarded-For or Forwarded says who sends. "
         "Without it everyone behind a proxy is one address: name it here, or set TELEMETRY_ADDRESS_RATE=0.",
     )
+    user_header: str = Field(
+        "",
+        description="Header in which the trusted proxies name the user whom they authenticated, such as X-Forwarded-User: its "
+        "presence opens the pages, without a login. They must take it away from what readers send.",
+    )
     pg_bin: Path | None = Field(None, description="Folder of the Postgres binaries of the embedded database.")
 
     @field_validator("hash_key")
@@ -150,6 +156,16 @@ class Settings(BaseSettings):
         except ValueError:
             raise ValueError("takes addresses or networks such as 10.0.0.0/8,::1") from None
         return networks
+
+    @field_validator("user_header")
+    @classmethod
+    def check_user_header(cls, name: str, info: ValidationInfo) -> str:
+        """Refuse what is no header's name, and a header that nobody would be trusted with."""
+        if name and not HEADER_NAME.fullmatch(name):
+            raise ValueError("takes the name of a header, such as X-Forwarded-User")
+        if name and not str(info.data.get("trusted_proxies", "")).strip():
+            raise ValueError("needs TELEMETRY_TRUSTED_PROXIES: without it anybody could send the header")
+        return name
 
     @field_validator("alert_webhook")
     @classmethod

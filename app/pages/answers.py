@@ -16,7 +16,6 @@ from ulid import ULID
 from app.pages import addresses, files, frame, pictures, site
 from app.pages.addresses import Query
 from app.pages.directory import BUILDERS, Target, resolve, unknown_connector
-from app.pages.session import Session
 from app.pages.views import live
 from app.pages.views.common import View
 from app.pages.views.connector import list_ways_out
@@ -53,7 +52,6 @@ class Site:
 
     engine: Engine
     tables: Tables
-    session: Session
     entries: Callable[[], Mapping[str, Entry]]
     is_spooling: Callable[[], bool]
 

@@ -12,11 +12,11 @@ from sqlalchemy import Engine, text
 
 from app.pages import frame, site
 from app.pages.answers import Site
+from app.pages.entrance import Entrance
 from app.pages.live.feed import Feed
-from app.pages.session import COOKIE, Session, check_origin, find_way_back, write_cookie
+from app.pages.session import check_origin, find_way_back, write_cookie
 from app.problems import Problem
 from app.reports.cache import Given, Tables
-from app.reports.readers import Readers
 from app.reports.routes import refuse
 from app.settings import LOOPBACK_HOSTS
 from app.store.connectors import Entry
@@ -50,23 +50,22 @@ def keep_ahead(tables: Tables, engine: Engine) -> None:
 def create_router(
     engine: Engine,
     tables: Tables,
-    readers: Readers,
+    entrance: Entrance,
     entries: Callable[[], Mapping[str, Entry]],
     is_spooling: Callable[[], bool],
 ) -> APIRouter:
-    """`/reports` and everything under it, for whoever is logged in.
+    """`/reports` and everything under it, for whom `entrance` lets in.
 
     `entries` gives the connectors that are known and what a registry says of them, `is_spooling` whether events wait for the database.
     """
-    session = Session(readers)
-    pages = Site(engine, tables, session, entries, is_spooling)
+    pages = Site(engine, tables, entries, is_spooling)
     feed = Feed(engine)
     pool = ThreadPoolExecutor(THREADS, "pages")
     router = APIRouter(include_in_schema=False)
 
     @router.post("/reports/login")
     async def post_login(request: Request) -> Response:
-        return log_in(request, session, await read_form(request))
+        return log_in(request, entrance, await read_form(request))
 
     @router.post("/reports/logout")
     async def post_logout(request: Request) -> Response:
@@ -78,14 +77,14 @@ def create_router(
 
     @router.get(f"{site.LIVE.path}/stream")
     async def get_stream(request: Request) -> Response:
-        return stream(feed, session, request)
+        return stream(feed, entrance, request)
 
     @router.api_route("/reports", methods=METHODS)
     @router.api_route("/reports/{rest:path}", methods=METHODS)
     async def get_page(request: Request) -> Response:
         if TOKEN in request.query_params:
-            return follow_link(request, session)
-        if not session.is_open(request.cookies.get(COOKIE, "")):
+            return follow_link(request, entrance)
+        if not entrance.lets_in(request):
             return show_login(request, None)
         return await asyncio.get_running_loop().run_in_executor(pool, pages.answer, request)
 
@@ -109,20 +108,20 @@ def check(request: Request) -> None:
     check_origin(headers.get("origin"), headers.get("host", ""), headers.get("sec-fetch-site"))
 
 
-def log_in(request: Request, session: Session, form: dict[str, str]) -> Response:
+def log_in(request: Request, entrance: Entrance, form: dict[str, str]) -> Response:
     """Return the way to the page that was asked for, with the cookie; or the form again."""
     way = find_way_back(form.get("next", ""))
     try:
         check(request)
-        reader = session.log_in(form.get(TOKEN, ""), find_address(request))
+        reader = entrance.session.log_in(form.get(TOKEN, ""), entrance.find_address(request))
     except Problem as problem:
         return show_login(request, problem, way=way)
-    return go(way, session.make_cookie(reader, secure=is_secure(request)))
+    return go(way, entrance.session.make_cookie(reader, secure=is_secure(request)))
 
 
-def stream(feed: Feed, session: Session, request: Request) -> Response:
+def stream(feed: Feed, entrance: Entrance, request: Request) -> Response:
     """Return the live stream for whoever is logged in; 503 beyond 20 listeners."""
-    if not session.is_open(request.cookies.get(COOKIE, "")):
+    if not entrance.lets_in(request):
         return refuse(Problem(401, "unauthorized", "Log in first: the stream is part of a page."))
     try:
         queue = feed.join()
@@ -142,15 +141,15 @@ def log_out(request: Request) -> Response:
     return Response(status_code=303, headers={"location": "/reports/login", "set-cookie": cookie})
 
 
-def follow_link(request: Request, session: Session) -> Response:
+def follow_link(request: Request, entrance: Entrance) -> Response:
     """Return the way to the same address without the token, with the cookie: no history and no log keeps the token."""
     rest = [(name, text) for name, text in request.query_params.multi_items() if name != TOKEN]
     way = f"{request.url.path}?{urlencode(rest)}" if rest else request.url.path
     try:
-        reader = session.log_in(request.query_params[TOKEN], find_address(request))
+        reader = entrance.session.log_in(request.query_params[TOKEN], entrance.find_address(request))
     except Problem as problem:
         return show_login(request, problem, way=way)
-    return go(way, session.make_cookie(reader, secure=is_secure(request)))
+    return go(way, entrance.session.make_cookie(reader, secure=is_secure(request)))
 
 
 def go(way: str, cookie: str) -> Response:
@@ -182,8 +181,3 @@ def show_login(request: Request, problem: Problem | None, way: str = "", status:
 def is_secure(request: Request) -> bool:
     """Return whether the cookie may go over TLS only: everywhere but on loopback."""
     return (request.url.hostname or "") not in LOOPBACK_HOSTS
-
-
-def find_address(request: Request) -> str:
-    """Return the sender's address, for the bound of tries only; it is never kept."""
-    return request.client.host if request.client else ""

@@ -6,11 +6,14 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
+from app.pages.entrance import Entrance
 from app.pages.routes import create_router
+from app.pages.session import Session
 from app.reports.cache import open_tables
 from app.reports.readers import Readers
 from app.store.connectors import Entry
 from app.store.database import open_engine
+from app.web.peers import Peers
 from tests.reports.test_http import listen
 
 TOKEN = "a-token-of-the-test"
@@ -22,7 +25,11 @@ def without_database() -> Iterator[httpx.Client]:
     app = FastAPI()
     app.include_router(
         create_router(
-            engine, open_tables(engine, ()), Readers(TOKEN), lambda: {"source-faker": Entry()}, lambda: True
+            engine,
+            open_tables(engine, ()),
+            Entrance(Session(Readers(TOKEN)), Peers(())),
+            lambda: {"source-faker": Entry()},
+            lambda: True,
         )
     )
     for url in listen(app):
