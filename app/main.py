@@ -45,10 +45,11 @@ from app.reports.readers import Readers
 from app.rollups.worker import Worker
 from app.serving import health, logs, metrics, server
 from app.settings import Settings, load_settings
-from app.store import connectors, keys, migrations, partitions, preparation, secrets, tokens
+from app.store import connectors, keys, migrations, partitions, preparation, replay, secrets, tokens
 from app.store.causes import cause_of
 from app.store.database import hold, open_engine, open_write_engine
 from app.store.events import Batch, Tally
+from app.store.journal import Journal
 from app.upkeep import clock, expiry, packing, retention
 from app.upkeep.maintenance import Job, Maintenance
 from app.web import limits, reference
@@ -59,6 +60,7 @@ log = structlog.get_logger()
 FORGET: Final = "forget"
 PREPARE_SECONDS: Final = 1.0
 NOTE_SECONDS: Final = 2.0
+REPLAY_SECONDS: Final = 300.0
 DRAIN_AT_END_SECONDS: Final = 3.0
 YOUNG_OBJECTS: Final = 20_000  # containers made and not freed since the last look for cycles
 
@@ -74,6 +76,8 @@ class Service:
         self.settings = settings
         held = secrets.resolve(settings)
         self.pseudonyms = held.pseudonyms()
+        self.journal = Journal(settings.data_dir, self.pseudonyms)
+        self.tombstones_kept = True
         self.readers = Readers(held.report_token, self.pseudonyms, self.load_tokens)
         self.denied = self.pseudonyms.units(settings.denied)
         self.database = resources.enter_context(hold(settings))
@@ -164,12 +168,41 @@ class Service:
         """Make sure that the database is prepared; while it is not, events go to the spool."""
         try:
             await asyncio.to_thread(preparation.prepare, self.settings, self.database, self.pseudonyms)
+            await self.replay_tombstones()
             await self.keyring.refresh()
         except (SQLAlchemyError, TelemetryError, TimeoutError) as error:
             log.warning("database_not_prepared", cause=cause_of(error), error=type(error).__name__)
             self.spooler.away = True
             return False
         return True
+
+    async def replay_tombstones(self) -> None:
+        """Bring the tombstones of the database and of the data directory together. Raises SQLAlchemyError."""
+        try:
+            replayed = await asyncio.to_thread(
+                self.upkeep.with_connection, partial(replay.replay, journal=self.journal)
+            )
+        except (OSError, TelemetryError) as error:
+            self.tombstones_kept = False
+            log.error("tombstones_not_kept", error=type(error).__name__)  # noqa: TRY400 -- a trace has nothing to add
+            return
+        self.tombstones_kept = True
+        if replayed.lost:
+            log.warning("tombstones_replayed", lost=replayed.lost, kept=replayed.kept)
+            self.upkeep.wake(FORGET)
+
+    async def keep_tombstones(self) -> None:
+        """Replay for ever: other instances' tombstones come in, and a backup may be restored beneath a running service."""
+        while True:
+            await asyncio.sleep(REPLAY_SECONDS)
+            try:
+                await self.replay_tombstones()
+            except SQLAlchemyError as error:
+                log.debug("tombstones_not_replayed", error=type(error).__name__)
+
+    def list_failing(self) -> list[str]:
+        """Return the regular jobs that fail."""
+        return [*self.upkeep.failing(), *([] if self.tombstones_kept else ["tombstones"])]
 
     async def keep_prepared(self) -> None:
         """Prepare the database however late it comes up, then keep the write keys fresh."""
@@ -188,6 +221,7 @@ class Service:
             self.spooler.run(),
             self.vocabulary.keep_fresh(),
             self.readers.keep_fresh(),
+            self.keep_tombstones(),
         )
         background = [asyncio.create_task(task) for task in lasting]
         self.upkeep.start()
@@ -246,7 +280,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(reference.create_router())
     app.include_router(
         health.create_router(
-            service.engine, migrations.head(), service.spooler.describe, service.upkeep.failing
+            service.engine, migrations.head(), service.spooler.describe, service.list_failing
         )
     )
     app.include_router(metrics.create_router(server.metrics_folder(), migrations.head()))
@@ -254,7 +288,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         routes.create_router(
             service.write_engine,
             service.engine,
-            service.pseudonyms,
+            service.journal,
             lambda: service.upkeep.wake(FORGET),
         )
     )

@@ -13,7 +13,9 @@ import pytest
 from sqlalchemy import make_url
 
 from app import postgres
+from app.privacy.pseudonyms import Pseudonyms
 from app.store import migrations
+from app.store.journal import Journal
 from app.store.schema import METADATA
 from tests import citus
 from tests.look import Look
@@ -167,7 +169,12 @@ def service(request: pytest.FixtureRequest) -> Service:
     shared: Service = request.getfixturevalue("shared_service")
     if not shared.is_healthy():  # the test before stopped it
         shared.start()
-    empty_database(shared.database_url)
+    journal = Journal(shared.data_dir, Pseudonyms(shared.hash_key))
+    with (
+        journal.locked()
+    ):  # else the service finds what is forgotten in one of the two places and mends the other
+        empty_database(shared.database_url)
+        journal.file.unlink(missing_ok=True)
     return shared
 
 

@@ -254,6 +254,7 @@ def create_installation() -> None:
         """
     )
     op.execute("CREATE INDEX tombstones_pending_idx ON tombstones (requested_at) WHERE sweeps < 3")
+    op.execute("CREATE INDEX tombstones_requested_at_idx ON tombstones (requested_at)")
     op.execute(
         """
         CREATE TABLE dropped_ranges (

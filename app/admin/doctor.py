@@ -22,11 +22,13 @@ from app.store import keys, migrations, partitions, report_roles, secrets
 from app.store.causes import DatabaseError, explain
 from app.store.database import hold, open_admin_engine
 from app.store.disk import try_writing
+from app.store.journal import Journal
+from app.store.replay import replay
 from app.store.sessions import refuse_transaction_pooling
 from app.store.tables.events import hash_key_check
 from app.store.tables.rollups import dirty_sessions, quarantined_sessions
 
-SECRETS: Final = ("hash-key", secrets.ROTATIONS, "report-token", "write-key")
+SECRETS: Final = ("hash-key", secrets.ROTATIONS, "report-token", "write-key", "tombstones")
 CLOCK: Final = dt.timedelta(seconds=5)
 NAMED: Final = 5  # quarantined sessions that are named
 LAG: Final = dt.timedelta(minutes=1)
@@ -52,7 +54,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     try:
         pseudonyms = secrets.resolve(settings).pseudonyms()
         with connect(settings) as connection:
-            yield from check_database(connection, pseudonyms)
+            yield from check_database(connection, Journal(settings.data_dir, pseudonyms))
     except DatabaseError as error:
         yield Finding("database", False, str(error))
     except TelemetryError as error:
@@ -101,8 +103,8 @@ def check_secrets(folder: Path) -> Finding | None:
     return Finding("secrets", True, f"{len(found)} files of mode 0600") if found else None
 
 
-def check_database(connection: Connection, pseudonyms: Pseudonyms) -> Iterator[Finding]:
-    """Version, revision, hash key, partitions and clock."""
+def check_database(connection: Connection, journal: Journal) -> Iterator[Finding]:
+    """Version, revision, hash key, partitions, clock and tombstones."""
     version: str = connection.execute(text("SELECT current_setting('server_version')")).scalar_one()
     yield Finding(
         "database",
@@ -118,13 +120,14 @@ def check_database(connection: Connection, pseudonyms: Pseudonyms) -> Iterator[F
     checks: tuple[Callable[[], Finding], ...] = (
         lambda: check_writable(connection),
         lambda: check_durability(connection),
-        lambda: check_hash_key(connection, pseudonyms),
+        lambda: check_hash_key(connection, journal.pseudonyms),
         lambda: check_write_keys(connection),
         lambda: check_partitions(connection),
         lambda: check_rollups(connection),
         lambda: check_quarantine(connection),
         lambda: check_report_roles(connection),
         lambda: check_clock(connection),
+        lambda: check_tombstones(connection, journal),
     )
     for check in checks:
         yield check()
@@ -160,9 +163,30 @@ def check_hash_key(connection: Connection, pseudonyms: Pseudonyms) -> Finding:
         return Finding("hash key", True, "none used yet")
     if bytes(stored) != pseudonyms.check():
         return Finding(
-            "hash key", False, "Not the one that this database was written with: nothing can be stored."
+            "hash key",
+            False,
+            "Not the one that this database was written with: nothing can be stored. If that is lost for good: "
+            "`keys replace-lost-hash`.",
         )
     return Finding("hash key", True, "the one that this database was written with")
+
+
+def check_tombstones(connection: Connection, journal: Journal) -> Finding:
+    """Who was forgotten is known outside the database, too, and a restored backup has brought nobody back."""
+    if not check_hash_key(connection, journal.pseudonyms).well:
+        return Finding("tombstones", True, "not looked at under another hash key")
+    try:
+        replayed = replay(connection, journal)
+    except OSError as error:
+        return Finding(
+            "tombstones", False, f"Not kept outside the database ({os.strerror(error.errno or 0)})."
+        )
+    except TelemetryError as error:
+        return Finding("tombstones", False, str(error))
+    if not replayed.lost:
+        return Finding("tombstones", True, f"{replayed.kept} kept outside the database, too")
+    said = f"The database had lost {replayed.lost} of {replayed.kept}, as by restoring a backup. It has them again"
+    return Finding("tombstones", True, f"{said}; a running service deletes what came back.")
 
 
 def check_write_keys(connection: Connection) -> Finding:

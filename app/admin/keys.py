@@ -1,4 +1,4 @@
-"""The commands `keys create`, `keys list`, `keys revoke` and `keys rotate-hash`."""
+"""The commands under `keys`."""
 
 import datetime as dt
 import re
@@ -8,6 +8,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from app.admin import lost_key
 from app.admin.cli import rotate_hash
 from app.problems import TelemetryError
 from app.scopes import EVERY_SCOPE, INGEST, SCOPES
@@ -78,6 +79,36 @@ def list_keys() -> None:
             moments = (key.created_at, key.last_used_at, key.expires_at, key.revoked_at)
             table.add_row(key.name, ", ".join(key.scopes), *map(show, moments))
     Console().print(table)
+
+
+@keys_app.command("replace-lost-hash")
+def replace_lost_hash(
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Do it; else it is only said what would happen.")
+    ] = False,
+) -> None:
+    """Go on without the hash key that was lost for good, under the one that is set now. Stop every instance first.
+
+    Without the key nobody's rows can be found, so nobody could have theirs deleted: all events, ledger rows, attempts, daily
+    sums of users, tombstones, write keys and report tokens are deleted. Counts, days of connectors with 10 users or more, published
+    months and alerts stay. Who was forgotten and sends again has to ask again.
+
+    Restore the key from wherever it may be kept before you do this: `keys rotate-hash` loses nothing.
+
+    Example: pyairbyte-telemetry keys replace-lost-hash --yes
+    """
+    settings = load_settings()
+    if not yes:
+        raise TelemetryError(
+            "This deletes every event and everything else that bears a pseudonym; counts and days of connectors stay. "
+            "To do it, say --yes."
+        )
+    with hold(settings) as database, open_admin_engine(database.url).connect() as connection:
+        replaced = lost_key.replace(connection, settings)
+    typer.echo(
+        f"Events deleted: {replaced.events:,}. Days of connectors that are kept: {replaced.days:,}. Start the service, and make "
+        "write keys and report tokens anew."
+    )
 
 
 def show(moment: dt.datetime | None) -> str:

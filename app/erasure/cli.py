@@ -8,8 +8,10 @@ import typer
 
 from app.erasure import forget as forgetting
 from app.problems import TelemetryError
+from app.settings import load_settings
 from app.store.advisory_lock import only_one
 from app.store.connected import connected
+from app.store.journal import Journal
 
 
 def forget(
@@ -29,7 +31,8 @@ def forget(
             "versions shared, is nobody's."
         )
     with connected() as (connection, pseudonyms):
-        receipt = forgetting.request(connection, pseudonyms, anonymous_id, dt.datetime.now(dt.UTC))
+        journal = Journal(load_settings().data_dir, pseudonyms)
+        receipt = forgetting.request(connection, pseudonyms, anonymous_id, dt.datetime.now(dt.UTC), journal)
         with only_one(connection, wait=True):
             deleted = forgetting.sweep(connection, threading.Event())
     typer.echo(f"Forgotten. Rows deleted: {deleted}. Receipt: {receipt}")

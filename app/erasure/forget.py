@@ -8,17 +8,19 @@ import datetime as dt
 import re
 import threading
 import zlib
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Select, and_, case, or_, select, text, tuple_, update
-from sqlalchemy.dialects.postgresql import Insert, insert
+from sqlalchemy import Select, and_, case, func, or_, select, text, tuple_, update
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.engine import Connection
+from sqlalchemy.sql.dml import ReturningInsert
 
 from app.contract import wire
 from app.privacy.projection import BUCKETS
 from app.privacy.pseudonyms import Pseudonyms, to_ms
 from app.store import partitions
+from app.store.journal import Journal, Key
 from app.store.tables.events import SWEEPS, tombstones
 from app.store.tables.rollups import rollup_buckets
 
@@ -36,35 +38,51 @@ def is_forgettable(anonymous_id: object) -> bool:
     return isinstance(anonymous_id, str) and FORGETTABLE_ID.fullmatch(anonymous_id) is not None
 
 
-def tombstone(pseudonyms: Pseudonyms, anonymous_id: str, now: dt.datetime) -> Insert:
-    """The statement that forgets an id from `now` on; one that was forgotten before is swept anew."""
-    row = insert(tombstones).values(
-        bucket=zlib.crc32(anonymous_id.encode()) % BUCKETS,
-        anonymous_id=UUID(bytes=pseudonyms.of("anonymous id", anonymous_id)),
-        requested_at=now,
-        sweeps=0,
-    )
+def key_of(pseudonyms: Pseudonyms, anonymous_id: str) -> Key:
+    """Return bucket and pseudonym of an id: the key of its tombstone."""
+    unit = UUID(bytes=pseudonyms.of("anonymous id", anonymous_id))
+    return zlib.crc32(anonymous_id.encode()) % BUCKETS, unit
+
+
+def tombstone(key: Key, now: dt.datetime) -> ReturningInsert[Any]:
+    """Return the statement that forgets an id from `now` on; it answers when that was asked for.
+
+    That is earlier where an earlier request waits for its first sweep. An id that was swept before is swept anew.
+    """
+    row = insert(tombstones).values(bucket=key[0], anonymous_id=key[1], requested_at=now, sweeps=0)
+    swept = tombstones.c.sweeps > 0
     return row.on_conflict_do_update(
         index_elements=["bucket", "anonymous_id"],
-        set_={"requested_at": row.excluded.requested_at, "sweeps": 0},
-        where=tombstones.c.sweeps > 0,
-    )
+        set_={
+            "requested_at": case((swept, row.excluded.requested_at), else_=tombstones.c.requested_at),
+            "sweeps": 0,
+        },
+    ).returning(tombstones.c.requested_at)
 
 
-def request(connection: Connection, pseudonyms: Pseudonyms, anonymous_id: str, now: dt.datetime) -> str:
-    """Forget an id from now on, and commit; the receipt."""
-    connection.execute(tombstone(pseudonyms, anonymous_id, now))
+def request(
+    connection: Connection, pseudonyms: Pseudonyms, anonymous_id: str, now: dt.datetime, journal: Journal
+) -> str:
+    """Forget an id from now on, in the database and beside it, and commit; return the receipt.
+
+    Raises sqlalchemy.exc.SQLAlchemyError; OSError or TelemetryError where it is not kept beside the database.
+    """
+    key = key_of(pseudonyms, anonymous_id)
+    requested_at = connection.execute(tombstone(key, now)).scalar_one()
     connection.commit()
-    return pseudonyms.receipt(to_ms(now))
+    journal.append(key, requested_at)
+    return pseudonyms.receipt(to_ms(requested_at))
 
 
-def is_pending(requested_ms: int) -> Select[tuple[bool]]:
-    """Whether something that was asked for until then is not deleted yet. A receipt holds a time, so it is all of it."""
-    until = dt.datetime.fromtimestamp(requested_ms // 1000, dt.UTC) + dt.timedelta(
-        milliseconds=requested_ms % 1000 + 1
+def progress(requested_ms: int) -> Select[Any]:
+    """Return the query whether what was asked for in that millisecond is deleted; its answer is null without a tombstone."""
+    start = dt.datetime.fromtimestamp(requested_ms // 1000, dt.UTC) + dt.timedelta(
+        milliseconds=requested_ms % 1000
     )
-    pending = select(tombstones).where(tombstones.c.sweeps == 0, tombstones.c.requested_at < until)
-    return select(pending.exists())
+    at = tombstones.c.requested_at
+    return select(func.bool_and(tombstones.c.sweeps > 0)).where(
+        at >= start, at < start + dt.timedelta(milliseconds=1)
+    )
 
 
 def sweep(connection: Connection, stop: threading.Event, now: dt.datetime | None = None) -> int:
@@ -91,7 +109,9 @@ def sweep(connection: Connection, stop: threading.Event, now: dt.datetime | None
             found.update(gone)
             if stop.is_set():
                 return deleted
-    deleted += delete_derived(connection, ids, sorted({bucket for bucket, _, _, _ in due}))
+    derived, counted = delete_derived(connection, ids, sorted({bucket for bucket, _, _, _ in due}))
+    deleted += derived
+    found |= counted
     # One that was asked for again meanwhile is left as it is: its sweeps start anew.
     connection.execute(
         update(tombstones)
@@ -105,20 +125,20 @@ def sweep(connection: Connection, stop: threading.Event, now: dt.datetime | None
     return deleted
 
 
-def delete_derived(connection: Connection, ids: list[UUID], buckets: list[int]) -> int:
-    """Delete what was rolled up of ids, and commit; how many rows that were.
+def delete_derived(connection: Connection, ids: list[UUID], buckets: list[int]) -> tuple[int, set[UUID]]:
+    """Delete what was rolled up of ids, and commit; return how many rows that were, and of which ids.
 
     After their events are gone, and never while a worker may still add up what it read of those: the claims are its.
     """
     connection.execute(text("SET LOCAL lock_timeout = '10s'"))
     claim = select(rollup_buckets).where(rollup_buckets.c.bucket.in_(buckets)).order_by("bucket")
     connection.execute(claim.with_for_update())
-    deleted = 0
+    gone: list[UUID] = []
     for table in DERIVED:
-        gone = connection.execute(
-            text(f"DELETE FROM {table} WHERE bucket = ANY(:buckets) AND unit = ANY(:ids)"),
+        found = connection.execute(
+            text(f"DELETE FROM {table} WHERE bucket = ANY(:buckets) AND unit = ANY(:ids) RETURNING unit"),
             {"buckets": buckets, "ids": ids},
         )
-        deleted += gone.rowcount
+        gone += found.scalars()
     connection.commit()
-    return deleted
+    return len(gone), set(gone)

@@ -5,6 +5,7 @@ import datetime as dt
 from collections.abc import Callable
 from typing import Annotated, Any, Final
 
+import structlog
 from fastapi import APIRouter, Path, Request
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
@@ -12,9 +13,12 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.contract.document import find_fault, parse
 from app.erasure import forget
-from app.privacy.pseudonyms import Pseudonyms, to_ms
-from app.problems import PROBLEM_TYPE, Problem
+from app.privacy.pseudonyms import to_ms
+from app.problems import PROBLEM_TYPE, Problem, TelemetryError
+from app.store.journal import Journal, Key
 from app.web.throttle import Rate, Throttle
+
+log = structlog.get_logger()
 
 BODY_BYTES: Final = 1024
 COMMIT_SECONDS: Final = 2.0
@@ -36,14 +40,15 @@ NOT_AN_ID: Final = Problem(
     rule="pattern",
     path="anonymousId",
 )
-NO_RECEIPT: Final = Problem(404, "not_found", "There is no such receipt.")
+NO_RECEIPT: Final = Problem(404, "not_found", "There is no such receipt, or it is over.")
 ReceiptId = Annotated[str, Path(max_length=64, description="The receipt's `id`.")]
 
 
 def create_router(
-    write_engine: AsyncEngine, engine: Engine, pseudonyms: Pseudonyms, wake: Callable[[], None]
+    write_engine: AsyncEngine, engine: Engine, journal: Journal, wake: Callable[[], None]
 ) -> APIRouter:
     """The endpoints of *forget me*. They need no key: the id itself is the proof. `wake` starts the deletion."""
+    pseudonyms = journal.pseudonyms
     router = APIRouter(tags=["privacy"])
     throttle = Throttle(EACH, ALL_TOGETHER)
 
@@ -61,21 +66,24 @@ def create_router(
         if wait is not None:
             raise Problem(429, "rate_limited", "Too many requests to forget.", retry_after=min(wait, 300))
         anonymous_id = read_id(raw)
-        now = dt.datetime.now(dt.UTC)
+        key = forget.key_of(pseudonyms, anonymous_id)
+        statement = forget.tombstone(key, dt.datetime.now(dt.UTC))
         try:
             async with asyncio.timeout(COMMIT_SECONDS), write_engine.connect() as connection:
-                await connection.execute(forget.tombstone(pseudonyms, anonymous_id, now))
+                requested_at = (await connection.execute(statement)).scalar_one()
         except (SQLAlchemyError, TimeoutError):
             raise UNAVAILABLE.fresh() from None
         wake()
-        receipt = pseudonyms.receipt(to_ms(now))
+        await keep(journal, key, requested_at)
+        receipt = pseudonyms.receipt(to_ms(requested_at))
         return {"id": receipt, "status": "pending", "url": f"/v1/receipts/{receipt}"}
 
     @router.get(
         "/v1/receipts/{id}",
         summary="Whether what was asked for is done",
-        description="`done` once all that was stored at the time of the request is deleted. What was on its way then is "
-        "deleted within the hour after it.",
+        description="`done` once all that was stored under the id at the time of the request is deleted, for as long as nothing is "
+        "stored under it. What was on its way then is deleted within the hour after it. 404 when the receipt is over: "
+        "another request for the same id took its place, or nothing has come in under the id for long.",
         responses=describe({404, 503}),
     )
     def get_receipt(id: ReceiptId) -> dict[str, str]:
@@ -84,12 +92,31 @@ def create_router(
             raise NO_RECEIPT.fresh()
         try:
             with engine.connect() as connection:
-                pending = connection.execute(forget.is_pending(requested_ms)).scalar_one()
+                is_done = connection.execute(forget.progress(requested_ms)).scalar_one()
         except SQLAlchemyError:
             raise UNAVAILABLE.fresh() from None
-        return {"id": id, "status": "pending" if pending else "done"}
+        # A database that has lost the tombstone, by an old backup, gets it again.
+        if is_done is None and not is_kept(journal, requested_ms):
+            raise NO_RECEIPT.fresh()
+        return {"id": id, "status": "done" if is_done else "pending"}
 
     return router
+
+
+async def keep(journal: Journal, key: Key, requested_at: dt.datetime) -> None:
+    """Keep a tombstone outside the database, too. Where that fails it is tried again: `replay` finds it in the database."""
+    try:
+        await asyncio.to_thread(journal.append, key, requested_at)
+    except (OSError, TelemetryError) as error:
+        log.warning("tombstone_not_kept", error=type(error).__name__)
+
+
+def is_kept(journal: Journal, requested_ms: int) -> bool:
+    """Return whether the data directory knows a request of that time."""
+    try:
+        return journal.holds(requested_ms)
+    except (OSError, TelemetryError):
+        return False
 
 
 async def read_body(request: Request) -> bytes:

@@ -119,10 +119,14 @@ class Keyring:
 
         Raises sqlalchemy.exc.SQLAlchemyError or TimeoutError; what was to be noted is noted the next time then.
         """
-        used = {self.resolve(number) for number in self.used}
-        if used:
-            await self.note(used, dt.datetime.now(dt.UTC))
-        self.used, self.noted = set(), time.monotonic()
+        used, self.used = {self.resolve(number) for number in self.used}, set()
+        try:
+            if used:
+                await self.note(used, dt.datetime.now(dt.UTC))
+        except BaseException:
+            self.used |= used
+            raise
+        self.noted = time.monotonic()
 
     async def authenticate(self, header: bytes | None, body_key: object) -> Sender:
         """The sender, by the header if there is one, else by the body's `writeKey`. Raises Problem 401."""

@@ -9,7 +9,7 @@ import hashlib
 import hmac
 import re
 from collections.abc import Callable, Iterable
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Final
 from uuid import UUID
 
@@ -88,6 +88,13 @@ def wrap(key: bytes, pseudonym: bytes) -> bytes:
     return hmac.digest(key, pseudonym, "sha256")[:PSEUDONYM_BYTES]
 
 
+def wrap_through(rotations: Iterable[Hmac], pseudonym: bytes) -> bytes:
+    """Return what some rotations make of a pseudonym, one after the other."""
+    for wrap_further in rotations:
+        pseudonym = wrap_further(pseudonym)
+    return pseudonym
+
+
 class Pseudonyms:
     """The pseudonyms of one installation. Its key is never printed: it has no useful `repr`."""
 
@@ -99,15 +106,13 @@ class Pseudonyms:
         """
         self._digest = Hmac(hash_key.encode())
         self._rotations = tuple(Hmac(key.encode()) for key in rotations)
+        self._earlier = tuple((hash_key, *rotations[:number]) for number in range(len(rotations)))
         self._message_digest = Hmac(hmac.digest(hash_key.encode(), b"message keys", "sha256"))
         self.of: Callable[[str, str], bytes] = lru_cache(CACHED)(self._of)
 
     def _of(self, kind: str, raw: str) -> bytes:
         """`kind` keeps equal values of two fields apart."""
-        pseudonym = self._digest(f"{kind}\0{raw}".encode())
-        for wrap_further in self._rotations:
-            pseudonym = wrap_further(pseudonym)
-        return pseudonym
+        return wrap_through(self._rotations, self._digest(f"{kind}\0{raw}".encode()))
 
     def units(self, anonymous_ids: Iterable[str]) -> list[UUID]:
         """The units of some users: their anonymous ids as they are stored."""
@@ -144,6 +149,17 @@ class Pseudonyms:
     def report_token(self, token: str) -> bytes:
         """What the database holds of a report token."""
         return self.of("report token", token)
+
+    def find_wrapping(self, check: bytes) -> Callable[[bytes], bytes] | None:
+        """Return what makes of a pseudonym under the keys of `check` one under these; None if it is of other keys.
+
+        Those of `check` are these, less some that rotations added at the end.
+        """
+        for number, keys in enumerate([*self._earlier, None]):
+            earlier = self if keys is None else Pseudonyms(*keys)
+            if hmac.compare_digest(earlier.check(), check):
+                return partial(wrap_through, self._rotations[number:])
+        return None
 
     def check(self) -> bytes:
         """What the database holds of the hash key, so that a wrong one is noticed."""

@@ -171,5 +171,6 @@ def check_hash_key(connection: Connection, pseudonyms: Pseudonyms) -> None:
     if bytes(stored) != check:
         raise ConfigurationError(
             "TELEMETRY_HASH_KEY (with TELEMETRY_HASH_KEY_ROTATIONS, if it was rotated) is not the key that this database "
-            "was written with. Set that one again; or, if you were about to rotate it, run `keys rotate-hash`."
+            "was written with. Set that one again; or, if you were about to rotate it, run `keys rotate-hash`; or, if it is lost for "
+            "good, `keys replace-lost-hash`."
         )

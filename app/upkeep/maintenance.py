@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import structlog
 from prometheus_client import Counter
@@ -34,6 +34,7 @@ BUSY_SECONDS: Final = 0.5  # how soon to look again when another process has the
 AWAY_SECONDS: Final = 5.0  # how soon to look again when the database is away
 CONNECT: Final = "connect"  # not a job: what /readyz says of the database covers it
 END_SECONDS: Final = 3.0
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,11 @@ class Maintenance:
         self.woken = threading.Event()
         self.driver: Any = None
         self.thread = threading.Thread(target=self.run, name="maintenance", daemon=True)
+
+    def with_connection(self, work: Callable[[Connection], Result]) -> Result:
+        """Return what `work` makes of a connection that may write. Raises sqlalchemy.exc.SQLAlchemyError."""
+        with self.engine.connect() as connection:
+            return work(connection)
 
     def start(self) -> None:
         """Begin."""

@@ -3,6 +3,7 @@
 import asyncio
 import datetime as dt
 import threading
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -17,6 +18,7 @@ from app.privacy.pseudonyms import Pseudonyms
 from app.privacy.verdict import Installation, judge
 from app.store.database import open_write_engine
 from app.store.events import Batch, insert
+from app.store.journal import Journal
 from app.web.throttle import Rate, Throttle
 from tests.conftest import Service, ServiceFactory
 from tests.look import Look, wait_until
@@ -189,17 +191,18 @@ def write(url: str, event: dict[str, Any]) -> list[str]:
     return asyncio.run(run())
 
 
-def test_what_was_on_its_way_is_met_by_a_later_sweep(bare: Look, database_url: str) -> None:
+def test_what_was_on_its_way_is_met_by_a_later_sweep(bare: Look, database_url: str, tmp_path: Path) -> None:
     engine = create_engine(database_url)
     stop = threading.Event()
     assert write(database_url, clean_event()) == ["accepted"]
     with engine.connect() as connection:
-        receipt = forget.request(connection, PSEUDONYMS, USER, NOW)
+        journal = Journal(tmp_path, PSEUDONYMS)
+        receipt = forget.request(connection, PSEUDONYMS, USER, NOW, journal)
         requested = PSEUDONYMS.receipt_ms(receipt)
         assert requested is not None
-        assert connection.execute(forget.is_pending(requested)).scalar_one()
+        assert connection.execute(forget.progress(requested)).scalar_one() is False
         assert forget.sweep(connection, stop, NOW) == 1
-        assert not connection.execute(forget.is_pending(requested)).scalar_one()
+        assert connection.execute(forget.progress(requested)).scalar_one() is True
         connection.rollback()
         # A statement that began before the tombstone was committed ends now.
         bare.run("ALTER TABLE tombstones RENAME TO hidden; CREATE TABLE tombstones (LIKE hidden)")
@@ -209,7 +212,7 @@ def test_what_was_on_its_way_is_met_by_a_later_sweep(bare: Look, database_url: s
         assert forget.sweep(connection, stop, NOW + dt.timedelta(minutes=1)) == 1
         assert forget.sweep(connection, stop, NOW + dt.timedelta(hours=1)) == 0
         assert bare.rows("SELECT sweeps FROM tombstones") == [(3,)]
-        forget.request(connection, PSEUDONYMS, USER, NOW + dt.timedelta(hours=2))
+        forget.request(connection, PSEUDONYMS, USER, NOW + dt.timedelta(hours=2), journal)
         assert bare.rows("SELECT sweeps FROM tombstones") == [(0,)]
     assert write(database_url, clean_event(number_of_records=2)) == ["forgotten"]
     engine.dispose()

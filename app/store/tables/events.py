@@ -174,6 +174,7 @@ tombstones = Table(
     pseudonym("anonymous_id", nullable=False),
     PrimaryKeyConstraint("bucket", "anonymous_id"),
     Index("tombstones_pending_idx", "requested_at", postgresql_where=text("sweeps < 3")),
+    Index("tombstones_requested_at_idx", "requested_at"),
 )
 
 # Weeks whose raw events are gone: an event of one, or of the 7 days around it, can no longer be told from a duplicate.
