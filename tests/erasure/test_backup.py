@@ -11,10 +11,11 @@ from pathlib import Path
 from uuid import UUID
 
 import httpx
+import psycopg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import Connection
+from sqlalchemy import Connection, make_url
 
 from app.erasure import forget
 from app.postgres.binaries import find_wheel
@@ -65,8 +66,13 @@ def receipt(service: Service, id_: str) -> str:
 
 
 def test_a_restored_dump_brings_nobody_back(
-    make_service: ServiceFactory, database_url: str, bare: Look, tmp_path: Path
+    make_service: ServiceFactory,
+    administer: "psycopg.Connection[tuple[object, ...]]",
+    database_url: str,
+    bare: Look,
+    tmp_path: Path,
 ) -> None:
+    """By the commands of docs/deploy.md."""
     plain, dump = database_url.replace("+psycopg", ""), str(tmp_path / "dump")
     service = make_service()
     for number, user in enumerate([USER, USER, OTHER]):
@@ -77,7 +83,10 @@ def test_a_restored_dump_brings_nobody_back(
     wait_until(lambda: receipt(service, asked) == "done", "the receipt stays pending")
     service.stop()
     bare.engine.dispose()
-    run("pg_restore", "--clean", "--if-exists", "--no-owner", f"--dbname={plain}", dump)
+    name = make_url(database_url).database
+    administer.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+    administer.execute(f"CREATE DATABASE {name} ENCODING 'UTF8' TEMPLATE template0".encode())
+    run("pg_restore", "--exit-on-error", "--no-owner", f"--dbname={plain}", dump)
     everything = [
         bare.value(f"SELECT count(*) FROM {table}") for table in ("events", "unit_days", "tombstones")
     ]
