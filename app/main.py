@@ -54,6 +54,7 @@ from app.upkeep import clock, expiry, packing, retention
 from app.upkeep.maintenance import Job, Maintenance
 from app.web import limits, reference
 from app.web.peers import Peers, parse_networks
+from app.web.prefix import Prefixes
 
 log = structlog.get_logger()
 
@@ -289,6 +290,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             service.write_engine,
             service.engine,
             service.journal,
+            service.peers,
             lambda: service.upkeep.wake(FORGET),
         )
     )
@@ -306,6 +308,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.include_router(public_pages.create_router(service.engine))
     app.shortcuts = endpoints(service.ingest)
+    app.find_prefix = Prefixes(settings.path_prefix, service.peers).find
     app.count_lost = lambda: count_lost(service.ingest)
     add_reference(app)
     add_problems(app)

@@ -22,6 +22,11 @@ HEADER_NAME = re.compile("[A-Za-z][A-Za-z0-9-]{0,63}")
 SERVICE_LINK = re.compile(r"TELEMETRY_(SERVICE_(HOST|PORT).*|PORT(_[0-9]+_(TCP|UDP).*)?)")
 
 
+# A path prefix; not one that begins as our own addresses do, from which it could not be told.
+OWN_PATHS = r"v1|reports|docs|public|privacy|static|healthz|readyz|metrics|openapi\.json"
+PATH_PREFIX = re.compile(rf"(?!/(?:{OWN_PATHS})(?:/|$))(?:/(?!\.)[A-Za-z0-9._~-]{{1,64}}){{1,8}}")
+
+
 def default_data_dir() -> Path:
     """Return where the embedded cluster, the spool and generated secrets live when no folder is named."""
     try:
@@ -120,6 +125,11 @@ class Settings(BaseSettings):
         description="Header in which the trusted proxies name the user whom they authenticated, such as X-Forwarded-User: its "
         "presence opens the pages, without a login. They must take it away from what readers send.",
     )
+    path_prefix: str = Field(
+        "",
+        description="Path under which a proxy serves pages and endpoints, such as /telemetry. X-Forwarded-Prefix of a trusted proxy "
+        "says the same, and goes before it.",
+    )
     pg_bin: Path | None = Field(None, description="Folder of the Postgres binaries of the embedded database.")
 
     @field_validator("hash_key")
@@ -166,6 +176,14 @@ class Settings(BaseSettings):
         if name and not str(info.data.get("trusted_proxies", "")).strip():
             raise ValueError("needs TELEMETRY_TRUSTED_PROXIES: without it anybody could send the header")
         return name
+
+    @field_validator("path_prefix")
+    @classmethod
+    def check_prefix(cls, prefix: str) -> str:
+        """Refuse what is no path, or one of our own."""
+        if prefix and not PATH_PREFIX.fullmatch(prefix.rstrip("/")):
+            raise ValueError("takes a path such as /telemetry, other than the service's own")
+        return prefix.rstrip("/")
 
     @field_validator("alert_webhook")
     @classmethod

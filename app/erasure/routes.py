@@ -16,6 +16,8 @@ from app.erasure import forget
 from app.privacy.pseudonyms import to_ms
 from app.problems import PROBLEM_TYPE, Problem, TelemetryError
 from app.store.journal import Journal, Key
+from app.web import prefix
+from app.web.peers import Peers
 from app.web.throttle import Rate, Throttle
 
 log = structlog.get_logger()
@@ -45,7 +47,7 @@ ReceiptId = Annotated[str, Path(max_length=64, description="The receipt's `id`."
 
 
 def create_router(
-    write_engine: AsyncEngine, engine: Engine, journal: Journal, wake: Callable[[], None]
+    write_engine: AsyncEngine, engine: Engine, journal: Journal, peers: Peers, wake: Callable[[], None]
 ) -> APIRouter:
     """The endpoints of *forget me*. They need no key: the id itself is the proof. `wake` starts the deletion."""
     pseudonyms = journal.pseudonyms
@@ -62,7 +64,7 @@ def create_router(
     )
     async def post_forget(request: Request) -> dict[str, str]:
         raw = await read_body(request)
-        wait = throttle.admit(request.client.host if request.client else "")
+        wait = throttle.admit(peers.find(request.scope))
         if wait is not None:
             raise Problem(429, "rate_limited", "Too many requests to forget.", retry_after=min(wait, 300))
         anonymous_id = read_id(raw)
@@ -76,7 +78,11 @@ def create_router(
         wake()
         await keep(journal, key, requested_at)
         receipt = pseudonyms.receipt(to_ms(requested_at))
-        return {"id": receipt, "status": "pending", "url": f"/v1/receipts/{receipt}"}
+        return {
+            "id": receipt,
+            "status": "pending",
+            "url": f"{prefix.of(request.scope)}/v1/receipts/{receipt}",
+        }
 
     @router.get(
         "/v1/receipts/{id}",

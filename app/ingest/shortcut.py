@@ -9,9 +9,11 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from fastapi import FastAPI
+from fastapi.responses import JSONResponse
 
 from app.contract import schema as wire_schema
 from app.contract.limits import BATCH_BYTES, BATCH_EVENTS, EVENT_BYTES
+from app.web import prefix
 
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 AsgiApp = Callable[[Any, Any, Any], Awaitable[None]]
@@ -22,11 +24,13 @@ class TelemetryApp(FastAPI):
     """A FastAPI app that hands `shortcuts` (ASGI endpoints by path) their requests before anything of FastAPI's runs.
 
     `//v1/track` and `/v1/track/`, which come of base URLs with a slash, are `/v1/track`. HEAD is answered wherever GET is.
+    `find_prefix` says under which path a request finds us.
     `count_lost` is called for a POST under `/v1/` that nothing answers.
     """
 
     shortcuts: Mapping[str, AsgiApp] = MappingProxyType({})
     count_lost: Callable[[], None] = staticmethod(lambda: None)
+    find_prefix: Callable[[Mapping[str, Any]], str] = staticmethod(lambda _scope: "")
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Dispatch by path."""
@@ -35,10 +39,14 @@ class TelemetryApp(FastAPI):
             return
         endpoint = self.shortcuts.get(scope["path"])
         if endpoint is None:
+            scope, send = prefix.place(scope, send, self.find_prefix(scope))
             scope = normalize(scope)
             endpoint = self.shortcuts.get(scope["path"])
         if endpoint is not None:
             await endpoint(scope, receive, send)
+        elif scope["path"] == "/openapi.json" and prefix.of(scope):
+            document = {**self.openapi(), "servers": [{"url": prefix.of(scope)}]}
+            await JSONResponse(document)(scope, receive, send)
         elif scope["method"] == "HEAD":
             await answer_head(super().__call__, scope, receive, send)
         elif scope["method"] == "POST" and scope["path"].startswith("/v1/"):

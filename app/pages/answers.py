@@ -24,6 +24,7 @@ from app.reports import registry
 from app.reports.cache import Kept, Tables, read_key
 from app.reports.routes import refuse, write
 from app.store.connectors import Entry
+from app.web import prefix
 
 log = structlog.get_logger()
 
@@ -118,6 +119,7 @@ class Site:
     def dress(self, context: dict[str, Any], request: Request, page: site.Page) -> dict[str, Any]:
         """Return a context with what the frame shows."""
         now = dt.datetime.now(dt.UTC)
+        under = prefix.of(request.scope)
         found = self.tables.peek("regressions")
         notices = [STALE] if self.tables.is_failing else []
         notices += [SPOOLING] if self.is_spooling() else []
@@ -128,8 +130,8 @@ class Site:
             "notices": notices,
             "as_of": None,
             "lag": "",
-            "address": str(request.url),
-            "base": str(request.base_url).rstrip("/"),
+            "address": str(request.url.replace(path=under + request.url.path)),
+            "base": str(request.base_url).rstrip("/") + under,
             "now": f"{now:%Y-%m-%dT%H:%M:%SZ}",
             "application_hash": EXAMPLE_HASH,
             "session_id": str(ULID.from_datetime(now)),

@@ -12,6 +12,7 @@ from markupsafe import Markup
 
 from app.pages import addresses, charts, formats, site
 from app.pages.charts.drawing import HATCH
+from app.web import prefix
 from app.web.resources import Resources
 
 TEMPLATES: Final = Path(__file__).with_name("templates")
@@ -77,6 +78,8 @@ def respond(  # noqa: PLR0913 -- one argument a part of the answer
     headers: Mapping[str, str] | None = None,
 ) -> Response:
     """Return a page as a response: 304 to whoever has it, gzipped for whoever can read that."""
+    if media_type == HTML:
+        body = prefix.link(body, prefix.of(request.scope))
     tag = f'W/"{hashlib.sha256(body).hexdigest()[:32]}"'
     sent = {**SECURITY, "cache-control": cached, "vary": "accept-encoding", **(headers or {})}
     if status == 200 and cached != NEVER_KEPT:

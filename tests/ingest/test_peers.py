@@ -58,6 +58,21 @@ def test_each_sender_behind_a_proxy_has_a_limit_of_its_own(make_service: Service
     assert "198.51.100" not in service.output()
 
 
+def test_each_who_asks_to_be_forgotten_has_a_limit_of_their_own(make_service: ServiceFactory) -> None:
+    service = make_service({"TELEMETRY_TRUSTED_PROXIES": "127.0.0.0/8"})
+
+    def ask(address: str) -> int:
+        headers = {"X-Forwarded-For": address}
+        body = {"anonymousId": "6f9619ff-8b86-4d01-b42d-00cf4fc964ff"}
+        return httpx.post(f"{service.url}/v1/forget", json=body, headers=headers, timeout=60).status_code
+
+    answers = [ask("192.0.2.1")]
+    while answers[-1] == 202 and len(answers) < 2_000:
+        answers.append(ask("192.0.2.1"))
+    assert answers[-1] == 429
+    assert ask("192.0.2.2") == 202
+
+
 def test_what_is_no_network_is_refused(make_service: ServiceFactory) -> None:
     with pytest.raises(AssertionError, match="TELEMETRY_TRUSTED_PROXIES: takes addresses or networks"):
         make_service({"TELEMETRY_TRUSTED_PROXIES": "proxy.example"})
