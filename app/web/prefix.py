@@ -28,7 +28,7 @@ class Prefixes:
 
     def find(self, scope: Mapping[str, Any]) -> str:
         """Return the prefix, such as `/telemetry`; nothing if there is none."""
-        told = {value for name, value in scope["headers"] if name == HEADER}
+        told: set[bytes] = {value for name, value in scope["headers"] if name == HEADER}
         if len(told) == 1 and self.peers.is_trusted(str((scope.get("client") or ("",))[0])):
             text = told.pop().decode("latin-1").strip().rstrip("/")
             if PATH_PREFIX.fullmatch(text):
@@ -57,7 +57,10 @@ def put_on(send: Send, prefix: str) -> Send:
 
     async def sending(message: MutableMapping[str, Any]) -> None:
         if message["type"] == "http.response.start":
-            message = {**message, "headers": [rewrite(*header, told) for header in message["headers"]]}
+            message = {
+                **message,
+                "headers": [rewrite(name, value, told) for name, value in message["headers"]],
+            }
         await send(message)
 
     return sending

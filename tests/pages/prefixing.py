@@ -21,7 +21,7 @@ class PrefixingProxy:
             def do_GET(self) -> None:
                 proxy.pass_on(self)
 
-            do_POST = do_GET
+            do_POST = do_GET  # noqa: N815 -- the standard library's name
 
             def log_message(self, *_: Any) -> None:
                 return

@@ -52,7 +52,7 @@ def browser(proxy: PrefixingProxy) -> Iterator[httpx.Client]:
 
 def test_every_link_leads_under_the_prefix_and_is_answered(browser: httpx.Client) -> None:
     pages = [*sorted(site.PATHS), CONNECTOR, "/public", "/privacy", "/reports/nothing-here"]
-    found = set()
+    found: set[str] = set()
     for path in pages:
         page = browser.get(f"{PREFIX}{path}", follow_redirects=True)
         links = LINK.findall(page.text)
