@@ -9,16 +9,17 @@ import random
 import signal
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import psycopg
 
 from app.postgres import open_server
 from tests.faults.ledger import check_books, check_rollups, is_drained, is_rolled_up, wait_until
 from tests.faults.load import Account, start_senders, stop_senders
+from tests.pooler import PGBOUNCER, Pooler
 from tests.postgres.processes import find_server_processes, read_command
 from tests.service import Service
 
@@ -73,18 +74,32 @@ class Figures:
 
 
 class Harness:
-    """A service with an embedded Postgres, and ways to hurt either."""
+    """A service with an embedded Postgres that sets `synchronous_commit = off`, and ways to hurt either."""
 
     def __init__(self, folder: Path, seed: int) -> None:
         """Everything random comes from `seed`."""
         self.random = random.Random(seed)
         settings = {"TELEMETRY_WORKERS": str(WORKERS), "TELEMETRY_SPOOL_MB": "1"}
+        self.folder = folder
         self.service = Service(folder, None, settings)
         self.figures = Figures(seed, Account())
+        self.faults: list[Callable[[], None]] = [
+            self.kill_service,
+            self.kill_worker,
+            self.kill_postgres,
+            self.kill_postmaster,
+            self.kill_rollup,
+            self.hang,
+            self.restart,
+            self.reload,
+            self.read_only_spell,
+            *([self.pooler_between] if PGBOUNCER else []),
+        ]
 
     def run(self, is_over: Callable[[Figures], bool], slack_seconds: float = SLACK_SECONDS) -> Figures:
         """Hurt the service until it is over; then check the books and the slowest answer. Raises AssertionError."""
         self.service.start()
+        self.weaken_commits()
         wait_until(lambda: len(self.workers()) == WORKERS, "the workers")
         self.figures.before = self.size()
         account = self.figures.account
@@ -92,17 +107,7 @@ class Harness:
         try:
             while not is_over(self.figures):
                 self.let_pass(WARM_SECONDS * (1 + self.random.random()))
-                fault = self.random.choice(
-                    [
-                        self.kill_service,
-                        self.kill_worker,
-                        self.kill_postgres,
-                        self.kill_postmaster,
-                        self.kill_rollup,
-                        self.hang,
-                        self.restart,
-                    ]
-                )
+                fault = self.random.choice(self.faults)
                 account.now = f"{account.now.rpartition(', ')[2]}, {fault.__name__}"
                 fault()
                 self.figures.faults[fault.__name__] += 1
@@ -164,10 +169,7 @@ class Harness:
     def kill_rollup(self) -> None:
         """kill -9 the backend of a rollup step, in the middle of its transaction."""
         ending = time.monotonic() + ROLLUP_SECONDS
-        with (
-            open_server(self.service.data_dir) as server,
-            psycopg.connect(server.url.replace("+psycopg", ""), autocommit=True) as connection,
-        ):
+        with self.connect() as connection:
             found = None
             while found is None and time.monotonic() < ending:
                 found = connection.execute(CLAIMANT).fetchone()
@@ -188,6 +190,66 @@ class Harness:
         with self.figures.account.downtime():
             assert self.service.stop() == 0
             self.service.start()
+
+    def reload(self) -> None:
+        """SIGHUP: the service ends in order and becomes itself again, and connections wait in its socket meanwhile."""
+        with self.figures.account.downtime():
+            before = self.workers()
+            kill(self.service.process.pid, signal.SIGHUP)
+            wait_until(
+                lambda: len(self.workers()) == WORKERS and not {*before} & {*self.workers()}, "new workers"
+            )
+            wait_until(self.service.is_healthy, "the service answers again")
+
+    def read_only_spell(self) -> None:
+        """Let the database refuse every write for a while, as a standby does."""
+        self.alter("SET default_transaction_read_only = on")
+        self.let_pass(DEADLINE_SECONDS * (1 + 3 * self.random.random()))
+        self.alter("RESET default_transaction_read_only")
+
+    def pooler_between(self) -> None:
+        """Let the service run for a while behind PgBouncer in session mode; on its way there and back it is restarted."""
+        number = self.figures.faults["pooler_between"]
+        with open_server(self.service.data_dir) as server:
+            pooler = Pooler(self.folder / f"pooler-{number}", server.url, "session")
+            try:
+                self.restart_on({"TELEMETRY_DATABASE_URL": pooler.url})
+                self.let_pass(DEADLINE_SECONDS * (2 + 3 * self.random.random()))
+            finally:
+                self.restart_on({})
+                pooler.close()
+
+    def restart_on(self, database: dict[str, str]) -> None:
+        """Restart the service with or without a URL of a database."""
+        self.service.environment.pop("TELEMETRY_DATABASE_URL", None)
+        self.service.environment.update(database)
+        self.restart()
+
+    def weaken_commits(self) -> None:
+        """Let the database say that commits need not be durable, and let nothing else make them so within the second."""
+        with self.connect() as connection:
+            connection.execute("ALTER SYSTEM SET wal_writer_delay = '10s'")
+        self.alter("SET synchronous_commit = off")
+        self.restart()
+
+    def alter(self, change: str) -> None:
+        """Change a setting of the database, for everyone from now on."""
+        with self.connect() as connection:
+            connection.execute("SET default_transaction_read_only = off")
+            connection.execute(f"ALTER DATABASE {connection.info.dbname} {change}".encode())
+            connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+
+    @contextlib.contextmanager
+    def connect(self) -> Iterator["psycopg.Connection[tuple[Any, ...]]"]:
+        """A connection of our own to the embedded Postgres."""
+        with (
+            open_server(self.service.data_dir) as server,
+            psycopg.connect(server.url.replace("+psycopg", ""), autocommit=True) as connection,
+        ):
+            yield connection
 
     def workers(self) -> list[int]:
         """The worker processes."""

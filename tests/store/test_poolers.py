@@ -1,22 +1,17 @@
 """PgBouncer in between: in session mode everything works, in transaction mode the start says what to do."""
 
-import os
-import shutil
-import subprocess
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
 import psycopg
 import pytest
-from sqlalchemy import make_url
 
 from tests.look import wait_until
+from tests.pooler import PGBOUNCER, Pooler
 from tests.samples import basic, clean_event
-from tests.service import Service, find_free_port
+from tests.service import Service
 
-PGBOUNCER = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
 pytestmark = pytest.mark.skipif(PGBOUNCER is None, reason="pgbouncer is not installed here")
 
 StartPooler = Callable[[str, str], str]
@@ -24,48 +19,16 @@ StartPooler = Callable[[str, str], str]
 
 @pytest.fixture
 def start_pooler(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartPooler]:
-    """Start PgBouncer with its defaults before a database, in a pool mode; the URL through it."""
-    running: list[subprocess.Popen[bytes]] = []
+    """Start PgBouncer before a database, in a pool mode; the URL through it."""
+    running: list[Pooler] = []
 
     def start(database_url: str, mode: str) -> str:
-        assert PGBOUNCER is not None
-        url = make_url(database_url)
-        server = url.query["host"]
-        port = find_free_port()
-        folder = tmp_path_factory.mktemp("pooler")
-        (folder / "users").write_text(f'"{url.username}" ""\n')
-        (folder / "pgbouncer.ini").write_text(
-            f"[databases]\n* = host={server} port={url.query.get('port', 5432)}\n[pgbouncer]\n"
-            f"listen_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\nauth_type = trust\n"
-            f"auth_file = {folder / 'users'}\npool_mode = {mode}\n"
-        )
-        command = [PGBOUNCER, "--quiet", str(folder / "pgbouncer.ini")]
-        if os.geteuid() == 0:  # PgBouncer, too, refuses to run as root
-            owner = Path(str(server)).stat().st_uid
-            for path in (folder, *folder.iterdir()):
-                os.chown(path, owner, -1)
-            for parent in list(folder.parents)[:-2]:
-                parent.chmod(parent.stat().st_mode | 0o011)
-            running.append(subprocess.Popen(command, user=owner, group=owner, extra_groups=[]))
-        else:
-            running.append(subprocess.Popen(command))
-        through = f"postgresql://{url.username}@127.0.0.1:{port}/{url.database}"
-        wait_until(lambda: answers(through), "the pooler answers")
-        return through
+        running.append(Pooler(tmp_path_factory.mktemp("pooler"), database_url, mode))
+        return running[-1].url
 
     yield start
-    for process in running:
-        process.terminate()
-        process.wait(30)
-
-
-def answers(url: str) -> bool:
-    try:
-        psycopg.connect(url, connect_timeout=5).close()
-    except psycopg.OperationalError:
-        time.sleep(0.05)
-        return False
-    return True
+    for pooler in running:
+        pooler.close()
 
 
 def count(url: str) -> tuple[object, ...] | None:
