@@ -1,4 +1,4 @@
-"""`python3 dev.py faults [--minutes N] [--seed S]`: the long form of the fault harness."""
+"""`python3 dev.py faults [--minutes N] [--seed S] [--slack SECONDS]`: the long form of the fault harness."""
 
 import argparse
 import random
@@ -10,7 +10,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import Progress
 
-from tests.faults.harness import Figures, Harness
+from tests.faults.harness import SLACK_SECONDS, Figures, Harness
 
 
 def main() -> None:
@@ -20,6 +20,9 @@ def main() -> None:
     )
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--seed", type=int, default=random.randrange(1_000_000))
+    parser.add_argument(
+        "--slack", type=float, default=SLACK_SECONDS, help="seconds beyond the deadline that an answer may take"
+    )
     arguments = parser.parse_args()
     seconds: float = arguments.minutes * 60
     with tempfile.TemporaryDirectory(prefix="telemetry-faults-") as folder:
@@ -34,7 +37,7 @@ def main() -> None:
                     progress.update(task, completed=passed)
                     return passed > seconds
 
-                figures = harness.run(is_over)
+                figures = harness.run(is_over, arguments.slack)
         except AssertionError:
             print(
                 f"seed {arguments.seed} failed; the service's last words:\n{harness.service.output()[-4000:]}"
