@@ -21,7 +21,10 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--seed", type=int, default=random.randrange(1_000_000))
     parser.add_argument(
-        "--slack", type=float, default=SLACK_SECONDS, help="seconds beyond the deadline that an answer may take"
+        "--slack",
+        type=float,
+        default=SLACK_SECONDS,
+        help="seconds beyond the deadline that an answer may take",
     )
     arguments = parser.parse_args()
     seconds: float = arguments.minutes * 60

@@ -83,6 +83,7 @@ class Harness:
         self.folder = folder
         self.service = Service(folder, None, settings)
         self.figures = Figures(seed, Account())
+        self.deck: list[Callable[[], None]] = []
         self.faults: list[Callable[[], None]] = [
             self.kill_service,
             self.kill_worker,
@@ -107,7 +108,7 @@ class Harness:
         try:
             while not is_over(self.figures):
                 self.let_pass(WARM_SECONDS * (1 + self.random.random()))
-                fault = self.random.choice(self.faults)
+                fault = self.draw()
                 account.now = f"{account.now.rpartition(', ')[2]}, {fault.__name__}"
                 fault()
                 self.figures.faults[fault.__name__] += 1
@@ -129,6 +130,12 @@ class Harness:
         assert self.figures.after.descriptors <= self.figures.before.descriptors + MORE.descriptors
         assert self.figures.after.memory_mb <= self.figures.before.memory_mb + MORE.memory_mb
         return self.figures
+
+    def draw(self) -> Callable[[], None]:
+        """The next fault: each comes once, in any order, before one comes again."""
+        if not self.deck:
+            self.deck = self.random.sample(self.faults, len(self.faults))
+        return self.deck.pop()
 
     def let_pass(self, seconds: float) -> None:
         """Let the load run, at least until something was answered."""
