@@ -170,6 +170,20 @@ def upgrade() -> None:
     op.execute("CREATE INDEX unit_days_route_idx ON unit_days (route, day)")  # for the page of one connector
     op.execute(
         """
+        CREATE TABLE units (
+            first_hour timestamptz NOT NULL,
+            last_day date NOT NULL,
+            bucket smallint NOT NULL,
+            unit uuid NOT NULL,
+            setup uuid,
+            lasting boolean NOT NULL,
+            CONSTRAINT units_first_hour_check CHECK (first_hour = date_trunc('hour', first_hour, 'UTC')),
+            PRIMARY KEY (bucket, unit)
+        ) WITH (fillfactor = 90)
+        """
+    )
+    op.execute(
+        """
         CREATE TABLE connector_days (
             day date NOT NULL,
             bucket smallint NOT NULL,
@@ -200,6 +214,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     for table in (
         "connector_days",
+        "units",
         "unit_days",
         "attempts",
         "failures",

@@ -26,7 +26,7 @@ from app.store.tables.rollups import rollup_buckets
 
 # Tables with a column `anonymous_id`, and those that are derived from them, with a column `unit`.
 FORGETTABLE: Final = ("events", "rejections")
-DERIVED: Final = ("attempts", "unit_days")
+DERIVED: Final = ("attempts", "unit_days", "units")
 SWEEP_AGAIN: Final = (dt.timedelta(0), dt.timedelta(minutes=1), dt.timedelta(hours=1))
 IDS_A_SWEEP: Final = 1_000
 

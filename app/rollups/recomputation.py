@@ -60,6 +60,7 @@ def recompute(connection: Connection, since: dt.date | None = None) -> int:
     connection.execute(text(BY_INDEX))
     connection.execute(query("mark_accepted"))
     signals = connection.execute(fill("signals", "accepted", "refused"), {"nobody": NOBODY}).rowcount
+    connection.execute(query("keep_units"), {"nobody": NOBODY})
     connection.execute(query("take_attempts"), day)
     many = signals >= MANY_SIGNALS
     connection.execute(text(BY_HASH if many else AS_PLANNED))

@@ -38,6 +38,8 @@ OLD_TOMBSTONES: Final = """
     WHERE sweeps >= :sweeps AND requested_at < :now - interval '30 days'
       AND (met_at IS NULL OR greatest(met_at, requested_at) < :now - interval '400 days')
 """
+# As long as a day by user: until the last of them is archived, it is told which of its users were settled.
+OLD_UNITS: Final = "DELETE FROM units WHERE last_day < :before"
 OLD_QUARANTINE: Final = "DELETE FROM quarantined_sessions WHERE met_at < :now - interval '400 days'"
 ARCHIVE_DAY: Final = files("app.upkeep").joinpath("sql", "archive_day.sql").read_text("utf-8")
 
@@ -51,7 +53,7 @@ def keep(connection: Connection, stop: threading.Event, guard: Guard) -> int:
 def expire(connection: Connection, stop: threading.Event, now: dt.datetime) -> int:
     """Delete contributions of frozen days, and daily sums older than 400 days once archived; return how many days went.
 
-    Tombstones and quarantined sessions go 400 days after they last met anything.
+    Users go 400 days after they were last heard of, tombstones and quarantined sessions go 400 days after they last met anything.
     """
     quiet = now - dt.timedelta(days=8)  # longer than any session spans
     while connection.execute(text(FROZEN), {"rows": ROWS, "quiet": quiet}).rowcount and not stop.is_set():
@@ -72,6 +74,8 @@ def expire(connection: Connection, stop: threading.Event, now: dt.datetime) -> i
         if stop.is_set():
             return number
         archive(connection, day)
+    connection.execute(text(OLD_UNITS), {"before": before})
+    connection.commit()
     return len(days)
 
 

@@ -172,6 +172,8 @@ def test_every_column_of_sixteen_bytes_but_the_message_key_is_rotated() -> None:
         ("events", "anonymous_id"),
         ("rejections", "session_key"),
         ("tombstones", "anonymous_id"),
+        ("units", "unit"),
+        ("units", "setup"),
     } < columns
     assert {("write_keys", "key_hash"), ("hash_key_check", "key_check")} < columns
     assert not any(name == "message_key" for _, name in columns)

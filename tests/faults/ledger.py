@@ -103,7 +103,7 @@ def rolled_up(url: str) -> Counter[tuple[Any, ...]]:
     with engine.connect() as connection:
         return Counter(
             (table, *row)
-            for table in ("attempts", "unit_days")
+            for table in ("attempts", "unit_days", "units")
             for row in connection.execute(text(f"SELECT * FROM {table}"))
         )
 

@@ -18,7 +18,7 @@ from app.reports.run import reading, run
 from app.rollups.recomputation import prepare
 from app.rollups.worker import Worker
 from app.store.tables.events import events, rejections
-from app.store.tables.rollups import attempts, dirty_sessions, unit_days
+from app.store.tables.rollups import attempts, dirty_sessions, unit_days, units
 
 Stored = dict[str, Any]
 
@@ -141,7 +141,7 @@ class Store:
     def clear(self) -> None:
         """Forget every event."""
         with self.writer.begin() as connection:
-            for table in (events, rejections, attempts, unit_days):
+            for table in (events, rejections, attempts, unit_days, units):
                 connection.execute(delete(table))
 
     def close(self) -> None:

@@ -1,6 +1,7 @@
 """A database whose events came in through the real write statement, and what was rolled up of them."""
 
 import asyncio
+import datetime as dt
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -15,7 +16,7 @@ from app.rollups.worker import Worker
 from app.store.database import open_write_engine, parse_url
 from app.store.events import Batch, insert
 from tests.reports.rows import Stored
-from tests.rollups.oracle import ROUTE, TOLD, Key, Sums
+from tests.rollups.oracle import ROUTE, TOLD, Key, Known, Sums
 
 EMPTIED = (
     *(
@@ -26,6 +27,7 @@ EMPTIED = (
         "dirty_sessions",
         "attempts",
         "unit_days",
+        "units",
         "connector_days",
     ),
     *("dropped_ranges", "tombstones", "quarantined_sessions"),
@@ -118,6 +120,13 @@ class Ledger:
             sums = Counter({name: number for name, number in zip(SUMS, row[19:], strict=True) if number})
             found[row[0], row[1], row[2], row[3], route, environment, row[18]] = sums
         return found
+
+    def units(self) -> dict[tuple[int, str], Known]:
+        """`units` as the oracle has them."""
+        rows = self.query(
+            "SELECT bucket, CAST(unit AS text), first_hour, last_day, setup, lasting FROM units"
+        )
+        return {row[:2]: (row[2].astimezone(dt.UTC), *row[3:]) for row in rows}
 
     def attempts(self) -> dict[tuple[Any, ...], tuple[int, ...]]:
         """The sums of `attempts`, by the key of `unit_days`."""

@@ -1,9 +1,11 @@
 """What `unit_days` should hold, in plain Python from the definitions, written without a look at the SQL."""
 
 import datetime as dt
+import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from itertools import zip_longest
+from uuid import UUID
 
 from tests.reports.oracle import is_timely, lane_of, time_of
 from tests.reports.rows import Stored
@@ -12,6 +14,8 @@ NOBODY = "00000000-0000-0000-0000-000000000000"
 # day, bucket, unit, application, the words of the route, those of the environment, exception class (None: no failure).
 Key = tuple[dt.date, int, str, str, tuple[str, ...], tuple[object, ...], str | None]
 Sums = Counter[str]
+# Of a unit: the hour of its first arrival, the day of its last, the least hash that links first runs, whether it lasts.
+Known = tuple[dt.datetime, dt.date, UUID | None, bool]
 ROUTE = (
     "event",
     "lane",
@@ -92,3 +96,31 @@ def key_of(first: Stored, failure: str | None) -> Key:
     environment = (bool(first["ci"]), *(first[name] or "" for name in TOLD))
     people = (str(first["anonymous_id"] or NOBODY), str(first["application_hash"] or NOBODY))
     return (time_of(first).date(), first["bucket"], *people, route, environment, failure)
+
+
+def know(rows: Iterable[Stored]) -> dict[tuple[int, str], Known]:
+    """What is known of each unit, by bucket and unit."""
+    signals: dict[tuple[int, str], list[Stored]] = defaultdict(list)
+    for pair in pairs_of(rows):
+        for row in pair:
+            if row["anonymous_id"] is not None:
+                signals[row["bucket"], str(row["anonymous_id"])].append(row)
+    return {
+        unit: (
+            min(row["received_at"] for row in of_unit).replace(minute=0, second=0, microsecond=0),
+            max(row["received_at"] for row in of_unit).date(),
+            min((link for row in of_unit if (link := link_of(row)) is not None), default=None),
+            any(not row["first_run"] for row in of_unit),
+        )
+        for unit, of_unit in signals.items()
+    }
+
+
+def link_of(row: Stored) -> UUID | None:
+    """The hash of configurations and application of a first run that has them."""
+    configured = (row["source_config_hash"], row["destination_config_hash"])
+    if not row["first_run"] or row["application_hash"] is None or configured == (None, None):
+        return None
+    parts = ("application_hash", "source_config_hash", "destination_config_hash")
+    words = [str(row[name]) for name in parts if row[name] is not None]
+    return UUID(hashlib.md5(" ".join(words).encode(), usedforsecurity=False).hexdigest())

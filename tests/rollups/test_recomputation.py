@@ -15,7 +15,7 @@ from sqlalchemy import event
 
 from app.rollups import recomputation
 from app.rollups.rebuild import rebuild
-from tests.reports.rows import NOW, Stored, refuse, sync
+from tests.reports.rows import NOW, Stored, pseudonym, refuse, sync
 from tests.rollups import oracle
 from tests.rollups.ledger import Ledger
 
@@ -49,6 +49,8 @@ def stored_rows(draw: st.DrawFn) -> Stored:
         corrected_at=draw(st.none() | MINUTES),
         first_run=draw(st.booleans()),
     )
+    row["application_hash"] = pseudonym(draw(st.sampled_from(["main.py", "app.py", None])))
+    row["source_config_hash"] = pseudonym(draw(st.sampled_from(["configured", "otherwise", None])))
     row["exception_class"] = draw(ERRORS) if row["state"] == "failed" else None
     if row["state"] != "started" and row["source_name"] and draw(st.integers(0, 4)) == 0:
         row |= {"event": "check", "destination_name": None, "cache_type": None}
@@ -112,6 +114,7 @@ def test_any_order_duplicates_and_kills_leave_the_recomputation(
                 kill_at(ledger, kills.pop()) if kills else ledger.roll_up()
         ledger.roll_up()
     assert ledger.unit_days() == oracle.recompute(rows)
+    assert ledger.units() == oracle.know(rows)
     assert ledger.query("SELECT count(*) FROM dirty_sessions") == [(0,)]
 
 
@@ -121,13 +124,28 @@ def test_a_rebuild_reproduces_every_rollup(ledger: Ledger, rows: list[Stored]) -
     ledger.clear()
     ledger.write([rows] if rows else [])
     ledger.roll_up()
-    kept, contributed = ledger.unit_days(), ledger.attempts()
+    kept, contributed, known = ledger.unit_days(), ledger.attempts(), ledger.units()
     with ledger.engine.begin() as connection:  # as if a bug had spoiled them
         connection.exec_driver_sql("UPDATE unit_days SET succeeded = succeeded + 1, failed = failed + 3")
         connection.exec_driver_sql("DELETE FROM attempts WHERE failure = 0")
+        connection.exec_driver_sql("DELETE FROM units WHERE lasting")
     rebuild(ledger.connection, None, lambda _done, _total: None)
     assert ledger.unit_days() == kept
     assert ledger.attempts() == contributed
+    assert ledger.units() == known
+
+
+def test_a_rebuild_keeps_what_is_known_from_events_that_are_gone(ledger: Ledger) -> None:
+    """Or nobody would have been there for a week once the events of their first are dropped."""
+    spring = NOW - dt.timedelta(days=60)
+    rows = [sync("failed", at, session=str(at)) for at in (spring, NOW)]
+    ledger.write([rows])
+    ledger.roll_up()
+    with ledger.engine.begin() as connection:
+        connection.exec_driver_sql("DELETE FROM events WHERE occurred_at < '2026-11-01'")
+    rebuild(ledger.connection, None, lambda _done, _total: None)
+    assert ledger.query("SELECT count(*) FROM unit_days") == [(1,)]
+    assert ledger.units() == oracle.know(rows)
 
 
 @pytest.mark.parametrize("spoil", [dict, refuse], ids=["accepted", "refused"])

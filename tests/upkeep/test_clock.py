@@ -138,6 +138,7 @@ def test_a_sender_that_never_stops_keeps_nobody(
         assert bare.value(f"SELECT count(*) FROM {table} WHERE received_at < :line", line=line) == 0
     for table in ("attempts", "unit_days"):
         assert bare.value(f"SELECT count(*) FROM {table} WHERE day < :line", line=last - 401 * DAY) == 0
+    assert bare.value("SELECT count(*) FROM units") == 1  # the one that never stops
     for table in ("tombstones", "quarantined_sessions", "dirty_sessions"):
         assert bare.value(f"SELECT count(*) FROM {table}") == 0
 

@@ -4,6 +4,7 @@
 --
 -- The empty word is none or withheld; the nil UUID is nobody, and no application. A row without a session (sent by the
 -- oldest releases, or refused for it) stands under its message key: it meets no partner, which might be a stranger's.
+-- setup: a hash of configurations and application, by which first runs (ids minted with their session) are linked.
 -- install, validate and check name a destination connector in `source`: here it stands as the destination that it is.
 SELECT
     bucket,
@@ -12,6 +13,10 @@ SELECT
     coalesce(unit, CAST(:nobody AS uuid)) AS unit,
     coalesce(application_hash, CAST(:nobody AS uuid)) AS application_hash,
     happened_at,
+    received_at,
+    CASE WHEN first_run AND application_hash IS NOT NULL AND num_nonnulls(source_config_hash, destination_config_hash) > 0
+        THEN CAST(md5(concat_ws(' ', application_hash, source_config_hash, destination_config_hash)) AS uuid)
+    END AS setup,
     number_of_records,
     event,
     state,

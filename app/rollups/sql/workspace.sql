@@ -14,6 +14,8 @@ CREATE TEMPORARY TABLE IF NOT EXISTS signals (
     unit uuid NOT NULL,
     application_hash uuid NOT NULL,
     happened_at timestamptz NOT NULL,
+    received_at timestamptz NOT NULL,
+    setup uuid,
     number_of_records bigint,
     event event_name NOT NULL,
     state event_state NOT NULL,

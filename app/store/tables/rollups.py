@@ -171,6 +171,22 @@ unit_days = Table(
     Index("unit_days_route_idx", "route", "day"),  # for the page of one connector
 )
 
+# What is known of a user as such, over every event ever rolled up: the hour in which it was first heard of and the UTC day on
+# which it last was, by arrival; whether some session was no first run (its id was minted more than 50 ms before); the least
+# hash of configurations and application of its first runs. Only ever lowered, raised and set, so that the order and
+# the repetition of events change nothing; `rebuild` merges. Gone when forgotten, and 400 days after `last_day`.
+units = Table(
+    "units",
+    metadata,
+    moment("first_hour"),
+    Column("last_day", Date, nullable=False),
+    small("bucket"),
+    pseudonym("unit"),
+    Column("setup", Uuid, info={PSEUDONYM: True}),
+    Column("lasting", Boolean, nullable=False),
+    PrimaryKeyConstraint("bucket", "unit"),
+)
+
 # What stays when `unit_days` go: days of connectors with 10 users or more, bucket 0.
 connector_days = Table(
     "connector_days",

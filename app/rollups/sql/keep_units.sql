@@ -1,0 +1,30 @@
+-- Keeps in `units` what is known of each user as such: when it was first and last heard of, whether it has a memory, and what
+-- links it to others that have none.
+-- Grain: one row a unit of the marked sessions. Index: the primary key of units; rows come in its order, so that two workers
+-- cannot deadlock.
+-- Reads: the table `signals` of this connection. Parameter: nobody (stands for no user).
+--
+-- Least, greatest and OR over every signal ever rolled up: any order and any repetition gives the same, and nothing is taken
+-- back when an event goes. Times are those of arrival, which no sender chooses.
+-- lasting: some session was no first run, so the id was kept from an earlier one. setup: the least linking hash.
+INSERT INTO units (first_hour, last_day, bucket, unit, setup, lasting)
+SELECT
+    date_trunc('hour', min(received_at), 'UTC'),
+    CAST(max(received_at) AT TIME ZONE 'UTC' AS date),
+    bucket,
+    unit,
+    (array_agg(setup ORDER BY setup) FILTER (WHERE setup IS NOT NULL))[1],
+    bool_or(NOT first_run)
+FROM signals
+WHERE unit <> CAST(:nobody AS uuid)
+GROUP BY bucket, unit
+ORDER BY bucket, unit
+ON CONFLICT (bucket, unit) DO UPDATE SET
+    first_hour = least(units.first_hour, excluded.first_hour),
+    last_day = greatest(units.last_day, excluded.last_day),
+    setup = least(units.setup, excluded.setup),
+    lasting = units.lasting OR excluded.lasting
+WHERE excluded.first_hour < units.first_hour
+   OR excluded.last_day > units.last_day
+   OR (excluded.lasting AND NOT units.lasting)
+   OR least(units.setup, excluded.setup) IS DISTINCT FROM units.setup
