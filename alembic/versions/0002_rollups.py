@@ -177,6 +177,8 @@ def upgrade() -> None:
             unit uuid NOT NULL,
             setup uuid,
             lasting boolean NOT NULL,
+            settled boolean NOT NULL
+                GENERATED ALWAYS AS (last_day - CAST(first_hour AT TIME ZONE 'UTC' AS date) >= 7) STORED,
             CONSTRAINT units_first_hour_check CHECK (first_hour = date_trunc('hour', first_hour, 'UTC')),
             PRIMARY KEY (bucket, unit)
         ) WITH (fillfactor = 90)
@@ -191,13 +193,7 @@ def upgrade() -> None:
             connector text NOT NULL,
             lane text NOT NULL,
             units integer NOT NULL,
-            attempts bigint NOT NULL,
-            succeeded bigint NOT NULL,
-            failed bigint NOT NULL,
-            failed_config bigint NOT NULL,
-            canceled bigint NOT NULL,
-            open bigint NOT NULL,
-            records bigint NOT NULL,
+            affected_units integer NOT NULL,
             CONSTRAINT connector_days_units_check CHECK (units >= 10),
             PRIMARY KEY (day, bucket, role, connector, lane)
         )

@@ -50,8 +50,6 @@ def upgrade() -> None:
     op.execute(
         f"""
         CREATE TABLE public_figures (
-            attempts bigint NOT NULL,
-            failed bigint,
             month date NOT NULL,
             units integer NOT NULL,
             affected_units integer,

@@ -131,7 +131,7 @@ MEANINGS = {
 # name: what it is, its columns in order, the query
 VIEWS = {
     "v1_connector_days": (
-        "Syncs by day, connector and lane. After 400 days only days of connectors with 10 users or more stay, without CI and pre-releases.",
+        "Syncs by day, connector and lane. After 400 days only days of connectors with 10 settled users or more stay, without CI and pre-releases, and of them only users and affected users.",
         "day role connector lane ci prerelease units affected_units attempts succeeded failed failed_config canceled in_flight abandoned records",
         f"""
     SELECT d.day, c.role, c.connector, r.lane, e.ci, e.prerelease,
@@ -140,8 +140,7 @@ VIEWS = {
     WHERE r.event = 'sync' AND c.connector <> ''
     GROUP BY d.day, c.role, c.connector, r.lane, e.ci, e.prerelease
     UNION ALL
-    SELECT day, role, connector, lane, false, false, units, NULL, attempts, succeeded, failed, failed_config, canceled, 0,
-        open, records
+    SELECT day, role, connector, lane, false, false, units, affected_units, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
     FROM public.connector_days
         """,
     ),
@@ -311,30 +310,26 @@ VIEWS = {
         "SELECT month, published_at FROM public.publications",
     ),
     "v1_public_connectors": (
-        "The public figures: at least 10 users a row, counts rounded to 5, the rest under `other`; NULL stands for `<5`.",
-        "month role connector units attempts failed affected_units",
-        "SELECT month, role, connector, units, attempts, failed, affected_units FROM public.public_figures",
+        "The public figures: at least 10 settled users a row, counts rounded to 5, the rest under `other`; NULL stands for `<5`.",
+        "month role connector units affected_units",
+        "SELECT month, role, connector, units, affected_units FROM public.public_figures",
     ),
 }
 # What means something else in one view.
 EXCEPTIONS = {
-    (
-        "v1_connector_days",
-        "affected_units",
-    ): "distinct users with a failure of another class than config; NULL in days older than 400 days",
-    ("v1_connector_days", "abandoned"): "attempts without an end, 24 h after the last sign of them",
     ("v1_error_days", "units"): "distinct users that met it; not additive over rows",
     ("v1_error_days", "failed"): "attempts that failed with it",
     ("v1_funnel_days", "units"): "distinct users that got this far; not additive over rows",
     ("v1_funnel_days", "succeeded"): "how many succeeded",
     ("v1_funnel_days", "failed"): "how many failed",
-    ("v1_public_connectors", "units"): "distinct users, rounded to 5, never fewer than 10",
-    ("v1_public_connectors", "attempts"): "attempted syncs of lanes cache and write, rounded to 5",
-    ("v1_public_connectors", "failed"): "attempts that failed, rounded to 5; NULL: 1 to 4, in `other` 0 to 4",
+    (
+        "v1_public_connectors",
+        "units",
+    ): "distinct settled users: seen over seven days or more; rounded to 5, never fewer than 10",
     (
         "v1_public_connectors",
         "affected_units",
-    ): "distinct users with a failure of another class than config, rounded to 5; NULL: 1 to 4, in `other` 0 to 4",
+    ): "of them, users with a failure of another class than config, rounded to 5; NULL: 1 to 4, in `other` 0 to 4",
 }
 PUBLIC = ("v1_public_months", "v1_public_connectors")
 

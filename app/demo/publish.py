@@ -34,6 +34,27 @@ def is_untouched(connection: Connection) -> bool:
     return not found.scalar_one()
 
 
+def settle(connection: Connection) -> None:
+    """Let the made-up users have been there since their first day, and not since this minute; and commit.
+
+    Public figures count settled users only, by the time of arrival, which is now for all of them.
+    """
+    connection.execute(
+        text(
+            """
+            UPDATE units SET
+                first_hour = least(first_hour, CAST(days.first_day AS timestamp) AT TIME ZONE 'UTC'),
+                last_day = days.last_day
+            FROM (
+                SELECT bucket, unit, min(day) AS first_day, max(day) AS last_day FROM unit_days GROUP BY bucket, unit
+            ) AS days
+            WHERE days.bucket = units.bucket AND days.unit = units.unit
+            """
+        )
+    )
+    connection.commit()
+
+
 def publish_last_month(connection: Connection) -> bool:
     """Publish the last month that is over, once everything is counted. Return whether it is out."""
     deadline = time.monotonic() + DEADLINE_SECONDS
@@ -43,6 +64,7 @@ def publish_last_month(connection: Connection) -> bool:
             return False
         time.sleep(PAUSE_SECONDS)
     connection.rollback()
+    settle(connection)
     now = dt.datetime.now(dt.UTC)
     month = (now.date().replace(day=1) - dt.timedelta(days=1)).replace(day=1)
     publication.publish(connection, month, now)

@@ -17,7 +17,6 @@ from sqlalchemy import Connection, TextClause, text
 from sqlalchemy.dialects.postgresql import insert
 
 from app.public.suppression import Count, Figure, suppress
-from app.store.tables import NOBODY
 from app.store.tables.publications import OTHER, public_figures, publications
 
 log = structlog.get_logger()
@@ -27,6 +26,8 @@ SETTLING: Final = dt.timedelta(
     days=2
 )  # from the 3rd: open attempts of the last day are settled, late events are in
 QUIET: Final = dt.timedelta(days=1)
+# From the 10th on a month is published whatever still arrives: late events must not be a power to keep it back.
+PATIENCE: Final = dt.timedelta(days=7)
 KEPT: Final = dt.timedelta(days=400)  # how long days are kept by user: an older month is no longer whole
 
 
@@ -44,9 +45,8 @@ def publish_due(
     for month in due:
         if stop.is_set():
             break
-        is_quiet = connection.execute(
-            query("is_quiet"), bounds(month) | {"now": now, "quiet": QUIET}
-        ).scalar()
+        asked = bounds(month) | {"now": now, "quiet": QUIET, "latest": latest(month)}
+        is_quiet = connection.execute(query("is_quiet"), asked).scalar()
         connection.commit()
         if not is_quiet:
             continue
@@ -57,7 +57,13 @@ def publish_due(
 
 def when(now: dt.datetime) -> dict[str, Any]:
     """The parameters of `sql/unpublished.sql`."""
-    return {"now": now, "oldest": now.date() - KEPT, "settling": SETTLING}
+    return {"now": now, "oldest": now.date() - KEPT, "settling": SETTLING, "patience": PATIENCE}
+
+
+def latest(month: dt.date) -> dt.datetime:
+    """Return the moment at which a month is published though events of it still come."""
+    ends: dt.date = bounds(month)["next_month"]
+    return dt.datetime.combine(ends, dt.time(), dt.UTC) + SETTLING + PATIENCE
 
 
 def bounds(month: dt.date) -> dict[str, Any]:
@@ -97,7 +103,6 @@ def count(
         "role": role,
         "together": list(together),
         "other": OTHER,
-        "nobody": NOBODY,
         "denied": [str(unit) for unit in denied],
     }
     return [Count(**row) for row in connection.execute(query("month"), values).mappings()]
@@ -111,8 +116,6 @@ def as_rows(month: dt.date, role: str, shown: Sequence[Figure]) -> list[dict[str
             "role": role,
             "connector": figure.connector,
             "units": figure.units,
-            "attempts": figure.attempts,
-            "failed": figure.failed,
             "affected_units": figure.affected_units,
         }
         for figure in shown

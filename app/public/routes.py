@@ -27,13 +27,15 @@ COLUMNS: Final = (
         "string",
         f"connector of the public registry; custom: any other; {OTHER}: those too few to be shown",
     ),
-    ("units", "integer", "distinct users, rounded to 5, never fewer than 10"),
-    ("attempts", "integer", "attempted syncs into a cache or a destination, rounded to 5"),
-    ("failed", "integer or string", f'failed attempts, rounded to 5; "{FEW}": 1 to 4, in {OTHER} 0 to 4'),
+    (
+        "units",
+        "integer",
+        "distinct settled users: seen over seven days or more; rounded to 5, never fewer than 10",
+    ),
     (
         "affected_units",
         "integer or string",
-        "users with a failure that no wrong configuration caused; as failed",
+        f'of them, users with a failure that no wrong configuration caused, rounded to 5; "{FEW}": 1 to 4, in {OTHER} 0 to 4',
     ),
 )
 

@@ -1,6 +1,6 @@
 """What may be said in public of a month: the rules of suppression, pure.
 
-A row needs 10 users; counts are rounded to 5; of failures and affected users 1 to 4 are "<5". Connectors of fewer users
+A row needs 10 users; counts are rounded to 5; of affected users 1 to 4 are "<5". Whoever is counted is a settled user. Connectors of fewer users
 stand together under `other`, and so do further ones until nothing about a single one follows from what is shown. There is
 no total: where `other` cannot be shown, nothing is there to subtract the rest from.
 Source: `docs/metrics.md`, section 1, Suppression; the reasons in `docs/decisions/0017-public-figures.md`.
@@ -18,12 +18,10 @@ MOST_HIDDEN: Final = MIN_UNITS - 1  # users of a connector that has too few
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """What is known of a connector, or of several together: distinct users, attempts, failures, users who met one."""
+    """What is known of a connector, or of several together: distinct settled users, and those who met a failure."""
 
     connector: str
     units: int
-    attempts: int
-    failed: int
     affected_units: int
 
 
@@ -33,8 +31,6 @@ class Figure:
 
     connector: str
     units: int
-    attempts: int
-    failed: int | None
     affected_units: int | None
 
 
@@ -44,7 +40,7 @@ def suppress(counts: Iterable[Count], together: Callable[[Sequence[str]], Count]
     `together` counts several connectors as one, each user once. The smallest connectors that could be shown join
     those that cannot until `other` is safe; if it never is, it is left out.
     """
-    ordered = sorted(counts, key=lambda count: (count.units, count.attempts, count.connector))
+    ordered = sorted(counts, key=lambda count: (count.units, count.connector))
     hidden = [count for count in ordered if count.units < MIN_UNITS]
     shown = ordered[len(hidden) :]
     other = None
@@ -66,14 +62,11 @@ def is_safe(other: Count, small: int, large: int) -> bool:
     Judged by what is published, so that whoever also knows which connectors these are learns no more: each of the
     small ones may have had any number of users from 1 to 9 and any number of affected ones that goes with it.
     """
-    units, attempts = round_count(other.units), round_count(other.attempts)
     if other.units < MIN_UNITS or small + large < 2:
         return False
-    # From above: the others may have so many users that this one need not have more than one.
-    may_be_few = large > 0 or units - SLACK <= MOST_HIDDEN * (small - 1)
-    # From below: beside the fewest attempts of the others there is room for nine of this one.
-    may_be_many = attempts + SLACK >= MIN_UNITS * large + (small - 1) + MOST_HIDDEN
-    return may_be_few and may_be_many
+    # The others may have so many users that this one need not have more than one. That it has nine is always possible: they
+    # may all be users of the others, too.
+    return large > 0 or round_count(other.units) - SLACK <= MOST_HIDDEN * (small - 1)
 
 
 def round_count(number: int) -> int:
@@ -83,22 +76,15 @@ def round_count(number: int) -> int:
 
 def show(count: Count) -> Figure:
     """The row of one connector: no failure at all is said, one to four are "<5"."""
+    affected = count.affected_units
     return Figure(
-        count.connector,
-        round_count(count.units),
-        round_count(count.attempts),
-        *(
-            None if 0 < number < STEP else round_count(number)
-            for number in (count.failed, count.affected_units)
-        ),
+        count.connector, round_count(count.units), None if 0 < affected < STEP else round_count(affected)
     )
 
 
 def show_other(count: Count) -> Figure:
     """The row of several connectors: that none of them failed would be known of each, so 0 is "<5", too."""
+    affected = count.affected_units
     return Figure(
-        count.connector,
-        round_count(count.units),
-        round_count(count.attempts),
-        *(None if number < STEP else round_count(number) for number in (count.failed, count.affected_units)),
+        count.connector, round_count(count.units), None if affected < STEP else round_count(affected)
     )

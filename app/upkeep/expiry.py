@@ -11,7 +11,6 @@ from typing import Final
 from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
-from app.store.tables import NOBODY
 from app.store.tables.events import SWEEPS
 from app.upkeep.clock import Guard
 
@@ -81,6 +80,6 @@ def expire(connection: Connection, stop: threading.Event, now: dt.datetime) -> i
 
 def archive(connection: Connection, day: dt.date) -> None:
     """Keep the day of busy connectors, delete the users' sums, and commit."""
-    connection.execute(text(ARCHIVE_DAY), {"day": day, "nobody": NOBODY})
+    connection.execute(text(ARCHIVE_DAY), {"day": day})
     connection.execute(text("DELETE FROM unit_days WHERE day = :day"), {"day": day})
     connection.commit()

@@ -14,18 +14,14 @@ from scipy.optimize import Bounds, LinearConstraint, milp
 
 from app.public.suppression import Count, Figure, suppress
 
-Use = tuple[int, int, int]  # of one user: attempts, failures, those of them that a wrong configuration caused
-Month = dict[str, dict[int, Use]]
+Month = dict[str, dict[int, bool]]  # by connector and user, whether the user met a failure
 
 
 @st.composite
 def months(draw: st.DrawFn) -> Month:
     """Who used what: few connectors of few users, so that most of them are near the rules' edges."""
-    # Often one attempt each, often no failure at all: the least that a row can say of those in it.
-    attempts, failures = draw(st.sampled_from([1, 4])), draw(st.sampled_from([0, 1, 4]))
-    uses = st.tuples(st.integers(1, attempts), st.integers(0, failures), st.integers(0, 4)).map(
-        lambda use: (use[0], min(use[0], use[1]), min(use[0], use[1], use[2]))
-    )
+    # Often no failure at all: the least that a row can say of those in it.
+    uses = draw(st.sampled_from([st.just(value=False), st.booleans(), st.just(value=True)]))
     people = st.integers(0, draw(st.sampled_from([9, 14, 40])))
     users = st.dictionaries(people, uses, min_size=1, max_size=draw(st.sampled_from([4, 9, 20])))
     return {f"source-{number}": draw(users) for number in range(draw(st.integers(1, 6)))}
@@ -33,14 +29,8 @@ def months(draw: st.DrawFn) -> Month:
 
 def count(month: Month, name: str, connectors: Sequence[str]) -> Count:
     """Several connectors counted as one."""
-    uses = [(user, use) for connector in connectors for user, use in month[connector].items()]
-    return Count(
-        name,
-        units=len({user for user, _ in uses}),
-        attempts=sum(attempts for _, (attempts, _, _) in uses),
-        failed=sum(failed for _, (_, failed, _) in uses),
-        affected_units=len({user for user, (_, failed, config) in uses if failed > config}),
-    )
+    uses = [(user, affected) for connector in connectors for user, affected in month[connector].items()]
+    return Count(name, len({user for user, _ in uses}), len({user for user, affected in uses if affected}))
 
 
 def publish(month: Month) -> dict[str, Figure]:
@@ -59,25 +49,19 @@ class Attacker:
 
     def __init__(self, other: Figure | None, small: list[str], large: list[str]) -> None:
         names = small + large
-        self.names = [f"{name} {what}" for name in [*names, "other"] for what in "uafv"]
+        self.names = [f"{name} {what}" for name in [*names, "other"] for what in "uv"]
         self.lower = dict.fromkeys(self.names, 0.0)
         self.upper = dict.fromkeys(self.names, 1e5)
         self.rows: list[LinearConstraint] = []
         for name in [*names, "other"]:
-            u, a, f, v = (f"{name} {what}" for what in "uafv")
-            for most, least in ((a, u), (a, f), (f, v), (u, v)):
-                self.at_least({most: 1, least: -1})
+            self.at_least({f"{name} u": 1, f"{name} v": -1})
         for name in names:
             self.limit(f"{name} u", 1 if name in small else 10, 9 if name in small else 1e5)
         if other is None:
             return
-        whole = ((other.units, 10), (other.attempts, 10), (other.failed, 0), (other.affected_units, 0))
-        for what, (rounded, fewest) in zip("uafv", whole, strict=True):
+        for what, rounded, fewest in (("u", other.units, 10), ("v", other.affected_units, 0)):
             low, high = between(rounded, fewest=fewest)
             self.limit(f"other {what}", max(low, fewest), high)
-        for what in "af":  # sums
-            for sign in (1, -1):
-                self.at_least({f"other {what}": sign} | {f"{name} {what}": -sign for name in names})
         for what in "uv":  # distinct users: at most the sum, at least each
             self.at_least({f"{name} {what}": 1 for name in names} | {f"other {what}": -1})
             for name in names:
@@ -121,13 +105,9 @@ def test_no_suppressed_cell_can_be_derived(month: Month) -> None:
     for name in small:
         units = attacker.interval(f"{name} u")
         assert units == (1, 9), "any number of users"
-        least, most = attacker.interval(f"{name} a")
-        assert least <= 1
-        assert most >= 9
-        for what in "fv":
-            least, most = attacker.interval(f"{name} {what}")
-            assert least == 0
-            assert most >= 4
+        least, most = attacker.interval(f"{name} v")
+        assert least == 0
+        assert most >= 4
     for name, figure in shown.items():
         if name != "other":
             assert len(month[name]) >= 10
@@ -135,33 +115,26 @@ def test_no_suppressed_cell_can_be_derived(month: Month) -> None:
     if (other := shown.get("other")) is not None:
         assert count(month, "other", hidden).units >= 10
         assert len(hidden) > 1
-        assert 0 not in (other.failed, other.affected_units), "nor that none of them failed"
+        assert other.affected_units != 0, "nor that none of them failed"
 
 
 def check_shown(figure: Figure, true: Count) -> None:
     """Rounded to 5; "<5" leaves every one of 1 to 4 possible, whatever stands beside it."""
     for rounded, exact in (
         (figure.units, true.units),
-        (figure.attempts, true.attempts),
-        (figure.failed, true.failed),
         (figure.affected_units, true.affected_units),
     ):
         low, high = between(rounded, fewest=1)
         assert low <= exact <= high
         assert rounded is None or rounded % 5 == 0
     if figure.affected_units is None:
-        failed, units = between(figure.failed, fewest=1)[1], between(figure.units, fewest=1)[1]
-        assert failed >= 4
-        assert units >= 4
+        assert between(figure.units, fewest=1)[1] >= 4
 
 
-def of_users(*numbers: int, attempts: int = 3, failing: int = 0, shared: bool = False) -> Month:
+def of_users(*numbers: int, failing: int = 0, shared: bool = False) -> Month:
     """Connectors of so many users each."""
     return {
-        f"source-{place}": {
-            (0 if shared else 1000 * place) + user: (attempts, int(user < failing), 0)
-            for user in range(number)
-        }
+        f"source-{place}": {(0 if shared else 1000 * place) + user: user < failing for user in range(number)}
         for place, number in enumerate(numbers)
     }
 
@@ -178,8 +151,6 @@ def of_users(*numbers: int, attempts: int = 3, failing: int = 0, shared: bool = 
         pytest.param(of_users(30, 9, 9), ["other"], id="two of 9 each would be known by their sum"),
         pytest.param(of_users(9, 9), [], id="and are left out when nobody joins them"),
         pytest.param(of_users(5, 4, 4, 4, shared=True), [], id="many that are few people"),
-        pytest.param(of_users(10, 1, attempts=1), [], id="so few attempts that one alone has hardly any"),
-        pytest.param(of_users(30, 10, 1, attempts=1), ["other"], id="until further ones leave room"),
     ],
 )
 def test_who_stands_under_other(month: Month, names: list[str]) -> None:
@@ -188,17 +159,17 @@ def test_who_stands_under_other(month: Month, names: list[str]) -> None:
 
 def test_counts_are_rounded_and_few_are_not_told() -> None:
     month = of_users(23, 14, 11, failing=3)
-    month["source-1"] = dict.fromkeys(month["source-1"], (4, 0, 0))
-    month["source-2"] = dict.fromkeys(month["source-2"], (2, 1, 1))
+    month["source-1"] = dict.fromkeys(month["source-1"], False)
+    month["source-2"] = dict.fromkeys(month["source-2"], True)
     assert list(publish(month).values()) == [
-        Figure("source-0", 25, 70, None, None),
-        Figure("source-1", 15, 55, 0, 0),
-        Figure("source-2", 10, 20, 10, 0),
+        Figure("source-0", 25, None),
+        Figure("source-1", 15, 0),
+        Figure("source-2", 10, 10),
     ]
 
 
 def test_that_none_of_them_failed_is_not_said_of_those_under_other() -> None:
     assert list(publish(of_users(30, 5, 4, 3)).values()) == [
-        Figure("source-0", 30, 90, 0, 0),
-        Figure("other", 10, 35, None, None),
+        Figure("source-0", 30, 0),
+        Figure("other", 10, None),
     ]

@@ -124,7 +124,7 @@ class Ledger:
     def units(self) -> dict[tuple[int, str], Known]:
         """`units` as the oracle has them."""
         rows = self.query(
-            "SELECT bucket, CAST(unit AS text), first_hour, last_day, setup, lasting FROM units"
+            "SELECT bucket, CAST(unit AS text), first_hour, last_day, setup, lasting, settled FROM units"
         )
         return {row[:2]: (row[2].astimezone(dt.UTC), *row[3:]) for row in rows}
 

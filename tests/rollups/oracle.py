@@ -14,8 +14,9 @@ NOBODY = "00000000-0000-0000-0000-000000000000"
 # day, bucket, unit, application, the words of the route, those of the environment, exception class (None: no failure).
 Key = tuple[dt.date, int, str, str, tuple[str, ...], tuple[object, ...], str | None]
 Sums = Counter[str]
-# Of a unit: the hour of its first arrival, the day of its last, the least hash that links first runs, whether it lasts.
-Known = tuple[dt.datetime, dt.date, UUID | None, bool]
+# Of a unit: the hour of its first arrival, the day of its last, the least hash that links first runs, whether it lasts and
+# is settled.
+Known = tuple[dt.datetime, dt.date, UUID | None, bool, bool]
 ROUTE = (
     "event",
     "lane",
@@ -105,15 +106,16 @@ def know(rows: Iterable[Stored]) -> dict[tuple[int, str], Known]:
         for row in pair:
             if row["anonymous_id"] is not None:
                 signals[row["bucket"], str(row["anonymous_id"])].append(row)
-    return {
-        unit: (
-            min(row["received_at"] for row in of_unit).replace(minute=0, second=0, microsecond=0),
-            max(row["received_at"] for row in of_unit).date(),
-            min((link for row in of_unit if (link := link_of(row)) is not None), default=None),
-            any(not row["first_run"] for row in of_unit),
-        )
-        for unit, of_unit in signals.items()
-    }
+    return {unit: sum_up(of_unit) for unit, of_unit in signals.items()}
+
+
+def sum_up(rows: list[Stored]) -> Known:
+    arrivals = [row["received_at"] for row in rows]
+    first, last = min(arrivals), max(arrivals)
+    link = min((link for row in rows if (link := link_of(row)) is not None), default=None)
+    lasts = any(not row["first_run"] for row in rows)
+    is_settled = (last.date() - first.date()).days >= 7
+    return (first.replace(minute=0, second=0, microsecond=0), last.date(), link, lasts, is_settled)
 
 
 def link_of(row: Stored) -> UUID | None:

@@ -121,20 +121,25 @@ def test_contributions_of_frozen_days_go_and_the_sums_stay(ledger: Ledger) -> No
     assert ledger.query("SELECT CAST(sum(failed) AS int) FROM unit_days") == [(1,)]
 
 
-def test_days_over_400_old_leave_busy_connectors_behind(ledger: Ledger) -> None:
+def test_days_over_400_old_leave_busy_connectors_of_settled_users_behind(ledger: Ledger) -> None:
+    week_before = [
+        sync("succeeded", NOON - dt.timedelta(days=8), unit=f"user {n}", session=f"before {n}")
+        for n in range(12)
+    ]
+    new = [sync("failed", unit=f"new {n}", session=f"new {n}", source="source-new") for n in range(30)]
     crowd = [sync("failed", unit=f"user {n}", session=f"s {n}") for n in range(12)]
     few = [sync("failed", unit=f"user {n}", session=f"s {n}", source="source-rare") for n in range(9)]
     ci = [sync("failed", unit=f"ci {n}", session=f"ci {n}", ci=True) for n in range(5)]
-    ledger.write([crowd + few + ci])
+    ledger.write([week_before + new + crowd + few + ci])
     ledger.roll_up()
     later = NOON + dt.timedelta(days=402)
     with ledger.engine.connect() as connection:
-        assert expiry.expire(connection, threading.Event(), later) == 1
+        assert expiry.expire(connection, threading.Event(), later) == 2
     assert ledger.query("SELECT count(*) FROM unit_days") == [(0,)]
     assert ledger.query("SELECT count(*) FROM attempts") == [(0,)]
-    assert ledger.query("SELECT role, connector, units, failed, failed_config FROM connector_days") == [
-        ("source", "source-faker", 12, 12, 0)
-    ]
+    kept = "SELECT role, connector, units, affected_units FROM connector_days ORDER BY day"
+    assert ledger.query(kept) == [("source", "source-faker", 12, 0), ("source", "source-faker", 12, 12)]
+    assert ledger.query("SELECT count(*) FROM units") == [(0,)]
 
 
 def test_a_forgotten_id_leaves_the_rollups(ledger: Ledger) -> None:

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, Date, Integer, PrimaryKeyConstraint, Table, Text
+from sqlalchemy import CheckConstraint, Column, Date, Integer, PrimaryKeyConstraint, Table, Text
 
 from app.store.tables.events import metadata, moment
 
@@ -19,13 +19,11 @@ publications = Table(
     CheckConstraint("extract(day FROM month) = 1", name="publications_month_check"),
 )
 
-# One row a month, role and connector: suppressed and rounded already (`app.public.suppression`). NULL in `failed` and
+# One row a month, role and connector: suppressed and rounded already (`app.public.suppression`). NULL in
 # `affected_units` stands for "<5".
 public_figures = Table(
     "public_figures",
     metadata,
-    Column("attempts", BigInteger, nullable=False),
-    Column("failed", BigInteger),
     Column("month", Date, nullable=False),
     Column("units", Integer, nullable=False),
     Column("affected_units", Integer),

@@ -11,6 +11,7 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    Computed,
     Date,
     Identity,
     Index,
@@ -174,7 +175,8 @@ unit_days = Table(
 # What is known of a user as such, over every event ever rolled up: the hour in which it was first heard of and the UTC day on
 # which it last was, by arrival; whether some session was no first run (its id was minted more than 50 ms before); the least
 # hash of configurations and application of its first runs. Only ever lowered, raised and set, so that the order and
-# the repetition of events change nothing; `rebuild` merges. Gone when forgotten, and 400 days after `last_day`.
+# the repetition of events change nothing; `rebuild` merges. `settled`: seven days lie
+# between the first and the last. Gone when forgotten, and 400 days after `last_day`.
 units = Table(
     "units",
     metadata,
@@ -184,10 +186,17 @@ units = Table(
     pseudonym("unit"),
     Column("setup", Uuid, info={PSEUDONYM: True}),
     Column("lasting", Boolean, nullable=False),
+    Column(
+        "settled",
+        Boolean,
+        Computed("last_day - CAST(first_hour AT TIME ZONE 'UTC' AS date) >= 7", persisted=True),
+        nullable=False,
+    ),
     PrimaryKeyConstraint("bucket", "unit"),
 )
 
-# What stays when `unit_days` go: days of connectors with 10 users or more, bucket 0.
+# What stays when `unit_days` go: days of connectors with 10 settled users or more, bucket 0; without totals of attempts, of
+# which one user's loop would be most.
 connector_days = Table(
     "connector_days",
     metadata,
@@ -195,10 +204,7 @@ connector_days = Table(
     small("bucket"),
     *words("role", "connector", "lane"),
     Column("units", Integer, nullable=False),
-    *(
-        Column(name, BigInteger, nullable=False)
-        for name in ("attempts", "succeeded", "failed", "failed_config", "canceled", "open", "records")
-    ),
+    Column("affected_units", Integer, nullable=False),
     PrimaryKeyConstraint("day", "bucket", "role", "connector", "lane"),
     CheckConstraint("units >= 10", name="connector_days_units_check"),
 )

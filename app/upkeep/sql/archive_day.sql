@@ -1,22 +1,21 @@
--- What stays of a day when its `unit_days` go: connectors with 10 users or more.
+-- What stays of a day when its `unit_days` go: connectors with 10 settled users or more, as users and users affected, as public
+-- figures are.
 -- Grain: one row a day, role, connector and lane, bucket 0; without CI and without pre-releases, as reports are by default.
 -- Index: the primary key of unit_days, by day. Parameter: day.
-INSERT INTO connector_days (
-    day, bucket, role, connector, lane, units, attempts, succeeded, failed, failed_config, canceled, open, records
-)
+INSERT INTO connector_days (day, bucket, role, connector, lane, units, affected_units)
 SELECT
     day, 0, named.role, named.connector, lane,
-    count(DISTINCT unit) FILTER (WHERE unit <> CAST(:nobody AS uuid)),
-    sum(succeeded + failed + canceled + open), sum(succeeded), sum(failed),
-    coalesce(sum(failed) FILTER (WHERE failure_class = 'config'), 0), sum(canceled), sum(open), least(sum(records), 9e18)
+    count(DISTINCT (unit_days.bucket, unit_days.unit)),
+    count(DISTINCT (unit_days.bucket, unit_days.unit)) FILTER (WHERE failed > 0 AND failure_class <> 'config')
 FROM unit_days
+JOIN units ON units.bucket = unit_days.bucket AND units.unit = unit_days.unit
 JOIN routes ON routes.id = unit_days.route
 JOIN environments ON environments.id = unit_days.environment
 LEFT JOIN failures ON failures.id = unit_days.failure
 CROSS JOIN LATERAL (
     VALUES ('source', source_name), ('destination', destination_name)
 ) AS named (role, connector)
-WHERE day = :day AND event = 'sync' AND NOT ci AND NOT prerelease AND named.connector <> ''
+WHERE day = :day AND units.settled AND event = 'sync' AND NOT ci AND NOT prerelease AND named.connector <> ''
 GROUP BY day, named.role, named.connector, lane
-HAVING count(DISTINCT unit) FILTER (WHERE unit <> CAST(:nobody AS uuid)) >= 10
+HAVING count(DISTINCT (unit_days.bucket, unit_days.unit)) >= 10
 ON CONFLICT DO NOTHING

@@ -11,5 +11,6 @@ SELECT
     sum(failed)::float8 / nullif(sum(attempts - in_flight), 0) AS failure_rate,
     sum(failed + abandoned)::float8 / nullif(sum(attempts - in_flight), 0) AS failure_rate_upper
 FROM {{ source('report', 'v1_connector_days') }}
-WHERE lane <> 'direct' AND NOT ci AND NOT prerelease
+WHERE attempts IS NOT NULL -- of days older than 400 days only users stay
+  AND lane <> 'direct' AND NOT ci AND NOT prerelease
 GROUP BY 1, 2, 3
