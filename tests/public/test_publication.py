@@ -45,7 +45,7 @@ def used(source: str, users: int, failing: int, at: dt.datetime = MIDDLE, **fiel
             "failed" if n < failing else "succeeded",
             at,
             unit=f"{source} {n}",
-            session=f"{source} {n}",
+            session=f"{source} {n} {at}",
             source=source,
             **fields,
         )
@@ -72,9 +72,9 @@ def figures(ledger: Ledger) -> list[tuple[object, ...]]:
 def test_a_month_is_published_when_it_is_over_and_settled(ledger: Ledger, connection: Connection) -> None:
     fill(ledger)
     assert publication.publish_due(connection, STOP, now=THIRD - dt.timedelta(hours=1)) == []
-    ledger.write([settled("late", 1)])
+    ledger.write([settled("source-late", 1)])
     ledger.roll_up()
-    ledger.write([[sync("failed", MIDDLE, unit="late 0", session="late")]])
+    ledger.write([[sync("failed", MIDDLE, unit="source-late 0", session="late")]])
     assert publication.publish_due(connection, STOP, now=THIRD) == []  # its session waits to be rolled up
     ledger.roll_up()
     assert publication.publish_due(connection, STOP, now=THIRD) == [OCTOBER]

@@ -189,7 +189,8 @@ units = Table(
     Column(
         "settled",
         Boolean,
-        Computed("last_day - CAST(first_hour AT TIME ZONE 'UTC' AS date) >= 7", persisted=True),
+        # In the words of Postgres, with which the check of the migrations compares it.
+        Computed("last_day - (first_hour AT TIME ZONE 'UTC'::text)::date >= 7", persisted=True),
         nullable=False,
     ),
     PrimaryKeyConstraint("bucket", "unit"),
