@@ -15,6 +15,7 @@ SELECT create_distributed_table('quarantined_sessions', 'bucket', colocate_with 
 SELECT create_distributed_table('rejections', 'bucket', colocate_with => 'events');
 SELECT create_distributed_table('tallies', 'bucket', colocate_with => 'events');
 SELECT create_distributed_table('unit_days', 'bucket', colocate_with => 'events');
+SELECT create_distributed_table('units', 'bucket', colocate_with => 'events');
 SELECT truncate_local_data_after_distributing_table('dropped_ranges');
 SELECT truncate_local_data_after_distributing_table('environments');
 SELECT truncate_local_data_after_distributing_table('failures');
@@ -29,3 +30,4 @@ SELECT truncate_local_data_after_distributing_table('quarantined_sessions');
 SELECT truncate_local_data_after_distributing_table('rejections');
 SELECT truncate_local_data_after_distributing_table('tallies');
 SELECT truncate_local_data_after_distributing_table('unit_days');
+SELECT truncate_local_data_after_distributing_table('units');
