@@ -17,7 +17,7 @@ def test_the_service_goes_on_under_a_new_key(make_service: ServiceFactory, bare:
     yesterday = dt.datetime.now(dt.UTC) - dt.timedelta(days=1)
     batch = [{**clean_event(), "anonymousId": user, "timestamp": yesterday.isoformat()} for user in USERS]
     sent = httpx.post(
-        f"{service.url}/v1/batch", json={"batch": batch}, headers=basic(service.write_key), timeout=60
+        f"{service.url}/v1/import", json={"batch": batch}, headers=basic(service.write_key), timeout=60
     )
     assert sent.status_code == 200, sent.text
     httpx.post(f"{service.url}/v1/forget", json={"anonymousId": USERS[0]}, timeout=60)
