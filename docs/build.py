@@ -55,6 +55,14 @@ def describe_reports() -> str:
         columns = "\n".join(
             f"| `{column.name}` | {column.type} | {column.description} |" for column in report.columns
         )
+        if report.series:
+            columns += (
+                "\n\nWith `series=day` JSON has beside the rows:\n\n| column | type | |\n|---|---|---|\n"
+                + "\n".join(
+                    f"| `{column.name}` | {column.type} | {column.description} |"
+                    for column in report.series.columns
+                )
+            )
         parts.append(
             f"## {report.name}\n\n{report.summary} {report.note}\n\nTakes {takes}.{sorts}\n\n| column | type | |\n|---|---|---|\n{columns}"
         )

@@ -120,7 +120,7 @@ class Site:
         """Return a context with what the frame shows."""
         now = dt.datetime.now(dt.UTC)
         under = prefix.of(request.scope)
-        found = self.tables.peek("regressions")
+        found = self.tables.peek("regressions", series="day")
         notices = [STALE] if self.tables.is_failing else []
         notices += [SPOOLING] if self.is_spooling() else []
         return {

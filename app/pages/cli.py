@@ -8,6 +8,7 @@ import typer
 from app.problems import Problem, TelemetryError
 from app.reports import cli, render
 from app.reports.cli import Format, report
+from app.reports.digest import Digest
 from app.reports.model import Table
 
 __all__ = ["report"]
@@ -55,12 +56,23 @@ def write_html(table: Table) -> str:
         "headings": [
             (heading.title.replace("-\n", "").replace("\n", " "), heading.form) for heading in headings
         ],
-        "rows": [[render.draw(heading, row) for heading in headings] for row in table.rows],
-        "note": table.report.note,
+        "rows": [[render.draw(heading, row) for heading in headings] for row in render.tabulate(table)],
+        "note": f"{render.remark(table)}{table.report.note}",
         "as_of": render.instant(table.as_of),
         "lag": render.admit_lag(table),
     }
     return frame.render("file.html", context).decode()
+
+
+def write_digest(digest: Digest, home: Table) -> str:
+    """Return the digest as one HTML file that needs nothing else, with the picture of the days."""
+    from app.pages import files, frame, pictures  # noqa: PLC0415
+
+    try:
+        picture = files.to_svg(*pictures.draw(home)).decode()
+    except Problem:
+        picture = ""
+    return frame.render("digest.html", {"style": STYLE, "digest": digest, "picture": picture}).decode()
 
 
 def write_bytes(data: bytes) -> None:
@@ -77,3 +89,4 @@ cli.DRAWN.update(
         Format.html: lambda table: typer.echo(write_html(table), nl=False),
     }
 )
+cli.DIGESTED[Format.html] = write_digest

@@ -32,7 +32,7 @@ DEFAULTS: Final[tuple[tuple[str, Given], ...]] = (
     ("home", ()),
     ("connectors", ()),
     ("connectors", (("role", "destination"),)),
-    ("regressions", ()),
+    ("regressions", (("series", "day"),)),
     ("errors", ()),
 )
 

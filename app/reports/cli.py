@@ -2,7 +2,7 @@
 
 import datetime as dt
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from functools import partial
 from typing import Annotated, Final
@@ -13,10 +13,11 @@ from rich.console import Console
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from app.problems import Problem, TelemetryError
-from app.reports import glossary, near, registry, render
+from app.reports import digest, glossary, near, registry, render
 from app.reports.definitions.connectors import CONNECTORS
+from app.reports.digest import Digest
 from app.reports.model import Report, Table
-from app.reports.parameters import PARAMETERS, parse
+from app.reports.parameters import PARAMETERS, Parameters, parse
 from app.reports.run import reading, run
 from app.settings import Settings, load_settings
 from app.store import secrets
@@ -44,10 +45,15 @@ class Format(StrEnum):
     svg = "svg"
     png = "png"
     html = "html"
+    text = "text"
+    markdown = "markdown"
+    jsonl = "jsonl"
 
 
+WIDE: Final = (Format.table, Format.text, Format.markdown)  # to be read, not computed with
 # How the room of the pages, which lies above this one, writes what is drawn; it fills this when the command is loaded.
 DRAWN: Final[dict[Format, Callable[[Table], None]]] = {}
+DIGESTED: Final[dict[Format, Callable[[Digest, Table], str]]] = {}  # of home's table, for its picture
 
 
 def explain(name: str) -> str:
@@ -66,7 +72,12 @@ def option(name: str) -> typer.models.OptionInfo:
 
 
 def report(  # noqa: PLR0913, PLR0917 -- one argument an option, as typer wants them
-    name: Annotated[str, typer.Argument(help=f"Which report: {', '.join(registry.REPORTS)}.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            help=f"Which report: {', '.join(registry.REPORTS)}; or {digest.NAME}, {digest.SUMMARY}, as text, markdown or html."
+        ),
+    ],
     window: Annotated[str | None, option("window")] = None,
     until: Annotated[str | None, option("until")] = None,
     role: Annotated[str | None, option("role")] = None,
@@ -78,6 +89,8 @@ def report(  # noqa: PLR0913, PLR0917 -- one argument an option, as typer wants 
     name_: Annotated[str | None, option("name")] = None,
     scope: Annotated[str | None, option("scope")] = None,
     denied: Annotated[str | None, option("denied")] = None,
+    few: Annotated[str | None, option("few")] = None,
+    series: Annotated[str | None, option("series")] = None,
     sort: Annotated[str | None, option("sort")] = None,
     limit: Annotated[str | None, option("limit")] = None,
     format_: Annotated[Format, typer.Option("--format", help="How to write it.")] = Format.table,
@@ -88,6 +101,9 @@ def report(  # noqa: PLR0913, PLR0917 -- one argument an option, as typer wants 
             help=f"Exit with {ALARMED} if `regressions` has a version with that verdict, for cron.",
         ),
     ] = None,
+    post: Annotated[
+        bool, typer.Option("--post", help="Send the digest to TELEMETRY_ALERT_WEBHOOK, too.")
+    ] = False,
     explain_: Annotated[
         bool,
         typer.Option(
@@ -95,18 +111,22 @@ def report(  # noqa: PLR0913, PLR0917 -- one argument an option, as typer wants 
         ),
     ] = False,
 ) -> None:
-    """Print a report.
+    """Print a report, or a digest of them.
 
     Example: pyairbyte-telemetry report connectors --window 7d --role destination --format csv
 
     Example, for cron: pyairbyte-telemetry report regressions --fail-on alert
+
+    Example, for cron on Mondays: pyairbyte-telemetry report digest --post
     """
+    if post and name != digest.NAME:
+        raise TelemetryError("--post goes with the digest.")
     if fail_on is not None and find(name).alarms is None:
         raise TelemetryError("--fail-on goes with the report regressions.")
     if explain_:
         typer.echo(glossary.explain(find(name)))
         return
-    if format_ is Format.table and limit is None:
+    if format_ in WIDE and limit is None and name != digest.NAME:
         limit = TEXT_LIMIT
     given = {
         "window": window,
@@ -120,10 +140,16 @@ def report(  # noqa: PLR0913, PLR0917 -- one argument an option, as typer wants 
         "name": name_,
         "scope": scope,
         "denied": denied,
+        "few": few,
+        "series": series,
         "sort": sort,
         "limit": limit,
     }
-    table = fetch(name, {key: text for key, text in given.items() if text is not None})
+    asked = {key: text for key, text in given.items() if text is not None}
+    if name == digest.NAME:
+        write_digest(asked, format_, is_posted=post)
+        return
+    table = fetch(name, asked)
     write(table, format_)
     if fail_on is not None and table.alarms:
         raise typer.Exit(ALARMED)
@@ -142,22 +168,53 @@ def deny(settings: Settings) -> list[UUID]:
     return secrets.resolve(settings).pseudonyms().units(settings.denied) if settings.denied else []
 
 
+def write_digest(given: dict[str, str], format_: Format, *, is_posted: bool) -> None:
+    """Write the digest to standard output, and post it. Raises TelemetryError without a webhook to post to."""
+    if format_ not in (*WIDE, *DIGESTED):
+        raise TelemetryError("The digest is written as text, markdown or html.")
+    asked = digest.ask(given, lambda name: find(name).parameters)
+    tables = dict(zip(asked, fetch_all(list(asked.values())), strict=True))
+    made = digest.compose(tables)
+    webhook = load_settings().alert_webhook
+    if is_posted and webhook is None:
+        raise TelemetryError("--post needs TELEMETRY_ALERT_WEBHOOK.")
+    if format_ in DIGESTED:
+        typer.echo(DIGESTED[format_](made, tables["home"]), nl=False)
+    else:
+        typer.echo(digest.to_markdown(made) if format_ is Format.markdown else digest.to_text(made))
+    if is_posted and webhook is not None:
+        digest.post(made, webhook.get_secret_value())
+
+
 def fetch(name: str, given: dict[str, str]) -> Table:
     """Run a report against the database of the settings. Raises TelemetryError, which says what to mend."""
-    now = dt.datetime.now(dt.UTC)
+    [table] = fetch_all([(name, given)])
+    return table
+
+
+def read(name: str, given: dict[str, str], now: dt.datetime) -> tuple[Report, Parameters]:
+    """Return a report and what it is asked. Raises TelemetryError, or BadParameter for a name that no connector has."""
     chosen = find(name)
     check_names(given, near.find_malformed)
     try:
-        parameters = parse(chosen, given.items(), now)
+        return chosen, parse(chosen, given.items(), now)
     except Problem as problem:
         raise TelemetryError(problem.detail) from None
+
+
+def fetch_all(asked: Sequence[tuple[str, dict[str, str]]]) -> list[Table]:
+    """Run reports, each with what is given to it, over one snapshot. Raises TelemetryError, which says what to mend."""
+    now = dt.datetime.now(dt.UTC)
+    chosen = [read(name, given, now) for name, given in asked]
     settings = load_settings()
     with hold(settings) as database:
         engine = open_engine(database.url)
         try:
             with reading(engine) as connection:
-                check_names(given, partial(near.find_learned, connection))
-                return run(chosen, parameters, connection, now, deny(settings))
+                for _, given in asked:
+                    check_names(given, partial(near.find_learned, connection))
+                denied = deny(settings)
+                return [run(report, parameters, connection, now, denied) for report, parameters in chosen]
         except (OperationalError, ProgrammingError) as error:
             if isinstance(error, ProgrammingError) and cause_of(error) is not Cause.NOT_MIGRATED:
                 raise
@@ -185,8 +242,12 @@ def write(table: Table, format_: Format) -> None:
             typer.echo(render.to_csv(table), nl=False)
         case Format.parquet:
             typer.echo(render.to_parquet(table), nl=False)
+        case Format.markdown:
+            typer.echo(render.to_markdown(table))
+        case Format.jsonl:
+            typer.echo(render.to_lines(table), nl=False)
         case Format.svg | Format.png | Format.html:
             DRAWN[format_](table)
-        case Format.table:
+        case Format.table | Format.text:
             console = Console(width=shutil.get_terminal_size((PLAIN_WIDTH, 25)).columns)
             console.print(render.to_text(table, console.width))

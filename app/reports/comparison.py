@@ -45,6 +45,7 @@ def describe(comparison: Comparison) -> Row:
         "share_before": fmean(comparison.old_votes) if len(old) else None,
         "baseline": None,
         "delta": None,
+        "unlikely_above": None,
         **compare_own(comparison),
         "evidence": None,
         "watched_since": None,
@@ -57,6 +58,7 @@ def describe(comparison: Comparison) -> Row:
     return row | {
         "baseline": baseline,
         "delta": fmean(comparison.new_votes) - fmean(comparison.old_votes),
+        "unlikely_above": evidence.unlikely_above(new, old),
         "evidence": float(course[-1]),
         "watched_since": watched[0] if watched else None,
     }
@@ -72,3 +74,23 @@ def compare_own(comparison: Comparison) -> Row:
         "own_before": fmean(before for _, before in known),
         "delta_own": fmean(vote - before for vote, before in known),
     }
+
+
+def tell_course(comparison: Comparison) -> list[Row]:
+    """Return E by day as votes were settled; none without votes on both sides."""
+    import numpy as np  # noqa: PLC0415
+
+    from app.reports import evidence  # noqa: PLC0415
+
+    new, old = (np.array(votes, dtype=np.float64) for votes in (comparison.new_votes, comparison.old_votes))
+    if not len(new) or not len(old):
+        return []
+    course = dict(
+        zip(comparison.settled_on, evidence.weigh(new, evidence.bound(old)), strict=True)
+    )  # a day's last
+    named: Row = {
+        "kind": comparison.kind,
+        "connector": comparison.key,
+        "new_version": comparison.new_version,
+    }
+    return [named | {"day": day, "evidence": float(value)} for day, value in course.items()]

@@ -39,6 +39,16 @@ def bound(votes: Floats) -> float:
     return float(betaincinv(total + 1, number - total, BOUND))
 
 
+def unlikely_above(new: Floats, old: Floats) -> float:
+    """The rise of the mean vote, in [0, 1], above which none is likely: what "not enough data" does exclude.
+
+    Upper 90 % bound of mean(new) - mean(old): each has Clopper and Pearson's bound, and their distances add up in quadrature
+    (MOVER, Donner & Zou 2012). Shapes (n,) and (m,), n, m > 0.
+    """
+    above, below = bound(new) - new.mean(), old.mean() - (1 - bound(1 - old))
+    return float(min(new.mean() - old.mean() + np.hypot(above, below), 1.0))
+
+
 def weigh(votes: Floats, baseline: float) -> Floats:
     """E after each of the votes, shape (n,): the mean over 12 bets b of the product of 1 + b (vote - baseline).
 

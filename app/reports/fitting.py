@@ -12,7 +12,11 @@ from app.reports.model import Heading
 LEAST_FIRST: Final = (
     "text",
     "new_errors",
+    "unlikely_above",
     "top_connector",
+    "first_version",
+    "first_seen",
+    "version",
     "first_day",
     "last_day",
     "since",

@@ -20,6 +20,7 @@ Form = Literal[
     "decimal",
     "percent",
     "signed",
+    "change",
     "span",
     "interval",
     "power",
@@ -28,6 +29,8 @@ Form = Literal[
 Counts = Mapping[str, Any]  # a row of SQL
 Answers = Mapping[str, Sequence[Counts]]  # the rows of each query of a report
 
+# The section of rows that are sentences: in the terminal they stand under the table.
+NOTE: Final = "note"
 # What nearly every report takes.
 FILTERS: Final = ("window", "until", "lane", "ci", "prerelease", "version", "connector", "denied")
 ORDER: Final = ("sort", "limit")
@@ -51,13 +54,25 @@ class Heading:
     """A column of the terminal's table, drawn from one to three columns of the report.
 
     `form` says how: `name` and `text` (flush left; a name may be broken), `count`, `quantity` (a number that is mostly whole), `figure` (a count, or a fraction), `decimal`, `power` (of any size),
-    `flag`, and of fractions, as percentages, `percent`, `signed` (in percentage points), `span` (from, to) and `interval`
-    (value, low, high).
+    `flag`, and of fractions, as percentages, `percent`, `signed` (in percentage points; with the bounds of its interval it is greyed and in brackets where
+    that holds no change), `change` (value, low, high, in points), `span` (from, to) and `interval` (value, low, high).
     """
 
     title: str
     columns: tuple[str, ...]
     form: Form = "count"
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """What a report has day by day, for those who ask for `series=day`: beside its rows, in JSON and on the pages.
+
+    `queries` are run beside the report's own; `shape` gives the rows from the answers of both.
+    """
+
+    columns: tuple[Column, ...]
+    shape: Callable[[Answers, "Parameters"], list[Row]]
+    queries: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +98,12 @@ class Report:
     terms: tuple[str, ...] = ()
     compares: bool = False
     planner: str = ""
+    hides: Callable[[Row], bool] | None = (
+        None  # whether a row says too little, so that only few=show lists it
+    )
     alarms: Callable[[Row], bool] | None = None  # whether a row is one to be alarmed about
+    series: Series | None = None
+    line: Callable[[Row], object] = dict  # what stands in a line of JSON
     fixed: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     required: tuple[str, ...] = ()
     defaults: Mapping[str, str] = field(default_factory=dict)  # of parameters that differ from the usual
@@ -100,5 +120,7 @@ class Table:
     rows: list[Row]
     total: int
     alarms: int = 0  # of all rows
+    hidden: int = 0  # rows that say too little
     lag_seconds: float = 0.0  # age of the oldest event that is not in the figures yet
+    series: list[Row] | None = None  # None unless asked for
     is_empty: bool = False  # whether nothing was ever counted

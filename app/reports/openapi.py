@@ -90,6 +90,8 @@ def describe_answer(report: Report, form: str) -> dict[str, Any]:
         "as_of": {"type": "string", "format": "date-time"},
         "rollup_lag_seconds": {"type": "number", "description": HEADERS["Rollup-Lag-Seconds"]["description"]},
         "columns": {"type": "array", "items": {"title": f"{title}Column", **make_object(column_schema)}},
+        "total": {"type": "integer", "description": "Rows before `limit` cut them."},
+        "hidden": {"type": "integer", "description": "Rows that say too little: `few=show` lists them."},
         "rows": {
             "type": "array",
             "items": {
@@ -98,8 +100,17 @@ def describe_answer(report: Report, form: str) -> dict[str, Any]:
             },
         },
     }
+    schema = {"title": f"{title}Report", **make_object(fields)}
+    if report.series is not None:
+        row = {column.name: describe_cell(column) for column in report.series.columns}
+        rows = {"type": "array", "items": {"title": f"{title}SeriesRow", **make_object(row)}}
+        schema["properties"]["series"] = {
+            "title": f"{title}Series",
+            "description": "What the rows were day by day; there if `series=day` asks for it.",
+            **make_object({"columns": fields["columns"], "rows": rows}),
+        }
     return {
-        "schema": {"title": f"{title}Report", **make_object(fields)},
+        "schema": schema,
         "example": {
             "report": report.name,
             "parameters": {
@@ -108,6 +119,8 @@ def describe_answer(report: Report, form: str) -> dict[str, Any]:
             "as_of": "2026-11-23T12:00:00Z",
             "rollup_lag_seconds": 0.4,
             "columns": columns,
+            "total": 1,
+            "hidden": 0,
             "rows": [sample],
         },
     }

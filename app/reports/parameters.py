@@ -6,7 +6,7 @@ Its refusals name the parameter and what it takes, never what was given.
 import datetime as dt
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from app.contract.words import parse_library_version
@@ -22,6 +22,7 @@ RATED: Final = "rated"
 LANES: Final = {RATED: ("cache", "write"), "cache": ("cache",), "write": ("write",), "direct": ("direct",)}
 ANY_ROLE: Final = "any"  # of reports in which no connector ranks
 
+TODAY: Final = "today"
 RESTS: Final = (
     "until",
     "version",
@@ -34,12 +35,13 @@ CONNECTOR: Final = re.compile(r"(source|destination)-[a-z0-9][a-z0-9-]{0,62}|unk
 class Parameters:
     """What a report was asked for. The window is the `days` UTC days up to and including `until`.
 
-    `named` are the parameters that the report takes; the others stand at their defaults.
+    `ends_whole`: no last day was named, so that the window ends with yesterday once a whole day has figures. `named` are the parameters that the report takes; the others stand at their defaults.
     """
 
     named: tuple[str, ...]
     days: int
     until: dt.date
+    ends_whole: bool
     role: str
     lane: str
     ci: str
@@ -49,8 +51,15 @@ class Parameters:
     name: str | None
     scope: str
     denied: str
+    few: str
+    series: str
     sort: str
     limit: int
+
+    def end_with_data(self, first_day: dt.date | None, today: dt.date) -> "Parameters":
+        """Return the same; ending with `today` if no day was named and none before it has figures, which begin with `first_day`."""
+        is_new = first_day is None or first_day >= today
+        return replace(self, until=today) if self.ends_whole and is_new else self
 
     @property
     def first_day(self) -> dt.date:
@@ -104,9 +113,9 @@ PARAMETERS: Final[Mapping[str, Parameter]] = {
         ),
         Parameter(
             "until",
-            "The last UTC day of the window, included.",
-            f"a date YYYY-MM-DD from {EARLIEST} to {LATEST}, or today",
-            "today",
+            "The last UTC day of the window, included. While no whole day has figures, `yesterday` is today.",
+            f"a date YYYY-MM-DD from {EARLIEST} to {LATEST}, or today, or yesterday",
+            "yesterday",
         ),
         choice(
             "role", "Which connector ranks: the one read from or the one written to.", "source", "destination"
@@ -152,6 +161,10 @@ PARAMETERS: Final[Mapping[str, Parameter]] = {
             "pyairbyte",
         ),
         choice("denied", "What came under ids of TELEMETRY_DENIED_IDS.", "exclude", "include"),
+        choice(
+            "few", "New versions with fewer than 5 votes, versions of fewer than 5 users.", "hide", "show"
+        ),
+        choice("series", "In JSON, beside the rows: what they were day by day.", "none", "day"),
         Parameter("sort", "What ranks first, the largest value on top.", "", "of the report"),
         Parameter(
             "limit", "How many rows, after ranking.", f"a number from 1 to {MAX_LIMIT}", str(MAX_LIMIT)
@@ -177,12 +190,13 @@ def default_of(report: Report, name: str) -> str:
 
 
 def is_at_rest(report: Report, name: str, text: str) -> bool:
-    """Whether giving this says no more than not giving it: `until=today`, or what the report does not take."""
+    """Whether giving this says no more than not giving it: `until=yesterday`, or what the report does not take."""
     return name not in report.parameters or (name in RESTS and text == PARAMETERS[name].default)
 
 
 def parse(report: Report, given: Iterable[tuple[str, str]], now: dt.datetime) -> Parameters:
-    """Read the given names and values; what is missing stands at its default, `until` at the UTC day of `now`.
+    """Read the given names and values; what is missing stands at its default, `until` at the UTC day
+    before that of `now`.
 
     A parameter at its default is taken by every report, whether it has that parameter or not: clients that are generated
     from the OpenAPI document send defaults.
@@ -200,6 +214,8 @@ def parse(report: Report, given: Iterable[tuple[str, str]], now: dt.datetime) ->
             raise Problem(400, "repeated_parameter", f"The parameter {name} was given more than once.")
         texts[name] = text
     texts = {name: text for name, text in texts.items() if not is_at_rest(report, name, text)}
+    if texts.get("until") == TODAY:
+        texts["until"] = day_of(now).isoformat()
     for name in report.required:
         if name not in texts:
             raise Problem(
@@ -211,6 +227,7 @@ def parse(report: Report, given: Iterable[tuple[str, str]], now: dt.datetime) ->
     for name, text in texts.items():
         values[name] = read(report, name, text)
     values["days"] = values.pop("window")
+    values["ends_whole"] = "until" not in texts
     return Parameters(named=report.parameters, **values)
 
 
@@ -227,7 +244,7 @@ def defaults(report: Report, now: dt.datetime, given: Mapping[str, str]) -> Iter
     for name, parameter in PARAMETERS.items():
         yield name, parameter.default
     yield "window", 28
-    yield "until", now.astimezone(dt.UTC).date()
+    yield "until", day_of(now) - DAY
     yield from (("version", None), ("connector", None), ("name", None))
     yield "sort", report.default_sort
     yield "limit", MAX_LIMIT
@@ -239,6 +256,11 @@ def defaults(report: Report, now: dt.datetime, given: Mapping[str, str]) -> Iter
         yield name, read(report, name, text)
     if "version" in given:
         yield "prerelease", "include"
+
+
+def day_of(moment: dt.datetime) -> dt.date:
+    """Return the UTC day of a moment."""
+    return moment.astimezone(dt.UTC).date()
 
 
 def read_window(text: str, _: Report) -> int | None:

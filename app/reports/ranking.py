@@ -8,6 +8,9 @@ from typing import Final
 
 from app.reports.model import Column, Counts, Row
 
+# Words for many connectors at once: no one of them can be fixed.
+APART: Final = frozenset({"custom", "unknown"})
+CHANGE: Final = ("delta", "delta_low", "delta_high")
 MIN_UNITS: Final = 10  # fewer users are "low data": no rate with an interval
 
 # The columns of whatever is counted and rated, in the order in which reports show them.
@@ -107,25 +110,41 @@ def add_estimates(rows: Sequence[Row]) -> None:
 
 
 def add_change(row: Row, prior: Row | None) -> None:
-    """How much the rate rose since the window before, with an interval: MOVER, from the two intervals.
-
-    Donner & Zou (2012), Closed-form confidence intervals for functions of the normal mean and standard deviation:
-    the distances of both ends add up in quadrature. None unless both windows have a rate.
-    """
-    row |= {"delta": None, "delta_low": None, "delta_high": None}
+    """How much the rate rose since the window before, with its interval. None unless both windows have a rate."""
+    row |= dict.fromkeys(CHANGE)
     if prior is None:
         return
-    bounds = [part[name] for part in (row, prior) for name in ("rate", "rate_low", "rate_high")]
-    now, low, high, before, low_before, high_before = (
-        value if isinstance(value, float) else None for value in bounds
-    )
-    if None in (now, low, high, before, low_before, high_before):
-        return
-    assert now is not None and low is not None and high is not None  # noqa: S101, PT018 -- narrows the types
-    assert before is not None and low_before is not None and high_before is not None  # noqa: S101, PT018
-    row["delta"] = now - before
-    row["delta_low"] = now - before - ((now - low) ** 2 + (high_before - before) ** 2) ** 0.5
-    row["delta_high"] = now - before + ((high - now) ** 2 + (before - low_before) ** 2) ** 0.5
+    bounds = [[part[name] for name in ("rate", "rate_low", "rate_high")] for part in (row, prior)]
+    now, before = ([value for value in values if isinstance(value, float)] for values in bounds)
+    if len(now) == len(before) == 3:
+        row |= compare(now, before)
+
+
+def compare(now: Sequence[float], before: Sequence[float]) -> Row:
+    """The difference of two proportions, each (value, low, high), with an interval: MOVER, from the two intervals.
+
+    Donner & Zou (2012), Closed-form confidence intervals for functions of the normal mean and standard deviation:
+    the distances of both ends add up in quadrature. Users of both windows make the interval wider than need be.
+    """
+    (value, low, high), (old, old_low, old_high) = now, before
+    return {
+        "delta": value - old,
+        "delta_low": value - old - ((value - low) ** 2 + (old_high - old) ** 2) ** 0.5,
+        "delta_high": value - old + ((high - value) ** 2 + (old - old_low) ** 2) ** 0.5,
+    }
+
+
+def compare_shares(now: Row, before: Row, name: str) -> Row:
+    """The change of a share of users (`capped_rate`, `affected_share`) between two rows, with the 90 % interval.
+
+    Each share gets Jeffreys' interval with n = units. None under 10 users in either window.
+    """
+    if any(row.get(name) is None or not row.get("units") or row["low_data"] for row in (now, before)):
+        return dict.fromkeys(CHANGE)
+    from app.reports import statistics  # noqa: PLC0415 -- 70 MB that only a process that makes a report needs
+
+    shares = [(float(row[name] or 0), float(row["units"] or 0)) for row in (now, before)]
+    return compare(*([share, *statistics.bound(share, units)] for share, units in shares))
 
 
 def order(rows: Iterable[Row], column: str, *ties: str) -> list[Row]:
@@ -140,6 +159,19 @@ def order(rows: Iterable[Row], column: str, *ties: str) -> list[Row]:
         return (value is None, *numbers, *(str(row[name]) for name in ties))
 
     return sorted(rows, key=place)
+
+
+def rank(rows: Iterable[Row], column: str, names: Sequence[str] = ("connector",)) -> list[Row]:
+    """Rows in rank order with their ranks; those of APART stand behind the others, without a rank.
+
+    `names` are the columns of connectors, which also break ties.
+    """
+    placed: tuple[list[Row], list[Row]] = ([], [])
+    for row in rows:
+        placed[any(row[name] in APART for name in names)].append(row)
+    ranked, apart = (order(each, column, *names) for each in placed)
+    number(ranked)
+    return [*ranked, *(row | {"rank": None} for row in apart)]
 
 
 def number(rows: Sequence[Row]) -> None:

@@ -13,8 +13,10 @@ from app.reports.definitions.funnel import FUNNEL
 from app.reports.definitions.home import HOME
 from app.reports.definitions.pairs import PAIRS
 from app.reports.definitions.platforms import PLATFORMS
+from app.reports.definitions.recovery import RECOVERY
 from app.reports.definitions.registry_metrics import REGISTRY_METRICS
 from app.reports.definitions.regressions import REGRESSIONS
+from app.reports.definitions.trend import TREND
 from app.reports.definitions.versions import VERSIONS
 from app.reports.model import Report
 
@@ -28,6 +30,8 @@ REPORTS: Final[Mapping[str, Report]] = {
         REGRESSIONS,
         ERRORS,
         FUNNEL,
+        RECOVERY,
+        TREND,
         PAIRS,
         CACHES,
         PLATFORMS,

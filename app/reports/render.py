@@ -10,10 +10,11 @@ from typing import Any, Final
 import orjson
 from rich import box
 from rich.table import Table as TextTable
+from rich.text import Text
 
 from app.problems import TelemetryError
 from app.reports import fitting
-from app.reports.model import Heading, Row, Table, Value
+from app.reports.model import NOTE, Heading, Row, Table, Value
 
 JSON_TYPE: Final = "application/json"
 CSV_TYPE: Final = "text/csv; charset=utf-8"
@@ -33,8 +34,29 @@ def to_json(table: Table) -> bytes:
                 {"name": column.name, "type": column.type, "description": column.description}
                 for column in table.columns
             ],
+            "total": table.total,
+            "hidden": table.hidden,
             "rows": table.rows,
+            **tell_series(table),
         }
+    )
+
+
+def tell_series(table: Table) -> dict[str, Any]:
+    """Return the rows day by day with the meaning of their columns, if they were asked for."""
+    if table.series is None or table.report.series is None:
+        return {}
+    columns = [
+        {"name": column.name, "type": column.type, "description": column.description}
+        for column in table.report.series.columns
+    ]
+    return {"series": {"columns": columns, "rows": table.series}}
+
+
+def to_lines(table: Table) -> bytes:
+    """The rows as JSON, one a line, each in the shape that the report gives to a line."""
+    return b"".join(
+        orjson.dumps(table.report.line(row), option=orjson.OPT_APPEND_NEWLINE) for row in table.rows
     )
 
 
@@ -79,7 +101,7 @@ def to_parquet(table: Table) -> bytes:
 
 def identify(table: Table) -> str:
     """The entity tag of the figures: the same as long as they are, whenever they were computed (so it is a weak one)."""
-    told = orjson.dumps([table.report.name, table.parameters, table.rows])
+    told = orjson.dumps([table.report.name, table.parameters, table.rows, table.series])
     return f'W/"{hashlib.sha256(told).hexdigest()[:32]}"'
 
 
@@ -93,10 +115,26 @@ def to_text(table: Table, width: int = fitting.UNBOUNDED) -> TextTable:
     kept = fitting.fit(table.report.headings, width, lambda headings, whole: lay_out(table, headings, whole))
     text = lay_out(table, kept, len(kept) > 1)
     text.title = entitle(table)
-    text.caption = (
-        f"{table.report.note}\nAs of {instant(table.as_of)}{admit_lag(table)}.{admit_loss(table, kept)}"
-    )
+    text.caption = f"{remark(table)}{table.report.note}\nAs of {instant(table.as_of)}{admit_lag(table)}.{admit_hidden(table)}{admit_loss(table, kept)}"
     return text
+
+
+def to_markdown(table: Table) -> str:
+    """Return the rows as a table of Markdown with the columns of the terminal's, and its notes."""
+    headings = table.report.headings
+    titles = [heading.title.replace("-\n", "").replace("\n", " ") for heading in headings]
+    rules = ["---" if heading.form in {"name", "text"} else "---:" for heading in headings]
+    rows = [[draw(heading, row) for heading in headings] for row in tabulate(table)]
+    lines = [f"| {' | '.join(cells)} |" for cells in (titles, rules, *rows)]
+    return "\n".join(
+        [
+            f"**{entitle(table)}**",
+            "",
+            *lines,
+            "",
+            f"{remark(table)}{table.report.note} As of {instant(table.as_of)}.",
+        ]
+    )
 
 
 def lay_out(table: Table, headings: Sequence[Heading], whole: bool) -> TextTable:
@@ -109,9 +147,34 @@ def lay_out(table: Table, headings: Sequence[Heading], whole: bool) -> TextTable
             text.add_column(heading.title)
         else:
             text.add_column(heading.title, justify="right", no_wrap=True)
-    for row in table.rows:
-        text.add_row(*(draw(heading, row) for heading in headings))
+    for row in tabulate(table):
+        text.add_row(
+            *(Text(draw(heading, row), "dim" if is_faint(heading, row) else "") for heading in headings)
+        )
     return text
+
+
+def tabulate(table: Table) -> list[Row]:
+    """Return the rows that are figures."""
+    return [row for row in table.rows if row.get("section") != NOTE]
+
+
+def remark(table: Table) -> str:
+    """Return the rows that are sentences, a line each."""
+    return "".join(f"{row['text']}\n" for row in table.rows if row.get("section") == NOTE)
+
+
+def is_faint(heading: Heading, row: Row) -> bool:
+    """Return whether a change may be none: its interval holds 0."""
+    if heading.form not in {"signed", "change"} or len(heading.columns) < 3:
+        return False
+    low, high = (row[name] for name in heading.columns[1:3])
+    return isinstance(low, float) and isinstance(high, float) and low <= 0 <= high
+
+
+def admit_hidden(table: Table) -> str:
+    """Say how many rows say too little to be shown."""
+    return f"\nHidden for too few users: {table.hidden:,}. --few show lists them." if table.hidden else ""
 
 
 def admit_loss(table: Table, kept: Sequence[Heading]) -> str:
@@ -148,6 +211,11 @@ def draw(heading: Heading, row: Row) -> str:
     if heading.form == "interval":
         rate, low, high = percents(values)
         return f"{rate} ({low}-{high})"
+    if heading.form == "change":
+        value, low, high = (f"{100 * value:+.1f}" for value in values if isinstance(value, int | float))
+        return f"{value} ({low} to {high})"
+    if heading.form == "signed" and is_faint(heading, row):
+        return f"({DRAWN['signed'](values[0])})"
     if heading.form == "span":
         return "-".join(percents(values))
     return DRAWN[heading.form](values[0])

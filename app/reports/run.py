@@ -10,8 +10,9 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Engine, TextClause, text
 
+from app.reports import ranking
 from app.reports.model import Report, Table
-from app.reports.parameters import DAY, LANES, Parameters
+from app.reports.parameters import DAY, LANES, Parameters, day_of
 from app.store.tables import NOBODY
 
 # How far back versions are looked for: far enough for the votes on a version of several months.
@@ -40,9 +41,12 @@ def run(
 
     Raises sqlalchemy.exc.DBAPIError.
     """
+    first_day: dt.date | None = connection.execute(text(read_sql("first_day"))).scalar()
+    parameters = parameters.end_with_data(first_day, day_of(now))
     values = bind(report, parameters, now, denied)
     if report.planner:
         connection.execute(text(report.planner))
+    series = report.series if parameters.series == "day" else None
     answers = {
         name: [
             dict(row)
@@ -50,9 +54,13 @@ def run(
                 statement(stages), {**values, **report.fixed.get(name, {})}
             ).mappings()
         ]
-        for name, stages in report.queries.items()
+        for name, stages in {**report.queries, **(series.queries if series else {})}.items()
     }
     rows = report.shape(answers, parameters)
+    hides = report.hides if parameters.few == "hide" else None
+    shown = [row for row in rows if not hides(row)] if hides else rows
+    if len(shown) < len(rows):
+        ranking.number(shown)
     oldest: dt.datetime | None = connection.execute(text(read_sql("oldest_mark"))).scalar()
     lag = 0.0 if oldest is None else max(0.0, (now - oldest).total_seconds())
     return Table(
@@ -60,11 +68,13 @@ def run(
         parameters.describe(),
         now,
         report.columns,
-        rows[: parameters.limit],
-        total=len(rows),
+        shown[: parameters.limit],
+        total=len(shown),
+        hidden=len(rows) - len(shown),
         alarms=sum(map(report.alarms, rows)) if report.alarms else 0,
         lag_seconds=lag,
-        is_empty=connection.execute(text(read_sql("first_day"))).scalar() is None,
+        series=series.shape(answers, parameters) if series else None,
+        is_empty=first_day is None,
     )
 
 
@@ -74,6 +84,7 @@ def bind(
     """The parameters of the SQL: days and instants, never the database's own clock."""
     return {
         "as_of": now,
+        "today": day_of(now),
         "prior_from": parameters.prior_from if report.compares else parameters.first_day,
         "first_day": parameters.first_day,
         "last_day": parameters.until,

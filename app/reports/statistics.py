@@ -80,3 +80,10 @@ def estimate(prior: Prior, units: Floats, capped_rates: Floats) -> Estimates:
         low=np.asarray(betaincinv(alpha, beta, tail), dtype=np.float64),
         high=np.asarray(betainccinv(alpha, beta, tail), dtype=np.float64),
     )
+
+
+def bound(share: float, units: float) -> tuple[float, float]:
+    """Jeffreys' 90 % interval of a share among so many users: the Beta posterior of the prior (1/2, 1/2)."""
+    alpha, beta = share * units + 0.5, (1 - share) * units + 0.5
+    tail = (1 - INTERVAL) / 2
+    return float(betaincinv(alpha, beta, tail)), float(betainccinv(alpha, beta, tail))

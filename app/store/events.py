@@ -81,12 +81,7 @@ def bucket_of(batch_id: UUID) -> int:
 
 
 def tally(batch: Batch) -> list[dict[str, Any]]:
-    """The tallies of a batch: its own and one for every withheld field."""
-    tallies = Counter(batch.tallies)
-    for verdict in batch.verdicts:
-        for path in verdict.withheld:
-            hour = hour_of(verdict.row["received_at"])
-            tallies[Tally(hour, verdict.row["write_key"], "withheld", path)] += 1
+    """The batch's own tallies."""
     own = {"batch_id": batch.batch_id, "bucket": bucket_of(batch.batch_id)}
     return [
         own
@@ -97,8 +92,15 @@ def tally(batch: Batch) -> list[dict[str, Any]]:
             "reason": key.reason,
             "count": number,
         }
-        for key, number in tallies.items()
+        for key, number in batch.tallies.items()
     ]
+
+
+def list_withheld(verdicts: Iterable[Verdict]) -> list[tuple[str, str]]:
+    """Return which fields of which events were withheld, once each: the statement counts those of events that are new."""
+    return sorted(
+        {(verdict.row["message_key"].hex(), path) for verdict in verdicts for path in verdict.withheld}
+    )
 
 
 async def insert(connection: AsyncConnection, batch: Batch) -> list[str]:
@@ -141,6 +143,7 @@ def describe(verdicts: Sequence[Verdict], batch: Batch, *others: Batch) -> dict[
         "bucket": bucket_of(batch.batch_id),
         "events": encode(sorted(verdicts, key=sort_key)),
         "tallies": orjson.dumps(tallies).decode(),
+        "withheld": orjson.dumps(list_withheld(verdicts)).decode(),
         "fences": orjson.dumps([row for each in others for row in fence(each)]).decode(),
     }
 

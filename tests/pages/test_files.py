@@ -57,3 +57,10 @@ def test_the_command_writes_pictures(filled: Service, form: str, start: str) -> 
 def test_a_report_without_pictures_says_so(filled: Service) -> None:
     done = filled.run("report", "funnel", "--format", "svg")
     assert (done.returncode, done.stderr) == (1, "Error: This report has no pictures.\n")
+
+
+def test_the_digest_as_html_has_its_picture(filled: Service) -> None:
+    done = filled.run("report", "digest", "--format", "html")
+    assert done.returncode == 0, done.stderr
+    assert "<h2>Fix first</h2>" in done.stdout
+    assert done.stdout.count("<svg") >= 1

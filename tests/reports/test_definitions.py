@@ -288,6 +288,6 @@ def test_home(store: Store) -> None:
 def test_home_names_the_regressions(store: Store) -> None:
     store.write(upgrade(30, 15))
     rows = [row for row in rows_of(store, "home") if row["section"] == "regressions"]
-    assert [picked(row, "item", "units", "text") for row in rows] == [
-        ("source-faker 1.1.0", 30, "regression")
+    assert [picked(row, "item", "old_version", "new_version", "units", "text") for row in rows] == [
+        ("source-faker", "1.0.0", "1.1.0", 30, "regression")
     ]

@@ -16,6 +16,8 @@ from app.reports.registry import REPORTS
 from tests.reports.rows import HOUR, NOON, NOW, Store, Stored, refuse, sync, upgrade
 
 NAMES = sorted(REPORTS)
+# What this fleet has no value for: nobody's first week, no id of a registry.
+UNSEEN = {"recovery": {"stuck_share"}, "registry-metrics": {"connector_definition_id"}}
 KINDS = {"text": str, "integer": int, "number": float, "boolean": bool}
 
 
@@ -72,8 +74,10 @@ def test_rows_have_the_columns_and_types_that_are_named(store: Store, name: str)
                     column
                 )
                 assert column.type == "boolean" or not isinstance(value, bool), column
-    never = {"delta", "delta_low", "delta_high", "text", "before"} | (
-        {"rate", "rate_low", "rate_high"} if name == "pairs" else set()
+    never = (
+        {"delta", "delta_low", "delta_high", "text", "before"}
+        | UNSEEN.get(name, set())
+        | ({"rate", "rate_low", "rate_high"} if name == "pairs" else set())
     )
     assert {column.name for column in table.columns} - seen <= never
 

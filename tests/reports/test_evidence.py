@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import beta
 
-from app.reports.evidence import BETS, bound, discover, weigh
+from app.reports.evidence import BETS, bound, discover, unlikely_above, weigh
 
 VOTES = st.lists(st.sampled_from([0.0, 0.25, 1 / 3, 0.5, 1.0]) | st.floats(0, 1), min_size=1, max_size=12)
 BASELINES = st.floats(0.01, 1.0)
@@ -147,3 +147,19 @@ def test_closure_finds_more_than_e_bh() -> None:
 def test_overwhelming_evidence_leaves_room_for_a_tenth() -> None:
     """Beside 600 that are certain a tenth more may be false: the gates of an alert keep those out."""
     assert 600 < sum(discover([1e300] * 600 + [0.5] * 600)) <= 666
+
+
+@given(VOTES, VOTES)
+def test_a_rise_is_unlikely_above_what_was_seen_and_the_less_is_known_the_higher(
+    new: list[float], old: list[float]
+) -> None:
+    few, many = (unlikely_above(np.array(new * times), np.array(old * times)) for times in (1, 10))
+    seen = float(np.mean(new) - np.mean(old))
+    assert -1 <= seen <= many + 1e-9
+    assert many <= few + 1e-9
+    assert few <= 1
+
+
+def test_users_without_a_failure_exclude_what_nine_in_ten_such_groups_would_show() -> None:
+    clean = np.zeros(20)
+    assert unlikely_above(clean, np.zeros(100_000)) == pytest.approx(1 - 0.1 ** (1 / 20), abs=1e-4)

@@ -17,7 +17,7 @@ def asked(**given: str) -> Parameters:
 def test_defaults() -> None:
     assert asked().describe() == {
         "window": "28d",
-        "until": "2026-11-23",
+        "until": "2026-11-22",
         "role": "source",
         "lane": "rated",
         "ci": "exclude",
@@ -38,7 +38,18 @@ def test_the_window_is_whole_utc_days_up_to_and_including_until() -> None:
 
 def test_today_is_utc() -> None:
     tokyo = dt.datetime(2026, 11, 24, 8, tzinfo=dt.timezone(dt.timedelta(hours=9)))
-    assert parse(CONNECTORS, [], tokyo).until == dt.date(2026, 11, 23)
+    assert parse(CONNECTORS, [("until", "today")], tokyo).until == dt.date(2026, 11, 23)
+    assert parse(CONNECTORS, [], tokyo).until == dt.date(2026, 11, 22)
+
+
+def test_the_window_ends_with_yesterday_once_a_whole_day_has_figures() -> None:
+    today, yesterday = NOW.date(), NOW.date() - dt.timedelta(days=1)
+    for given in ({}, {"until": "yesterday"}):
+        assert asked(**given).end_with_data(yesterday, today).until == yesterday
+        assert asked(**given).end_with_data(today, today).until == today
+        assert asked(**given).end_with_data(None, today).until == today
+    for until in ("today", "2026-11-22"):
+        assert asked(until=until).end_with_data(None, today).until == asked(until=until).until
 
 
 def test_what_was_described_can_be_asked_again() -> None:

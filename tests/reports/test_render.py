@@ -107,7 +107,7 @@ def test_text(table: Table) -> None:
     assert "(4." in first
     assert first.split()[-1] == "60.0"
     assert second.split()[-2:] == ["-", "1.0"]  # low data: no interval
-    assert "sources, 28d until 2026-11-23, by burden, the first 2 of 7" in text
+    assert "sources, 28d until 2026-11-22, by burden, the first 2 of 7" in text
     assert "As of 2026-11-23T12:00:00Z." in text
 
 

@@ -34,7 +34,9 @@ def build(view: View) -> Context:
         rows = sorted(rows, key=lambda row: row["connector"])
     searched = bool(query.own.get("q")) or query.own.get("low") == "show"
     shown = [row for row in rows if searched or not row["low_data"]]
-    known = [row for row in table.rows if not row["low_data"] and row["capped_rate"] is not None]
+    known = [
+        row for row in table.rows if row["rank"] and not row["low_data"] and row["capped_rate"] is not None
+    ]
     return {
         **head(view, table),
         "shown": shown,

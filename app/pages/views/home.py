@@ -11,6 +11,7 @@ from app.reports.definitions.regressions import NOT_ENOUGH
 from app.reports.model import Table
 
 TOP: Final = 10
+MOVED: Final = ("capped rate", "affected share")  # figures whose change has an interval
 
 
 def build(view: View) -> Context:
@@ -21,7 +22,7 @@ def build(view: View) -> Context:
     half = len(days) // 2
     fleet = {row["item"]: row for row in sections.get("fleet", [])}
     ranked = rank(view.find("connectors").rows, view.find("connectors", role="destination").rows)
-    regressions = view.find("regressions")
+    regressions = view.find("regressions", series="day")
     errors = view.find("errors").rows
     return {
         **head(view, table, compares=True),
@@ -29,7 +30,8 @@ def build(view: View) -> Context:
         "figures": figures(fleet),
         **carried(view),
         "met_top": round_up(figures(fleet)["met"]),
-        "disagree": disagree(figures(fleet)),
+        "notes": [row["text"] for row in sections.get("note", [])],
+        "moved": {item: fleet[item] for item in MOVED},
         "series": draw_series(days[:half], days[half:]),
         "found": [row for row in regressions.rows if row["verdict"] != NOT_ENOUGH],
         "top": ranked[:TOP],
@@ -49,18 +51,6 @@ def draw_series(before: Sequence[Row], now: Sequence[Row]) -> Context:
         {key: ([row[name] for row in now], [row[name] for row in before]) for key, name in names.items()}
         if now
         else {}
-    )
-
-
-def disagree(pairs: Context) -> str:
-    """Return a sentence where the share of failed syncs and the failure that users meet moved in opposite directions."""
-    (share, share_before), (met, met_before) = pairs["low"], pairs["met"]
-    if None in (share, share_before, met, met_before) or (share - share_before) * (met - met_before) >= 0:
-        return ""
-    first, second = ("fell", "rose") if share < share_before else ("rose", "fell")
-    return (
-        f"The share of syncs that failed {first} while the failure that users meet {second}: a few users with very many "
-        "syncs move the first, and cannot move the second."
     )
 
 
@@ -109,9 +99,10 @@ def figures(fleet: dict[str, Row]) -> Context:
 
 
 def rank(*tables: Sequence[Row]) -> list[Row]:
-    """Return the connectors of both roles, the largest burden first."""
+    """Return the connectors of both roles that have a rank, the largest burden first."""
     return sorted(
-        (row for rows in tables for row in rows), key=lambda row: (-(row["burden"] or 0), row["connector"])
+        (row for rows in tables for row in rows if row["rank"] is not None),
+        key=lambda row: (-(row["burden"] or 0), row["connector"]),
     )
 
 

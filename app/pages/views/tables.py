@@ -1,11 +1,15 @@
 """The pages that are a sentence and a table: errors, versions, funnel, pairs and caches, platforms."""
 
+import datetime as dt
+import re
 from collections.abc import Sequence
 from typing import Final
 
-from app.pages.views.common import CLASSES, Context, Row, View, fleet_rate, head
+from app.pages import formats
+from app.pages.views.common import CLASSES, Context, Row, View, days_of, fleet_rate, head
 from app.pages.views.connectors import link_to
 from app.reports.definitions.errors import UNNAMED
+from app.reports.model import Table
 
 STEPS: Final = {
     "install": "Installed a connector",
@@ -22,6 +26,7 @@ DIMENSIONS: Final = {
     "source executor": "Executor of sources",
     "destination executor": "Executor of destinations",
 }
+LAYERS: Final = 5  # versions in the picture of adoption; the others together
 SOURCES, TARGETS = 10, 8  # of the heat table, those of most users
 TINTS: Final = (0.05, 0.15, 0.3)  # capped rates from which the next of four tints stands
 
@@ -44,17 +49,58 @@ def build_errors(view: View) -> Context:
 
 def build_versions(view: View) -> Context:
     """Return what the page of versions shows."""
-    table = view.main()
+    table = view.find("versions", **view.query.asked(), series="day")
     rows = table.rows
+    days = list_days(table)
+    layers = stack(table.series or [], days)
     return {
         **head(view, table),
+        "layer_days": days,
+        "layer_rows": [
+            (day, *(formats.percent(values[place], 0) for _, values in layers))
+            for place, day in enumerate(days)
+        ][::-1],
         "of": view.query.given.get("connector", "pyairbyte"),
         "rows": rows,
         "top": max(rows, key=lambda row: row["units"] or 0) if rows else None,
         "worst": find_worst(rows, "version"),
         "reference": fleet_rate(rows),
-        "layers": [],
+        "layers": layers,
     }
+
+
+def list_days(table: Table) -> list[str]:
+    """Return the days of a table's window."""
+    first, last = days_of(table)
+    return [(first + dt.timedelta(days=number)).isoformat() for number in range((last - first).days + 1)]
+
+
+def stack(series: Sequence[Row], days: Sequence[str]) -> list[tuple[str, list[float]]]:
+    """Return the shares of the versions of most users by day, over the seven days that end on it, and of the others.
+
+    Of all users of versions, so that the layers of a day add up to 1 at most; a user of two counts in each.
+    """
+    units: dict[str, dict[str, int]] = {}
+    for row in series:
+        units.setdefault(row["version"] or "not told", {})[row["day"]] = row["units"]
+    most = sorted(units, key=lambda name: (-sum(units[name].values()), name))[:LAYERS]
+    weeks = [days[max(0, place - 6) : place + 1] for place in range(len(days))]
+    sums = {
+        name: [sum(by_day.get(day, 0) for day in week) for week in weeks] for name, by_day in units.items()
+    }
+    totals = [sum(each[place] for each in sums.values()) or 1 for place in range(len(days))]
+    named = [(name, sums[name]) for name in sorted(most, key=version_key, reverse=True)]
+    rest = [sum(sums[name][place] for name in units if name not in most) for place in range(len(days))]
+    layers = [*named, *([("others", rest)] if any(rest) else [])]
+    return [
+        (name, [value / whole for value, whole in zip(values, totals, strict=True)])
+        for name, values in layers
+    ]
+
+
+def version_key(name: str) -> tuple[list[int], str]:
+    """Return what versions are put in order by: 0.71.3 comes after 0.9.0."""
+    return [int(part) for part in re.findall(r"[0-9]+", name)], name
 
 
 def build_funnel(view: View) -> Context:

@@ -1,10 +1,11 @@
 """The report `connector`: everything about one connector."""
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from app.reports import ranking
+from app.reports.definitions.errors import UNNAMED
 from app.reports.model import FILTERS, SCOPE, Answers, Column, Counts, Heading, Report, Row
 from app.reports.parameters import DAY, Parameters
 
@@ -13,6 +14,7 @@ SECTIONS: Final = (
     "concentration",
     "day",
     "error",
+    "error by version",
     "version",
     "with",
     "pyairbyte",
@@ -21,12 +23,14 @@ SECTIONS: Final = (
     "notebook",
     "executor",
 )
+ERRORS: Final = ("error", "error by version")
+OF_ERRORS: Final = ("version", "failure_class", "first_seen", "first_version", "is_new")
 WEEK: Final = 7  # days of the smoothed rate
 COLUMNS: Final = (
     Column(
         "section",
         "text",
-        "total; concentration; day (UTC); error (exception class); version (the connector's); with (destination, cache or "
+        "total; concentration; day (UTC); error (exception class); error by version; version (the connector's); with (destination, cache or "
         "source of the same syncs); pyairbyte, python, os, notebook, executor.",
     ),
     Column(
@@ -34,6 +38,13 @@ COLUMNS: Final = (
         "text",
         "Which day, error, version, …; empty for the total; a version that was not told is empty, too.",
     ),
+    Column("version", "text", "Of an error by version: the connector's version; empty where none was told."),
+    Column("failure_class", "text", "Of an error: config, connector, destination, pyairbyte or other."),
+    Column(
+        "first_seen", "text", "Of an error: the first UTC day in 180 on which it was seen with the connector."
+    ),
+    Column("first_version", "text", "Of an error: the connector's version on which it was seen first."),
+    Column("is_new", "boolean", "Of an error: first seen in the window."),
     Column(
         "units",
         "integer",
@@ -73,6 +84,7 @@ def shape(answers: Answers, parameters: Parameters) -> list[Row]:
     if not found["total"]:
         return []
     [total] = found["total"]
+    firsts = {count["exception_class"] or UNNAMED: count for count in answers["firsts"]}
     rows: list[Row] = []
     for section in SECTIONS:
         if section == "concentration":
@@ -81,19 +93,36 @@ def shape(answers: Answers, parameters: Parameters) -> list[Row]:
             rows += tell_days(found["day"], parameters, total["failed"])
         else:
             told = [tell(count, total["failed"], parameters) for count in found[section]]
-            if section == "error":  # every attempt in it failed
-                told = [
-                    row | dict.fromkeys(("failure_rate", "failure_rate_upper", "capped_rate", "burden"))
-                    for row in told
-                ]
-            rows += ranking.order(told, "failed" if section == "error" else "units", "item")
-    return ranking.select(rows, COLUMNS)
+            if section in ERRORS:
+                told = [tell_error(row, firsts, parameters) for row in told]
+            rows += ranking.order(told, "failed" if section in ERRORS else "units", "item", "version")
+    return ranking.select([dict.fromkeys(OF_ERRORS) | row for row in rows], COLUMNS)
+
+
+def tell_error(row: Row, firsts: Mapping[str, Counts], parameters: Parameters) -> Row:
+    """An exception, with where it was first seen. It has no rates: every attempt in it failed."""
+    name, _, version = str(row["item"]).partition("\t")
+    first = firsts[name]
+    return row | {
+        **dict.fromkeys(("failure_rate", "failure_rate_upper", "capped_rate", "burden")),
+        "item": name,
+        "version": version if row["section"] == "error by version" else None,
+        "failure_class": first["failure_class"],
+        "first_seen": first["first_seen"],
+        "first_version": first["first_version"],
+        "is_new": first["first_seen"] >= parameters.first_day.isoformat(),
+    }
 
 
 def tell(count: Counts, failed: int, parameters: Parameters) -> Row:
     """One item with its rates. `failed`: the failed attempts in all."""
     described = ranking.describe({**count, "from_ledger": 0}, rated=parameters.is_rated)
-    return {**described, "failure_rate_7d": None, "share": ranking.share(count["failed"], failed)}
+    return {
+        **described,
+        "version": None,
+        "failure_rate_7d": None,
+        "share": ranking.share(count["failed"], failed),
+    }
 
 
 def tell_days(counts: Iterable[Counts], parameters: Parameters, failed: int) -> list[Row]:
@@ -151,15 +180,19 @@ def concentrate(total: Counts) -> list[Row]:
 CONNECTOR: Final = Report(
     name="connector",
     summary="One connector: totals, days, errors, versions, environments, and whether a few users make the figures.",
-    queries={"facets": (*SCOPE, "facet_units", "facets")},
+    queries={
+        "facets": (*SCOPE, "facet_units", "facets"),
+        "firsts": ("routes_asked", "environments_asked", "error_firsts"),
+    },
     shape=shape,
     columns=COLUMNS,
     headings=(
         Heading("section", ("section",), "text"),
         Heading("item", ("item",), "name"),
+        Heading("version", ("version",), "text"),
+        Heading("first seen", ("first_seen",), "text"),
         Heading("users", ("units",)),
         Heading("attempts", ("attempts",)),
-        Heading("succeeded", ("succeeded",)),
         Heading("failed", ("failed",)),
         Heading("aban-\ndoned", ("abandoned",)),
         Heading("failure rate,\n% to upper", ("failure_rate", "failure_rate_upper"), "span"),

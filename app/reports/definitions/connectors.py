@@ -3,14 +3,16 @@
 from typing import Final
 
 from app.reports import ranking
-from app.reports.definitions import rated
+from app.reports.definitions import rated, series
 from app.reports.model import COUNTS, FILTERS, ORDER, SCOPE, Answers, Column, Heading, Report, Row
 from app.reports.parameters import Parameters
 
 COLUMNS: Final = (
-    Column("rank", "integer", "Place under the chosen sort, 1 first."),
+    Column("rank", "integer", "Place under the chosen sort, 1 first; `custom` and `unknown` are many: none."),
     Column(
-        "connector", "text", "Registered name; `custom` for unregistered ones, `unknown` where none was told."
+        "connector",
+        "text",
+        "Registered name; last, `custom` for unregistered ones, `unknown` where none was told.",
     ),
     Column("role", "text", "Whether the connector was read from (`source`) or written to (`destination`)."),
     *ranking.MEASURES,
@@ -25,9 +27,7 @@ COLUMNS: Final = (
 def shape(answers: Answers, parameters: Parameters) -> list[Row]:
     """The connectors in rank order."""
     rows = rank(answers, parameters)
-    ordered = ranking.order(rows, CONNECTORS.sorts[parameters.sort], "connector")
-    ranking.number(ordered)
-    return ranking.select(ordered, COLUMNS)
+    return ranking.select(ranking.rank(rows, CONNECTORS.sorts[parameters.sort]), COLUMNS)
 
 
 def rank(answers: Answers, parameters: Parameters) -> list[Row]:
@@ -37,7 +37,7 @@ def rank(answers: Answers, parameters: Parameters) -> list[Row]:
         row = ranking.describe(count, rated=parameters.is_rated)
         windows[count["is_current"]][count["connector"]] = row | {"role": parameters.role}
     for rows in windows.values():
-        ranking.add_estimates(list(rows.values()))
+        ranking.add_estimates([row for name, row in rows.items() if name not in ranking.APART])
     for name, row in windows[True].items():
         ranking.add_change(row, windows[False].get(name))
     return list(windows[True].values())
@@ -53,14 +53,15 @@ CONNECTORS: Final = Report(
         Heading("#", ("rank",)),
         Heading("connector", ("connector",), "name"),
         *rated.HEADINGS[:-1],
-        Heading("change,\npoints", ("delta",), "signed"),
+        Heading("change,\npoints", ("delta", "delta_low", "delta_high"), "signed"),
         rated.HEADINGS[-1],
     ),
-    parameters=("window", "until", "role", *FILTERS[2:], *ORDER),
+    parameters=("window", "until", "role", *FILTERS[2:], "series", *ORDER),
+    series=series.CONNECTORS,
     sorts=rated.SORTS | {"regression": "delta_low"},
     default_sort="burden",
     compares=True,
-    note="burden = users x capped rate. No interval under 10 users: low data. Change is against the window before. "
-    "Today is provisional.",
+    note="burden = users x capped rate. No interval under 10 users: low data. Change is against the window before, in "
+    "brackets where its interval holds none.",
     terms=("lane", "attempt", "in flight", "failure class", "unit", "window", "ranking", "rate", "change"),
 )

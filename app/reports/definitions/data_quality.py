@@ -62,10 +62,10 @@ def tell_events(counts: Iterable[Mapping[str, Any]]) -> Iterable[Row]:
     for count in counts:
         sections.setdefault(count["section"], {})[count["item"]] = count["count"]
     outcomes = sections.pop("outcome", {})
-    received, rejected = outcomes.get("received", 0), outcomes.get("rejected", 0)
+    received, rejected, accepted = (outcomes.get(name, 0) for name in ("received", "rejected", "accepted"))
     for item, number in sorted(outcomes.items(), key=lambda each: -each[1]):
         yield line("outcome", item, number, received)
-    wholes = {"rejected": rejected, "withheld": received}
+    wholes = {"rejected": rejected, "withheld": accepted}
     for section, items in sorted(sections.items()):
         for item, number in sorted(items.items(), key=lambda each: (-each[1], each[0])):
             yield line(section, item, number, wholes.get(section))

@@ -3,6 +3,7 @@
 from typing import Final
 
 from app.reports import ranking
+from app.reports.definitions import series
 from app.reports.model import FILTERS, ORDER, SCOPE, Answers, Column, Heading, Report, Row
 from app.reports.parameters import Parameters
 
@@ -20,8 +21,13 @@ COLUMNS: Final = (
     Column("share", "number", "failed / all failed attempts of the window."),
     Column("failed_before", "integer", "Attempts that failed with it in the window before."),
     Column("is_new", "boolean", "Seen in the window and not in the one before."),
+    Column("first_seen", "text", "First UTC day in 180 on which it was seen."),
+    Column(
+        "first_version", "text", "PyAirbyte's version on which it was seen first; empty where none was told."
+    ),
     Column("connectors", "integer", "Distinct connectors that took part, in either role."),
     Column("top_connector", "text", "The connector with most affected users."),
+    Column("top_connectors", "text", "The five connectors with most affected users, and how many those are."),
     Column("first_day", "text", "First UTC day in the window on which it was seen."),
     Column("last_day", "text", "Last UTC day in the window on which it was seen."),
 )
@@ -30,9 +36,11 @@ COLUMNS: Final = (
 def shape(answers: Answers, parameters: Parameters) -> list[Row]:
     """The exceptions in rank order."""
     total = sum(count["failed"] for count in answers["errors"])
+    firsts = {count["exception_class"]: count for count in answers["firsts"]}
     rows: list[Row] = [
         {
             **count,
+            **{name: firsts[count["exception_class"]][name] for name in ("first_seen", "first_version")},
             "exception_class": count["exception_class"] or UNNAMED,
             "share": ranking.share(count["failed"], total),
             "is_new": not count["failed_before"],
@@ -47,7 +55,10 @@ def shape(answers: Answers, parameters: Parameters) -> list[Row]:
 ERRORS: Final = Report(
     name="errors",
     summary="Exceptions that ended syncs: how many users met each, with which connectors, since when.",
-    queries={"errors": (*SCOPE, "error_users", "error_connectors", "errors")},
+    queries={
+        "errors": (*SCOPE, "error_users", "error_connectors", "errors"),
+        "firsts": ("routes_asked", "environments_asked", "error_firsts"),
+    },
     shape=shape,
     columns=COLUMNS,
     headings=(
@@ -60,10 +71,12 @@ ERRORS: Final = Report(
         Heading("new", ("is_new",), "flag"),
         Heading("connec-\ntors", ("connectors",)),
         Heading("mostly", ("top_connector",), "name"),
-        Heading("first", ("first_day",), "text"),
+        Heading("first seen", ("first_seen",), "text"),
+        Heading("on PyAirbyte", ("first_version",), "text"),
         Heading("last", ("last_day",), "text"),
     ),
-    parameters=(*FILTERS, *ORDER),
+    parameters=(*FILTERS, "series", *ORDER),
+    series=series.ERRORS,
     sorts={"affected_units": "affected_units", "failures": "failed", "connectors": "connectors"},
     default_sort="affected_units",
     note="Every class is listed, wrong configuration too, which rankings leave out. New: not seen in the window before.",

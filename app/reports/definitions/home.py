@@ -5,6 +5,7 @@ from typing import Final
 
 from app.reports import ranking
 from app.reports.definitions import connectors, regressions
+from app.reports.definitions.notes import tell_notes
 from app.reports.model import COUNTS, FILTERS, SCOPE, Answers, Column, Counts, Heading, Report, Row
 from app.reports.parameters import DAY, Parameters
 
@@ -14,35 +15,66 @@ COLUMNS: Final = (
         "section",
         "text",
         "fleet (all connectors together), top (connectors by burden), regressions (new versions with evidence against them), "
-        "freshness, day (UTC; all connectors together, the window before included).",
+        "class (failures by class), freshness, day (UTC; all connectors together, the window before included), note (a "
+        "sentence).",
     ),
-    Column("item", "text", "What is told, or which connector."),
+    Column("item", "text", "What is told, or which connector, version, class or day."),
     Column(
         "value",
         "number",
-        "Its value; of a connector its burden, of a new version E, the evidence against it.",
+        "Its value; of a connector its burden, of a new version E, of a class its failed attempts.",
     ),
     Column("before", "number", "The value in the window before."),
+    Column("role", "text", "Of a connector: source or destination; of a new version: those, or pyairbyte."),
     Column(
         "units", "integer", "Of a connector or a day: its users; of a new version: returning users who voted."
     ),
     Column("rate", "number", "Of a connector: its capped rate, drawn towards the fleet's; from 10 users on."),
     Column("rate_low", "number", "Lower end of the 90 % interval of rate."),
     Column("rate_high", "number", "Upper end of the 90 % interval of rate."),
-    Column("attempts", "integer", "Of a day: attempted syncs that started on it."),
+    Column(
+        "delta",
+        "number",
+        "Of the fleet's capped rate and affected share: value - before; of a connector: rate less the one before.",
+    ),
+    Column("delta_low", "number", "Lower end of the 90 % interval of delta."),
+    Column("delta_high", "number", "Upper end of the 90 % interval of delta."),
+    Column("attempts", "integer", "Attempted syncs, of a connector or a day."),
     Column("succeeded", "integer", "Of a day: attempts that succeeded."),
-    Column("failed", "integer", "Of a day: attempts that failed, of whatever class."),
+    Column("failed", "integer", "Attempts that failed, of whatever class; of a connector or a day."),
     Column("canceled", "integer", "Of a day: attempts that were canceled."),
     Column("abandoned", "integer", "Of a day: open attempts of which nothing was heard for 24 hours."),
-    Column("affected_units", "integer", "Of a day: users with a failure of another class than config."),
-    Column("failure_rate", "number", "Of a day: failed / settled."),
     Column(
-        "text", "text", "A value that is no number: the last day with data; of a new version the verdict."
+        "affected_units",
+        "integer",
+        "Users with a failure of another class than config; of a new version: of its voters.",
+    ),
+    Column("failure_rate", "number", "Of a connector or a day: failed / settled."),
+    Column("failure_rate_upper", "number", "Of a connector: (failed + abandoned) / settled."),
+    Column("old_version", "text", "Of a new version: the one that it is held against."),
+    Column("new_version", "text", "The new version."),
+    Column("since", "text", "Its first UTC day."),
+    Column("share", "number", "Of a new version: the mean vote on it."),
+    Column("share_before", "number", "The mean vote on the old version."),
+    Column(
+        "text",
+        "text",
+        "A value that is no number: a sentence, the last day with data, the verdict on a new version.",
     ),
 )
 DAILY: Final = ("units", "attempts", "succeeded", "failed", "canceled", "abandoned", "affected_units")
+RANKED: Final = (
+    *("role", "units", "rate", "rate_low", "rate_high", *ranking.CHANGE),
+    *("attempts", "failed", "affected_units", "failure_rate", "failure_rate_upper"),
+)
+COMPARED: Final = ("old_version", "new_version", "since", "share", "share_before", "affected_units")
+# First what no loop can bend: each user weighs as much as another.
 FIGURES: Final = {
+    "capped rate": "capped_rate",
+    "affected share": "affected_share",
+    "burden": "burden",
     "users": "units",
+    "affected users": "affected_units",
     "use cases": "use_cases",
     "attempted syncs": "attempts",
     "failed": "failed",
@@ -51,51 +83,60 @@ FIGURES: Final = {
     "in flight": "in_flight",
     "failure rate": "failure_rate",
     "failure rate, upper": "failure_rate_upper",
-    "affected users": "affected_units",
-    "capped rate": "capped_rate",
-    "burden": "burden",
     "records": "records",
 }
+SHARES: Final = ("capped_rate", "affected_share")  # of users, which have an interval
 
 
 def shape(answers: Answers, parameters: Parameters) -> list[Row]:
     """Section by section."""
-    rows = [*tell_fleet(answers["fleet"], parameters), *tell_top(answers, parameters)]
-    rows += [*tell_regressions(answers), *tell_freshness(answers["freshness"])]
-    rows += tell_days(answers["days"], parameters)
+    windows = {
+        count["is_current"]: ranking.describe(count, rated=parameters.is_rated) for count in answers["fleet"]
+    }
+    now, before = windows.get(True, {}), windows.get(False, {})
+    rows = [*tell_fleet(now, before), *tell_top(answers, parameters)]
+    rows += [*tell_regressions(answers), *tell_classes(answers["classes"])]
+    rows += [*tell_freshness(answers["freshness"]), *tell_days(answers["days"], parameters)]
+    rows += tell_notes(now, before, answers["today"], parameters)
     empty: Row = {column.name: None for column in COLUMNS}
     return ranking.select([empty | row for row in rows], COLUMNS)
 
 
-def tell_fleet(counts: Iterable[Counts], parameters: Parameters) -> Iterable[Row]:
+def tell_fleet(now: Row, before: Row) -> Iterable[Row]:
     """The figures of the window beside those of the one before."""
-    windows = {count["is_current"]: ranking.describe(count, rated=parameters.is_rated) for count in counts}
-    now, before = windows.get(True, {}), windows.get(False, {})
     for item, name in FIGURES.items():
-        yield {"section": "fleet", "item": item, "value": now.get(name), "before": before.get(name)}
+        change = ranking.compare_shares(now, before, name) if name in SHARES else {}
+        yield {
+            "section": "fleet",
+            "item": item,
+            "value": now.get(name),
+            "before": before.get(name),
+            **change,
+        }
 
 
 def tell_top(answers: Answers, parameters: Parameters) -> Iterable[Row]:
     """The connectors, sources and destinations, whose burden is largest."""
     ranked: list[Row] = []
     before: dict[object, Row] = {}
-    for role in ("sources", "destinations"):
-        rows = connectors.rank({"connectors": answers[role]}, parameters)
-        ranked += rows
+    for role in ("source", "destination"):
+        counts = answers[f"{role}s"]
+        ranked += [row | {"role": role} for row in connectors.rank({"connectors": counts}, parameters)]
         before |= {
-            count["connector"]: ranking.describe(count, rated=parameters.is_rated)
-            for count in answers[role]
+            (role, count["connector"]): ranking.describe(count, rated=parameters.is_rated)
+            for count in counts
             if not count["is_current"]
         }
-    for row in ranking.order(ranked, "burden", "connector")[:TOP]:
+    named = [row for row in ranked if row["connector"] not in ranking.APART]
+    for row in ranking.order(named, "burden", "connector", "role")[:TOP]:
         name = row["connector"]
-        told = {column: row[column] for column in ("units", "rate", "rate_low", "rate_high")}
+        prior = before.get((row["role"], name))
         yield {
             "section": "top",
             "item": name,
             "value": row["burden"],
-            "before": before[name]["burden"] if name in before else None,
-            **told,
+            "before": prior["burden"] if prior else None,
+            **{column: row[column] for column in RANKED},
         }
 
 
@@ -104,14 +145,26 @@ def tell_regressions(answers: Answers) -> Iterable[Row]:
     rows = regressions.assess(regressions.gather(answers["votes"]), ())
     for row in ranking.order(rows, "evidence", "connector", "new_version"):
         if row["verdict"] != regressions.NOT_ENOUGH:
-            item = f"{row['connector']} {row['new_version']}"
             yield {
                 "section": "regressions",
-                "item": item,
+                "item": row["connector"],
                 "value": row["evidence"],
+                "role": row["kind"],
                 "units": row["votes"],
                 "text": row["verdict"],
+                **{column: row[column] for column in COMPARED},
             }
+
+
+def tell_classes(counts: Iterable[Counts]) -> Iterable[Row]:
+    """Failed attempts by class, most first."""
+    for count in sorted(counts, key=lambda each: (-each["failed"], each["failure_class"])):
+        yield {
+            "section": "class",
+            "item": count["failure_class"] or "other",
+            "value": float(count["failed"]),
+            "before": float(count["failed_before"]),
+        }
 
 
 def tell_freshness(counts: Iterable[Counts]) -> Iterable[Row]:
@@ -136,14 +189,16 @@ def tell_days(counts: Iterable[Counts], parameters: Parameters) -> Iterable[Row]
 
 HOME: Final = Report(
     name="home",
-    summary="The fleet at a glance: users, syncs and failures against the window before, what to fix first, freshness.",
+    summary="The fleet at a glance: the failure that users meet, users and syncs against the window before, what to fix first.",
     queries={
         "fleet": (*SCOPE, "keyed/fleet", *COUNTS),
         "sources": (*SCOPE, "keyed/connectors", *COUNTS, "connectors"),
         "destinations": (*SCOPE, "keyed/connectors", *COUNTS, "connectors"),
         "days": (*SCOPE, "keyed/fleet_days", *COUNTS),
+        "classes": (*SCOPE, "classes"),
         "votes": regressions.VOTES,
         "freshness": ("freshness",),
+        "today": ("routes_asked", "environments_asked", "today"),
     },
     fixed={"sources": {"role": "source"}, "destinations": {"role": "destination"}},
     planner=regressions.PLANNER,
@@ -154,6 +209,7 @@ HOME: Final = Report(
         Heading("what", ("item",), "name"),
         Heading("value", ("value",), "figure"),
         Heading("before", ("before",), "figure"),
+        Heading("change, points\n(90 % interval)", ("delta", "delta_low", "delta_high"), "change"),
         Heading("users", ("units",)),
         Heading("capped rate, %\n(90 % interval)", ("rate", "rate_low", "rate_high"), "interval"),
         Heading("", ("text",), "text"),
@@ -161,7 +217,7 @@ HOME: Final = Report(
     parameters=(*FILTERS, "limit"),
     sorts={"section": "section"},
     default_sort="section",
-    note="The value of a connector is its burden: users x capped rate. Rates are fractions. Today is provisional.",
+    note="The capped rate weighs every user alike; the value of a connector is its burden: users x capped rate. Rates are fractions.",
     terms=(
         "lane",
         "attempt",
@@ -170,6 +226,8 @@ HOME: Final = Report(
         "ranking",
         "failure rate, burden",
         "rate",
+        "change",
+        "shares of users",
         "window",
         "evidence",
         "alert",

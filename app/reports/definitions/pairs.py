@@ -8,7 +8,11 @@ from app.reports.model import COUNTS, FILTERS, ORDER, SCOPE, Answers, Column, He
 from app.reports.parameters import Parameters
 
 COLUMNS: Final = (
-    Column("rank", "integer", "Place under the chosen sort, 1 first."),
+    Column(
+        "rank",
+        "integer",
+        "Place under the chosen sort, 1 first; those of `custom` or `unknown` stand last, without one.",
+    ),
     Column("source", "text", "What was read; empty where a result of an earlier read was written."),
     Column(
         "target", "text", "Where it went: a destination in lane `write`, a type of cache in lane `cache`."
@@ -23,8 +27,7 @@ def shape(answers: Answers, parameters: Parameters) -> list[Row]:
     rows = rated.rate(list(answers["pairs"]), parameters)
     for row in rows:
         row |= {"source": row["source_name"]}
-    ordered = ranking.order(rows, PAIRS.sorts[parameters.sort], "source", "target", "lane")
-    ranking.number(ordered)
+    ordered = ranking.rank(rows, PAIRS.sorts[parameters.sort], ("source", "target", "lane"))
     return ranking.select(ordered, COLUMNS)
 
 

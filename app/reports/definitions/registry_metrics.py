@@ -20,6 +20,11 @@ UNKNOWN_VERSIONS: Final = frozenset({"", "unknown", "latest"})
 
 COLUMNS: Final = (
     Column("airbyte_platform", "text", "Always `pyairbyte`."),
+    Column(
+        "connector_definition_id",
+        "text",
+        "Its id in the registry, as `connectors refresh` learned it; null before that.",
+    ),
     Column("connector_name", "text", "Registered name."),
     Column("connector_type", "text", "source or destination."),
     Column("docker_repository", "text", "airbyte/ and the name."),
@@ -43,11 +48,13 @@ def shape(answers: Answers, parameters: Parameters) -> list[Row]:
     rows = rated.rate(list(answers["connectors"]), parameters)
     registered = [row for row in rows if str(row["connector"]).startswith(("source-", "destination-"))]
     versions = find_versions(answers)
+    ids = {row["connector"]: row["definition_id"] for row in answers["ids"]}
     ordered = ranking.order(registered, "units", "connector")
     for place, row in enumerate(ordered):
         name, rate = str(row["connector"]), row["rate"]
         row |= {
             "airbyte_platform": PLATFORM,
+            "connector_definition_id": ids.get(name),
             "connector_name": name,
             "connector_type": name.partition("-")[0],
             "docker_repository": f"airbyte/{name}",
@@ -57,6 +64,16 @@ def shape(answers: Answers, parameters: Parameters) -> list[Row]:
         }
         row["sync_success_rate"] = grade_success(row["success"])
     return ranking.select(ordered, COLUMNS)
+
+
+def write_line(row: Row) -> dict[str, object]:
+    """Return a connector as the registry has it: `generated.metrics` with what holds of all platforms."""
+    metrics = {name: row[name] for name in ("usage", "sync_success_rate", "connector_version")}
+    return {
+        "connector_definition_id": row["connector_definition_id"],
+        "connector_name": row["connector_name"],
+        "generated": {"metrics": {"all": metrics}},
+    }
 
 
 def find_versions(answers: Answers) -> dict[str, str]:
@@ -90,8 +107,10 @@ REGISTRY_METRICS: Final = Report(
     queries={
         "connectors": (*SCOPE, "keyed/connectors", *COUNTS, "connectors"),
         "versions": (*SCOPE, "version_numbers", "keyed/versions", *COUNTS, "connector_versions"),
+        "ids": ("definition_ids",),
     },
     shape=shape,
+    line=write_line,
     columns=COLUMNS,
     headings=(
         Heading("connector", ("connector_name",), "name"),
@@ -104,6 +123,6 @@ REGISTRY_METRICS: Final = Report(
     parameters=("window", "until", "role", *FILTERS[2:], *ORDER),
     sorts={"units": "units"},
     default_sort="units",
-    note="The columns up to sync_success_rate are the keys of an object of generated.metrics.",
+    note="`--format jsonl` writes one line a connector, with `generated.metrics` as the registry has it.",
     terms=("attempt", "unit", "ranking", "rate"),
 )

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from app.reports import ranking
-from app.reports.comparison import WATCH, Comparison, describe
-from app.reports.model import FILTERS, ORDER, Answers, Column, Counts, Heading, Report, Row
+from app.reports.comparison import WATCH, Comparison, describe, tell_course
+from app.reports.model import FILTERS, ORDER, Answers, Column, Counts, Heading, Report, Row, Series
 from app.reports.parameters import Parameters
 
 Key = tuple[str, str, str]  # kind, key, new version
@@ -54,6 +54,11 @@ COLUMNS: Final = (
     ),
     Column("delta_own", "number", "How much more often they fail: the mean of their votes less own_before."),
     Column(
+        "unlikely_above",
+        "number",
+        "What the votes exclude: a rise of the share above this is unlikely (upper 90 % bound).",
+    ),
+    Column(
         "evidence",
         "number",
         "E, the betting e-process, as of the last vote: about the odds against `no worse than the baseline`.",
@@ -65,6 +70,7 @@ COLUMNS: Final = (
         f"`{REGRESSION}` (closed e-BH at q = 0.1 among versions with 5 votes; 5 affected users; delta and delta_own of 5 points or "
         f"more): associated with the version; `{WATCHED}` (E is 20 or more); else `{NOT_ENOUGH}`, never that there is none.",
     ),
+    Column("tested", "integer", "How many versions had 5 votes or more, and were tested together."),
     Column(
         "new_errors",
         "text",
@@ -79,6 +85,17 @@ def shape(answers: Answers, parameters: Parameters) -> list[Row]:
     ordered = ranking.order(rows, REGRESSIONS.sorts[parameters.sort], "kind", "connector", "new_version")
     ranking.number(ordered)
     return ranking.select(ordered, COLUMNS)
+
+
+def shape_series(answers: Answers, _: Parameters) -> list[Row]:
+    """E against each version of 5 votes or more by day, as votes were settled."""
+    courses = [
+        row
+        for comparison in gather(answers["votes"])
+        if len(comparison.new_votes) >= VOTES_LEAST
+        for row in tell_course(comparison)
+    ]
+    return ranking.select(courses, SERIES.columns)
 
 
 def gather(counts: Sequence[Counts]) -> list[Comparison]:
@@ -110,6 +127,8 @@ def assess(comparisons: Sequence[Comparison], errors: Sequence[Counts]) -> list[
     discovered = {place for place, is_found in zip(family, found, strict=True) if is_found}
     for place in weighed:
         rows[place]["verdict"] = judge(rows[place], is_found=place in discovered)
+    for row in rows:
+        row["tested"] = len(family)
     add_errors(rows, errors)
     return rows
 
@@ -139,11 +158,20 @@ def add_errors(rows: Sequence[Row], errors: Sequence[Counts]) -> None:
         row["new_errors"] = ", ".join(f"{name} ({-units})" for units, name in found)
 
 
+SERIES: Final = Series(
+    columns=(
+        *(column for column in COLUMNS if column.name in ("kind", "connector", "new_version")),
+        Column("day", "text", "UTC day on which votes were settled."),
+        Column("evidence", "number", "E after the last of them."),
+    ),
+    shape=shape_series,
+)
 REGRESSIONS: Final = Report(
     name="regressions",
     summary="New versions of connectors and of PyAirbyte that fail more often than the version before.",
     queries={"votes": VOTES, "new_errors": (*VERSIONS, "new_errors")},
     planner=PLANNER,
+    hides=lambda row: int(row["votes"] or 0) < VOTES_LEAST,
     alarms=lambda row: row["verdict"] == REGRESSION,
     shape=shape,
     columns=COLUMNS,
@@ -159,21 +187,24 @@ REGRESSIONS: Final = Report(
         Heading("before,\n%", ("share_before",), "percent"),
         Heading("change,\npoints", ("delta",), "signed"),
         Heading("own change,\npoints", ("delta_own",), "signed"),
+        Heading("rise unlikely\nabove, points", ("unlikely_above",), "percent"),
         Heading("E", ("evidence",), "power"),
         Heading("verdict", ("verdict",), "text"),
         Heading("new errors", ("new_errors",), "name"),
     ),
-    parameters=("scope", *FILTERS, *ORDER),
+    parameters=("scope", *FILTERS, "few", "series", *ORDER),
+    series=SERIES,
     sorts={"evidence": "evidence", "delta": "delta", "votes": "votes"},
     default_sort="evidence",
     note="Associated with the version, not caused by it. E: evidence by one vote a returning user; 20 is worth a look. Too little of "
-    "it is not enough data, never no regression.",
+    "it is not enough data, never no regression; what it does exclude is a rise above so many points.",
     terms=(
         "failure class",
         "votes",
         "versions compared",
         "evidence",
         "baseline",
+        "excluded",
         "false discoveries",
         "alert",
     ),

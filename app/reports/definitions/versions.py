@@ -3,12 +3,13 @@
 from typing import Final
 
 from app.reports import ranking
-from app.reports.definitions import rated, regressions
+from app.reports.definitions import rated, regressions, series
 from app.reports.model import COUNTS, FILTERS, ORDER, SCOPE, Answers, Column, Heading, Report, Row
 from app.reports.parameters import Parameters
 
 PYAIRBYTE: Final = "pyairbyte"
-EVIDENCE: Final = ("old_version", "votes", "evidence", "verdict", "new_errors")
+EVIDENCE: Final = ("old_version", "votes", "unlikely_above", "evidence", "verdict", "new_errors")
+FEW_USERS: Final = 5  # fewer cannot cast five votes
 COLUMNS: Final = (
     Column("rank", "integer", "Place under the chosen sort, 1 first."),
     Column("of", "text", "The connector that was asked for, else pyairbyte."),
@@ -51,6 +52,7 @@ VERSIONS: Final = Report(
         "new_errors": (*regressions.VERSIONS, "new_errors"),
     },
     planner=regressions.PLANNER,
+    hides=lambda row: int(row["units"] or 0) < FEW_USERS,
     shape=shape,
     columns=COLUMNS,
     headings=(
@@ -65,7 +67,8 @@ VERSIONS: Final = Report(
         Heading("E", ("evidence",), "power"),
         Heading("verdict", ("verdict",), "text"),
     ),
-    parameters=(*FILTERS, *ORDER),
+    parameters=(*FILTERS, "few", "series", *ORDER),
+    series=series.VERSIONS,
     sorts=rated.SORTS,
     default_sort="units",
     note="Associated with the version, not caused by it; too little evidence is not enough data, never no regression. Today is "

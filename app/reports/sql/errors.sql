@@ -12,7 +12,8 @@ SELECT
     totals.last_day,
     error_users.affected_units,
     coalesce(error_connectors.connectors, 0) AS connectors,
-    error_connectors.top_connector
+    error_connectors.top_connector,
+    coalesce(error_connectors.top_connectors, '') AS top_connectors
 FROM (
     SELECT
         failure,

@@ -2,7 +2,7 @@
 -- Grain: one row a section, item and unit. Reads: the stages routes_asked, environments_asked and scope.
 --
 -- with: where it went (a destination, else a cache), or of a destination what was written (a source, else a result that
--- was read before). error: failed attempts only; the other sections hold them, too.
+-- was read before). error by version: the exception, a tab, the version. error: failed attempts only; the other sections hold them, too.
 SELECT
     facets.section, facets.item, scope.unit,
     sum(succeeded) AS succeeded,
@@ -21,6 +21,8 @@ CROSS JOIN LATERAL (
         ('day', CAST(scope.day AS text)),
         ('version', connector_version),
         ('error', CASE failures.exception_class WHEN '' THEN '(none named)' ELSE failures.exception_class END),
+        ('error by version', CASE failures.exception_class WHEN '' THEN '(none named)' ELSE failures.exception_class END
+            || chr(9) || connector_version),
         ('pyairbyte', environments_asked.version),
         ('python', regexp_replace(python_version, '^([0-9]+[.][0-9]+)[^ ]*', '\1')),
         ('os', regexp_replace(os, ' [(]release.*$', '')),

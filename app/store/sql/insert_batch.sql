@@ -1,6 +1,6 @@
 -- One write batch in one statement, so in one transaction and one round trip.
 -- Grain: a batch of events, refused ones (with a reason) among them (%(events)s: lines, each a row of `rejections` as
--- text), and of tallies (%(tallies)s).
+-- text), of tallies (%(tallies)s), and of withheld fields (%(withheld)s: key and path; counted of events that are new).
 -- Index: the primary keys, for ON CONFLICT and for tombstones. Rows come sorted by key, so that two writers cannot
 -- deadlock; nothing here may change their order.
 --
@@ -126,6 +126,13 @@ tallied AS (
         date_trunc('hour', received_at, 'UTC'), %(batch_id)s::uuid, count(*), %(bucket)s::smallint, write_key,
         'outside_window', ''
     FROM fresh WHERE NOT timely GROUP BY 1, write_key
+    UNION ALL
+    SELECT
+        date_trunc('hour', fresh.received_at, 'UTC'), %(batch_id)s::uuid, count(*), %(bucket)s::smallint, fresh.write_key,
+        'withheld', each ->> 1
+    FROM json_array_elements(%(withheld)s::json) AS each
+    JOIN fresh ON fresh.message_key = CAST(each ->> 0 AS uuid)
+    GROUP BY 1, fresh.write_key, each ->> 1
 )
 SELECT string_agg(uuid_send(message_key), '') AS message_keys, NULL::timestamptz AS occurred_at, NULL AS fate FROM fresh
 UNION ALL

@@ -1,0 +1,18 @@
+-- Where and when each exception was first seen, as far as the history goes.
+-- Grain: one row an exception class. Index: the primary key of unit_days, by day; unit_days_route_idx for one connector.
+-- Reads: the stages routes_asked and environments_asked.
+-- Parameters: history_from, prior_from, last_day, denied, name (NULL: the version is PyAirbyte's, else the connector's).
+SELECT DISTINCT ON (failures.exception_class)
+    failures.exception_class,
+    failures.failure_class,
+    CAST(unit_days.day AS text) AS first_seen,
+    CASE WHEN CAST(:name AS text) IS NULL THEN environments_asked.version ELSE routes_asked.connector_version END
+        AS first_version
+FROM unit_days
+JOIN routes_asked ON routes_asked.id = unit_days.route
+JOIN environments_asked ON environments_asked.id = unit_days.environment
+JOIN failures ON failures.id = unit_days.failure
+WHERE unit_days.failure <> 0
+  AND unit_days.day BETWEEN least(CAST(:history_from AS date), CAST(:prior_from AS date)) AND CAST(:last_day AS date)
+  AND unit_days.unit <> ALL(CAST(:denied AS uuid[]))
+ORDER BY failures.exception_class, unit_days.day, first_version

@@ -1,0 +1,48 @@
+-- Whether users got over a failure, by the connector that ranks.
+-- Grain: one row a connector. Index: attempts_day_idx; unit_days_route_idx.
+-- Reads: the stages routes_asked and environments_asked.
+-- Parameters: first_day, last_day, as_of, denied, nobody.
+--
+-- A failure: a session with a failed attempt of another class than config, that began in the window. Its time is the latest
+-- of its pair, which is the end's. recovered: a session of the same user with a success of the same connector followed within
+-- 24 hours. lost: the user's last session with the connector that was ever stored failed, and is over 7 days old.
+-- A user counts once a connector: recovered if one failure was followed so, however many were not.
+SELECT
+    connector,
+    count(*) AS failed_units,
+    count(*) FILTER (WHERE recovered) AS recovered_units,
+    count(*) FILTER (WHERE last_failed >= last_seen AND last_seen < :as_of - interval '7 days') AS lost_units
+FROM (
+    SELECT
+        connector, unit,
+        bool_or(next_success <= failed_at + interval '24 hours') AS recovered,
+        max(failed_at) AS last_failed,
+        max(seen_at) AS last_seen,
+        bool_or(failed_at IS NOT NULL) AS met
+    FROM (
+        SELECT
+            connector, unit, seen_at, failed_at,
+            min(succeeded_at) OVER (
+                PARTITION BY connector, unit ORDER BY seen_at RANGE BETWEEN '1 microsecond' FOLLOWING AND UNBOUNDED FOLLOWING
+            ) AS next_success
+        FROM (
+            SELECT
+                routes_asked.connector, attempts.unit,
+                attempts.settles_at - interval '24 hours' AS seen_at,
+                CASE WHEN attempts.succeeded > 0 THEN attempts.settles_at - interval '24 hours' END AS succeeded_at,
+                CASE WHEN attempts.failed > 0 AND failures.failure_class <> 'config'
+                      AND attempts.day <= CAST(:last_day AS date)
+                     THEN attempts.settles_at - interval '24 hours' END AS failed_at
+            FROM attempts
+            JOIN routes_asked ON routes_asked.id = attempts.route
+            JOIN environments_asked ON environments_asked.id = attempts.environment
+            LEFT JOIN failures ON failures.id = attempts.failure
+            WHERE attempts.day >= CAST(:first_day AS date)
+              AND attempts.unit <> CAST(:nobody AS uuid)
+              AND attempts.unit <> ALL(CAST(:denied AS uuid[]))
+        ) AS sessions
+    ) AS followed
+    GROUP BY connector, unit
+) AS users
+WHERE met
+GROUP BY connector

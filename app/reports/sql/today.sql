@@ -1,0 +1,12 @@
+-- What today adds to the figures of the days before it.
+-- Grain: one row. Index: the primary key of unit_days, by day. Reads: the stages routes_asked and environments_asked.
+-- Parameters: today (the UTC day of as_of), denied, nobody.
+SELECT
+    CAST(:today AS date) AS today,
+    coalesce(sum(succeeded + failed + canceled + open), 0) AS attempts,
+    coalesce(sum(failed), 0) AS failed,
+    count(DISTINCT unit) FILTER (WHERE unit <> CAST(:nobody AS uuid)) AS units
+FROM unit_days
+JOIN routes_asked ON routes_asked.id = unit_days.route
+JOIN environments_asked ON environments_asked.id = unit_days.environment
+WHERE day = CAST(:today AS date) AND unit <> ALL(CAST(:denied AS uuid[]))

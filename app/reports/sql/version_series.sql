@@ -1,0 +1,18 @@
+-- Users by version and day.
+-- Grain: one row a version and day. Reads: the stages release_numbers and keyed. Parameter: nobody.
+SELECT
+    release_numbers.version,
+    CAST(used.day AS text) AS day,
+    used.units,
+    everybody.units AS all_units
+FROM (
+    SELECT number, day, count(DISTINCT unit) AS units
+    FROM keyed
+    WHERE unit <> CAST(:nobody AS uuid) AND is_current
+    GROUP BY number, day
+) AS used
+JOIN release_numbers ON release_numbers.number = used.number
+JOIN (
+    SELECT day, count(DISTINCT unit) AS units FROM keyed WHERE unit <> CAST(:nobody AS uuid) GROUP BY day
+) AS everybody ON everybody.day = used.day
+ORDER BY release_numbers.version, used.day
