@@ -27,7 +27,6 @@ LEAST_FIRST: Final = (
     "rank",
     "votes",
     "delta_own",
-    "share_before",
     "failure_rate_7d",
     "connectors",
     "failure_rate",
