@@ -52,6 +52,7 @@ USAGE = """Usage: python3 dev.py VERB [ARGUMENTS]
   bench NAME        run benchmarks/NAME.py
   e2e [PYTEST …]    run the tests that install released PyAirbyte versions, or drive a browser
   faults [--minutes N]  kill and stop things under load for a while
+  siege [--minutes N]  attack a service in all known ways beside an honest load
   fuzz [--bodies N]  send mutated bodies to a real service
   parquet           install what reports as Parquet need (100 MB)
   build             build the wheels of service and client into build/wheels
@@ -355,6 +356,7 @@ VERBS: dict[str, Callable[[list[str]], None]] = {
     "test": test,
     "e2e": run_module("pytest", "-m", "e2e or browser"),
     "faults": run_module("tests.faults"),
+    "siege": run_module("tests.siege"),
     "fuzz": run_module("tests.faults.fuzz"),
     "bench": bench,
     "check": check,

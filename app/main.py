@@ -16,6 +16,7 @@ from http import HTTPStatus
 from typing import Final
 
 import structlog
+from anyio import to_thread
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from sqlalchemy.exc import SQLAlchemyError
@@ -25,6 +26,7 @@ from app import __version__
 from app.admin.registry import Vocabulary
 from app.erasure import forget, routes
 from app.ingest.committer import Committer, UnavailableError
+from app.ingest.gate import Gate
 from app.ingest.keyring import Keyring
 from app.ingest.routes import Ingest, count_lost, endpoints
 from app.ingest.shortcut import TelemetryApp, add_reference
@@ -53,12 +55,26 @@ from app.store.journal import Journal
 from app.upkeep import clock, expiry, packing, retention
 from app.upkeep.maintenance import Job, Maintenance
 from app.web import limits, reference
+from app.web.cached import FOR_EVER, Cached
 from app.web.peers import Peers, parse_networks
 from app.web.prefix import Prefixes
 
 log = structlog.get_logger()
 
 FORGET: Final = "forget"
+# What is the same for whoever asks, and for how many seconds it is.
+CACHED: Final = {
+    "/healthz": FOR_EVER,
+    "/readyz": 0.25,
+    "/metrics": 0.25,
+    "/v1/schema": 60.0,
+    "/openapi.json": FOR_EVER,
+    "/privacy": FOR_EVER,
+    "/docs": FOR_EVER,
+    **{f"/docs/{name}": FOR_EVER for name in reference.KINDS},
+    "/v1/public/connectors.json": 5.0,
+}
+THREADS: Final = 4
 PREPARE_SECONDS: Final = 1.0
 NOTE_SECONDS: Final = 2.0
 REPLAY_SECONDS: Final = 300.0
@@ -103,9 +119,16 @@ class Service:
         self.writer = Writer(self.committer, self.spooler, settings.deadline_ms)
         self.vocabulary = Vocabulary(self.load_connectors)
         installation = Installation(self.vocabulary.names, self.pseudonyms)
-        admissions = limits.limit_addresses(settings), limits.limit_keys(settings)
         self.peers = Peers(parse_networks(settings.trusted_proxies.split(",")))
-        self.ingest = Ingest(self.keyring, self.writer, installation, *admissions, find_peer=self.peers.find)
+        self.addresses = limits.limit_addresses(settings)
+        self.ingest = Ingest(
+            self.keyring,
+            self.writer,
+            installation,
+            self.addresses,
+            limits.limit_keys(settings),
+            self.peers.find,
+        )
         self.upkeep = Maintenance(self.database.url, self.list_jobs())
         self.rollups = Worker(self.database.url)
 
@@ -130,6 +153,12 @@ class Service:
             *jobs,
             Job("expiry", 3600, partial(expiry.keep, guard=guard)),
         ]  # last: the public figures count the days it deletes
+
+    def is_exempt(self, address: str) -> bool:
+        """Whether an address may hold any number of connections: a proxy that we trust, and this machine."""
+        if self.peers.is_trusted(address):
+            return True
+        return limits.is_loopback(address) and not self.settings.limit_loopback
 
     def load_keys(self) -> dict[bytes, keys.Grant]:
         """What each write key may do."""
@@ -267,6 +296,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                 # What a batch is made of lives until it is stored, and reference counts free it then. With the default,
                 # 700, the collector walked through it some twenty times.
                 gc.set_threshold(YOUNG_OBJECTS)
+                # What is not ingestion, and blocks: public figures, receipts. Whoever comes beyond these waits for a thread.
+                to_thread.current_default_thread_limiter().total_tokens = THREADS
                 yield
                 tables.close()
 
@@ -308,6 +339,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.include_router(public_pages.create_router(service.engine))
     app.shortcuts = endpoints(service.ingest)
+    app.cached = {path: Cached(app.answer, path, seconds) for path, seconds in CACHED.items()}
+    app.check = limits.make_check(settings, service.addresses, service.peers.find)
+    app.gate = Gate(settings.address_connections, service.is_exempt)
     app.find_prefix = Prefixes(settings.path_prefix, service.peers).find
     app.count_lost = lambda: count_lost(service.ingest)
     add_reference(app)

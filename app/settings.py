@@ -106,6 +106,11 @@ class Settings(BaseSettings):
         50,
         description="Requests a second that one address may send, ten times that at once; 0 switches it off.",
     )
+    address_connections: Annotated[int, Field(ge=0)] = Field(
+        64,
+        description="Connections that one address may hold; beyond it its longest idle one gives way. Not for loopback and trusted "
+        "proxies; 0 switches it off.",
+    )
     key_rate: Annotated[int, Field(ge=0)] = Field(
         0,
         description="Requests a second under one write key, ten times that at once; 0, the default, switches it off: "
@@ -129,6 +134,12 @@ class Settings(BaseSettings):
         "",
         description="Path under which a proxy serves pages and endpoints, such as /telemetry. X-Forwarded-Prefix of a trusted proxy "
         "says the same, and goes before it.",
+    )
+    hosts: str = Field(
+        "",
+        description="Names under which the service is reached, separated by commas; a request to read something under another one is "
+        "answered 421. Unset: any; on loopback without a proxy in front only localhost and addresses, so that no page from "
+        "elsewhere reads along.",
     )
     pg_bin: Path | None = Field(None, description="Folder of the Postgres binaries of the embedded database.")
 

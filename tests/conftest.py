@@ -73,7 +73,7 @@ def name_database(cluster_url: str, name: str) -> str:
 
 # Folders and files of tests that start processes without one of the fixtures here.
 SLOW = {
-    *("deploy", "faults", "postgres", "serving"),
+    *("deploy", "faults", "postgres", "serving", "siege"),
     *("test_launcher.py", "test_wheel.py", "test_processes.py", "test_last_mile.py", "test_pyairbyte.py"),
 }
 

@@ -24,6 +24,9 @@ TOO_MANY_MEMBERS: Final = Problem(
     f"The body has more than {MEMBERS} gzip members: send it as one.",
     rule="too_many_members",
 )
+NO_ROOM: Final = Problem(
+    503, "overloaded", "Too many bodies are coming in without a write key in their header.", retry_after=1
+)
 NOT_GZIP: Final = Problem(400, "malformed", "The body is not gzip, or it is cut off.", rule="not_gzip")
 
 
@@ -46,8 +49,31 @@ def check_headers(headers: Mapping[bytes, bytes], limit: int) -> bool:
     return encoding in GZIPPED
 
 
-async def read(receive: Receive, headers: Mapping[bytes, bytes], limit: int) -> bytes:
-    """The inflated body, at most `limit` bytes of it. Raises Problem 400, 413, 415 or Disconnected."""
+class Room:
+    """What bodies may take together until their senders are known: without a key in the header it may stand at their end."""
+
+    def __init__(self, most: int) -> None:
+        """Give room for `most` bytes."""
+        self.left = most
+
+    def take(self, size: int) -> None:
+        """Take room. Raises Problem 503."""
+        if size > self.left:
+            raise NO_ROOM.fresh()
+        self.left -= size
+
+    def give_back(self, size: int) -> None:
+        """Give room back."""
+        self.left += size
+
+
+async def read(
+    receive: Receive, headers: Mapping[bytes, bytes], limit: int, room: Room | None = None
+) -> bytes:
+    """The inflated body, at most `limit` bytes of it, kept in `room` while it comes in.
+
+    Raises Problem 400, 413, 415, 503, or Disconnected.
+    """
     gzipped = check_headers(headers, limit)
     message = await receive()
     chunk: bytes = message.get("body", b"")
@@ -56,11 +82,19 @@ async def read(receive: Receive, headers: Mapping[bytes, bytes], limit: int) -> 
             raise TOO_LARGE.fresh()
         return chunk
     sink = Inflated(limit) if gzipped else Plain(limit)
-    while message["type"] == "http.request":
-        sink.feed(message.get("body", b""))
-        if not message.get("more_body"):
-            return sink.finish()
-        message = await receive()
+    taken = 0
+    try:
+        while message["type"] == "http.request":
+            sink.feed(message.get("body", b""))
+            if not message.get("more_body"):
+                return sink.finish()
+            if room is not None:
+                room.take(len(sink.collected) - taken)
+                taken = len(sink.collected)
+            message = await receive()
+    finally:
+        if room is not None:
+            room.give_back(taken)
     raise Disconnected
 
 

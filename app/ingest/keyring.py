@@ -4,6 +4,7 @@ import asyncio
 import datetime as dt
 import math
 import os
+import re
 import tempfile
 import time
 from base64 import b64decode
@@ -30,6 +31,8 @@ MISS_SECONDS: Final = 0.5  # how often an unknown key makes us look at the datab
 HEADERS: Final = 256
 HEADER_BYTES: Final = 512
 USE_SECONDS: Final = 60.0  # how often it is written down which keys were used
+NAME: Final = b'"writeKey"'
+KEY: Final = re.compile(NAME + rb'\s{0,99}:\s{0,99}("(?:[^"\\]|\\.){1,600}")')
 UNAUTHORIZED: Final = Problem(401, "unauthorized", "The write key is missing or unknown.")
 UNAVAILABLE: Final = Problem(503, "unavailable", "Write keys cannot be checked right now.", retry_after=5)
 
@@ -205,6 +208,22 @@ def remember(memory: Path, known: Mapping[bytes, Grant]) -> None:
         Path(temporary).replace(memory)
     except OSError as error:
         log.warning("keys_not_remembered", error=type(error).__name__)
+
+
+def find_key(raw: bytes) -> str | None:
+    """Return the write key that the text of a body seems to name, the last of several; None if it names none.
+
+    So that the body of a stranger is not parsed.
+    """
+    match = None
+    for place in (raw.rfind(NAME), raw.find(NAME)):
+        match = match or (KEY.match(raw, place) if place >= 0 else None)
+    if match is None:
+        return None
+    try:
+        return str(orjson.loads(match[1]))
+    except ValueError:
+        return None
 
 
 def read_basic(header: bytes) -> str | None:

@@ -3,22 +3,19 @@ many requests, answers in one piece, and an end that loses no request.
 """
 
 import asyncio
-import resource
 from typing import Any, ClassVar, Final, cast
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from app.ingest.gate import Gate
 from app.ingest.heads import BadHeadError, Heads, LongHeadError, Trailers
 from app.ingest.refusals import NOT_HTTP, OVERLOADED, TOO_LONG, TOO_SLOW
-from app.ingest.transport import WholeAnswers, has_arrived
+from app.ingest.transport import Drain, WholeAnswers, has_arrived
 
 REQUEST_SECONDS: Final = 10.0  # from its first byte to its last; PyAirbyte's requests are one or two segments
-# An answer is taken within it, or so many bytes of it each time: less than 7 KB/s is nobody who reads.
-DRAIN_SECONDS: Final = 10.0
-DRAIN_BYTES: Final = 64 * 1024
-CONNECTIONS: Final = 4_000  # a process; each costs about 10 KB
-OTHER_FILES: Final = 200  # descriptors that a process needs for everything else
+# Since a request began to arrive, before its connection may have to give way to a new one.
+SLOW_SECONDS: Final = 2.0
 REQUESTS: Final = 10_000  # a connection; the last answer says that it closes
 # Of a body, with all that stands around its chunks; 413 was answered long before.
 BODY_BYTES: Final = 8 * 2**20
@@ -26,15 +23,6 @@ BODY_BYTES: Final = 8 * 2**20
 HELD_BYTES: Final = 2**20
 # At the end, for a request that is on its way over a connection without one; and for a refusal to be read.
 LINGER_SECONDS: Final = 1.0
-
-
-def bound_connections() -> int:
-    """How many connections this process may have: no more than it has descriptors for, or accepting fails without a word."""
-    descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return min(CONNECTIONS, max(1, descriptors - OTHER_FILES))
-
-
-BOUND: Final = bound_connections()
 
 
 class BoundedProtocol(HttpToolsProtocol):
@@ -48,6 +36,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def __init__(self, *arguments: Any, **keywords: Any) -> None:
         """Start with no request."""
         super().__init__(*arguments, **keywords)
+        self.gate: Gate = self.app.gate
         self.in_request = True  # a connection that sends nothing is a slow sender
         self.requests = 0
         self.body_bytes = 0
@@ -55,18 +44,33 @@ class BoundedProtocol(HttpToolsProtocol):
         self.held = b""  # what came ahead of an answer that is not sent
         self.refused = False
         self.patience: asyncio.TimerHandle | None = None
-        self.draining: asyncio.TimerHandle | None = None
-        self.unsent = 0
+        self.drain = Drain(self.loop)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take a connection, unless there are too many."""
         # Anything that the socket does not take at once counts as unsent.
         transport.set_write_buffer_limits(high=0)
         super().connection_made(cast("asyncio.Transport", WholeAnswers(transport, self.loop)))
-        if len(self.connections) > BOUND:
-            self.refuse(OVERLOADED)
-        else:
+        if self.gate.enter(self, self.client[0] if self.client else ""):
             self.start_timer()
+        else:
+            self.refuse(OVERLOADED)
+
+    def give_way(self) -> bool:
+        """Close if nothing of a request has come, or if one takes long to arrive; return whether it does."""
+        if self.is_answering() or self.is_over():
+            return False
+        if self.heads.waiting or (self.cycle is not None and self.cycle.more_body):
+            began = self.patience.when() - REQUEST_SECONDS if self.patience is not None else self.loop.time()
+            if self.loop.time() - began < SLOW_SECONDS:
+                return False
+            self.refuse(TOO_SLOW)
+            return True
+        if has_arrived(self.transport):
+            return False
+        self.gate.leave(self)
+        self.transport.close()
+        return True
 
     def data_received(self, data: bytes) -> None:
         """Take bytes. Nothing is read ahead of an answer that is not sent."""
@@ -170,6 +174,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """Read on once the answer is sent."""
         super().on_response_complete()
+        self.gate.answered(self)
         if self.held:
             self._unset_keepalive_if_required()
             self.flow.pause_reading()
@@ -178,40 +183,21 @@ class BoundedProtocol(HttpToolsProtocol):
     def pause_writing(self) -> None:
         """Give the answer so long to be taken."""
         super().pause_writing()
-        if self.draining is None:
-            self.watch_drain()
+        self.drain.begin(self.transport)
 
     def resume_writing(self) -> None:
         """The answer is sent."""
         super().resume_writing()
-        self.stop_watching()
+        self.drain.end()
         self.go_on()
-
-    def watch_drain(self) -> None:
-        """Look again after a while at how much is unsent."""
-        self.unsent = self.transport.get_write_buffer_size()
-        self.draining = self.loop.call_later(DRAIN_SECONDS, self.check_drain)
-
-    def check_drain(self) -> None:
-        """End a connection whose other end does not read."""
-        if self.transport.get_write_buffer_size() > self.unsent - DRAIN_BYTES:
-            self.transport.abort()
-        else:
-            self.watch_drain()
-
-    def stop_watching(self) -> None:
-        """Stop the clock of the answer."""
-        if self.draining is not None:
-            self.draining.cancel()
-            self.draining = None
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is gone."""
+        self.gate.leave(self)
         self.stop_timer()
-        self.stop_watching()
         self.held = b""
         super().connection_lost(exc)
-        self.stop_watching()
+        self.drain.end()
 
     def shutdown(self) -> None:
         """Answer what is under way and close. uvicorn itself closes a connection whose first request it has not read yet."""
@@ -257,6 +243,9 @@ class BoundedProtocol(HttpToolsProtocol):
         self._unset_keepalive_if_required()
         if not is_answered:
             self.transport.write(answer)
+        if not self.gate.dismiss(self):
+            self.transport.close()
+            return
         self.transport.write_eof()
         self.flow.resume_reading()
         self.loop.call_later(LINGER_SECONDS, self.transport.close)

@@ -16,10 +16,11 @@ from app.contract.document import Document, parse
 from app.contract.envelope import UNSUPPORTED_TYPES
 from app.contract.limits import BATCH_BYTES, EVENT_BYTES
 from app.ingest import instruments
-from app.ingest.body import Disconnected, Receive, read
-from app.ingest.keyring import Keyring, Sender
+from app.ingest.body import Disconnected, Receive, Room, read
+from app.ingest.heeded import count, is_opt_out, parse_unauthenticated
+from app.ingest.keyring import Keyring, Sender, find_key
 from app.ingest.replies import malformed, render_batch, render_dry_run, render_single
-from app.ingest.verdicts import judge_batch, judge_single
+from app.ingest.verdicts import REFUSED, judge_batch, judge_single
 from app.ingest.writer import Writer
 from app.privacy.examination import UNSUPPORTED_TYPE
 from app.privacy.projection import Arrival
@@ -27,12 +28,14 @@ from app.privacy.verdict import Installation, Verdict
 from app.problems import Problem
 from app.scopes import IMPORT, INGEST, SCOPES
 from app.store.events import Tally, hour_of
+from app.web.limits import Limit, weigh
 
 log = structlog.get_logger()
 
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 JSON: Final = [(b"content-type", b"application/json")]
 STATUSES: Final = (200, 204, 400, 401, 403, 405, 413, 415, 422, 429, 500, 503)
+UNKNOWN_BYTES: Final = 4 * 2**20  # eight batches of the largest size
 NO_WRITE_KEY: Final = 0  # tallies of requests that came without a valid one
 
 NOT_ALLOWED: Final = Problem(405, "method_not_allowed", "Send a POST request.", allow="POST")
@@ -43,10 +46,7 @@ MAY_NOT: Final = {
 FAILED: Final = Problem(500, "internal", "The service failed; the fault is ours and is logged.")
 
 
-NOTHING: Final[Mapping[Tally, int]] = {}
 Submit = Callable[[Sequence[Verdict], Mapping[Tally, int]], Awaitable[list[str]]]
-# Takes a token of a bucket; None, or the seconds after which there is one again.
-Admit = Callable[[str], int | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +56,10 @@ class Ingest:
     keyring: Keyring
     writer: Writer
     installation: Installation
-    admit_address: Admit
-    admit_key: Admit
+    addresses: Limit
+    keys: Limit
     find_peer: Callable[[Mapping[str, Any]], str]  # the address that sends
+    room: Room = field(default_factory=lambda: Room(UNKNOWN_BYTES))  # for bodies of senders unknown yet
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)  # of the batch that is judged
 
 
@@ -98,23 +99,29 @@ class Endpoint:
         """Take the steps of a request in order and answer with 200 or 204. Raises Problem for everything else."""
         if scope["method"] != "POST":
             raise NOT_ALLOWED.fresh()
+        address = self.ingest.find_peer(scope)
+        self.ingest.addresses.require(address)
         headers = dict(scope["headers"])
         if is_opt_out(headers):
             self.refused(received_at, NO_WRITE_KEY, "dnt")
             await self.respond(send, 204, [], b"")
             return
         took = instruments.time_steps()
-        admit(self.ingest.admit_address, self.ingest.find_peer(scope))
         header = headers.get(b"authorization")
         sender = await self.authenticate(header, None) if header is not None else None
-        raw = await read(receive, headers, self.limit)
+        raw = await read(receive, headers, self.limit, self.ingest.room if sender is None else None)
         took("read")
+        if sender is None:
+            await self.ingest.keyring.authenticate(None, find_key(raw))
         document = parse(raw, batch=self.batch) if sender else parse_unauthenticated(raw, batch=self.batch)
         sender = sender or await self.authenticate_by_body(document)
         took("parse")
-        admit(self.ingest.admit_key, str(sender.write_key))
+        self.ingest.keys.require(str(sender.write_key))
         verdicts = await self.judge(document, Arrival(received_at, sender.write_key, sender.text))
         took("judge")
+        if self.batch:
+            refused = [verdict.rejected for verdict in verdicts].count(True)
+            self.ingest.addresses.charge(address, weigh(len(raw), len(verdicts) + REFUSED * refused))
         tallies = count(headers, received_at, sender, verdicts)
         outcomes = await self.submit(verdicts, tallies) if verdicts else []
         took("store")
@@ -206,45 +213,6 @@ class ValidateEndpoint(BatchEndpoint):
 async def submit_nothing(verdicts: Sequence[Verdict], _tallies: Mapping[Tally, int]) -> list[str]:
     """Return no outcomes."""
     return [""] * len(verdicts)
-
-
-def admit(take: Admit, name: str) -> None:
-    """Take a token. Raises Problem 429."""
-    wait = take(name)
-    if wait is not None:
-        raise Problem(
-            429, "too_many_requests", "Too many requests; try again later.", retry_after=min(wait, 300)
-        )
-
-
-def is_opt_out(headers: Mapping[bytes, bytes]) -> bool:
-    """Whether the sender asks not to be tracked."""
-    return headers.get(b"dnt") == b"1" or headers.get(b"sec-gpc") == b"1"
-
-
-def parse_unauthenticated(raw: bytes, *, batch: bool) -> Document:
-    """Parse a body that should name its write key; one that cannot be parsed names none."""
-    try:
-        return parse(raw, batch=batch)
-    except Problem:
-        return Document(None, clean=False)
-
-
-def count(
-    headers: Mapping[bytes, bytes], received_at: dt.datetime, sender: Sender, verdicts: Sequence[Verdict]
-) -> Mapping[Tally, int]:
-    """Return what is counted beside the events: what the client says it dropped, and envelopes that were dropped here."""
-    number = headers.get(b"telemetry-client-dropped", b"")
-    envelopes = [verdict.dropped for verdict in verdicts].count(True)
-    if not number and not envelopes:
-        return NOTHING
-    hour = hour_of(received_at)
-    tallies: dict[Tally, int] = {}
-    if number.isdigit() and len(number) <= 9:
-        tallies[Tally(hour, sender.write_key, "client_dropped", "")] = int(number)
-    if envelopes:
-        tallies[Tally(hour, sender.write_key, "envelope", "")] = envelopes
-    return tallies
 
 
 def count_lost(ingest: Ingest) -> None:

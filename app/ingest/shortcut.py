@@ -13,22 +13,30 @@ from fastapi.responses import JSONResponse
 
 from app.contract import schema as wire_schema
 from app.contract.limits import BATCH_BYTES, BATCH_EVENTS, EVENT_BYTES
+from app.ingest.gate import Gate
+from app.problems import Problem
 from app.web import prefix
 
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 AsgiApp = Callable[[Any, Any, Any], Awaitable[None]]
+# Cached answers that hold links of ours: under a prefix they are others.
+LINKING: Final = frozenset({"/openapi.json", "/docs", "/privacy"})
 SLASHES: Final = re.compile("/{2,}")
 
 
 class TelemetryApp(FastAPI):
     """A FastAPI app that hands `shortcuts` (ASGI endpoints by path) their requests before anything of FastAPI's runs.
 
-    `//v1/track` and `/v1/track/`, which come of base URLs with a slash, are `/v1/track`. HEAD is answered wherever GET is.
-    `find_prefix` says under which path a request finds us.
+    What is `cached` (ASGI endpoints by path) is asked next, once `check` of the scope has found no problem: shortcuts check for
+    themselves. `gate` says which connections may stay, `find_prefix` under which path a request finds us. `//v1/track` and
+    `/v1/track/`, which come of base URLs with a slash, are `/v1/track`. HEAD is answered wherever GET is.
     `count_lost` is called for a POST under `/v1/` that nothing answers.
     """
 
     shortcuts: Mapping[str, AsgiApp] = MappingProxyType({})
+    cached: Mapping[str, AsgiApp] = MappingProxyType({})
+    gate: Gate
+    check: Callable[[Any], Problem | None] = staticmethod(lambda _scope: None)
     count_lost: Callable[[], None] = staticmethod(lambda: None)
     find_prefix: Callable[[Mapping[str, Any]], str] = staticmethod(lambda _scope: "")
 
@@ -44,6 +52,18 @@ class TelemetryApp(FastAPI):
             endpoint = self.shortcuts.get(scope["path"])
         if endpoint is not None:
             await endpoint(scope, receive, send)
+        else:
+            await self.answer_readers(scope, receive, send)
+
+    async def answer_readers(self, scope: Any, receive: Any, send: Any) -> None:
+        """Answer what is no event: from memory, or as FastAPI does."""
+        problem = self.check(scope)
+        if problem is not None:
+            await refuse(problem, send)
+            return
+        cached = self.cached.get(scope["path"])
+        if cached is not None and (not prefix.of(scope) or scope["path"] not in LINKING):
+            await cached(scope, receive, send)
         elif scope["path"] == "/openapi.json" and prefix.of(scope):
             document = {**self.openapi(), "servers": [{"url": prefix.of(scope)}]}
             await JSONResponse(document)(scope, receive, send)
@@ -54,6 +74,10 @@ class TelemetryApp(FastAPI):
         else:
             await super().__call__(scope, receive, send)
 
+    async def answer(self, scope: Any, receive: Any, send: Any) -> None:
+        """Answer as FastAPI does, whatever is cached."""
+        await super().__call__(scope, receive, send)
+
     def watch(self, send: Send) -> Send:
         """Return `send` that counts a 404."""
 
@@ -63,6 +87,14 @@ class TelemetryApp(FastAPI):
             await send(message)
 
         return watching
+
+
+async def refuse(problem: Problem, send: Send) -> None:
+    """Answer with a problem."""
+    body = problem.render()
+    headers = [*problem.headers(), (b"content-length", b"%d" % len(body))]
+    await send({"type": "http.response.start", "status": problem.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
 
 
 def normalize(scope: Any) -> Any:

@@ -10,6 +10,9 @@ from typing import Any, Final
 # More is sent at once: a report may be written without a pause.
 PIECE_BYTES: Final = 64 * 1024
 PIECES: Final = 16
+# An answer is taken within it, or so many bytes of it each time: less than 7 KB/s is nobody who reads.
+DRAIN_SECONDS: Final = 10.0
+DRAIN_BYTES: Final = 64 * 1024
 RESET: Final = struct.pack("ii", 1, 0)  # linger for 0 seconds
 
 
@@ -69,3 +72,35 @@ class WholeAnswers:
         """Close once everything is sent."""
         self.flush()
         self.transport.close()
+
+
+class Drain:
+    """The time of an answer that is not sent: a connection whose other end does not read is ended."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Start with nothing unsent."""
+        self.loop = loop
+        self.timer: asyncio.TimerHandle | None = None
+
+    def begin(self, transport: asyncio.Transport) -> None:
+        """Look again after a while, unless that is going to happen already."""
+        if self.timer is None:
+            self.watch(transport)
+
+    def watch(self, transport: asyncio.Transport) -> None:
+        """Look after a while whether something was taken of what is unsent now."""
+        unsent = transport.get_write_buffer_size()
+        self.timer = self.loop.call_later(DRAIN_SECONDS, self.check, transport, unsent)
+
+    def check(self, transport: asyncio.Transport, unsent: int) -> None:
+        """End the connection, or look again."""
+        if transport.get_write_buffer_size() > unsent - DRAIN_BYTES:
+            transport.abort()
+        else:
+            self.watch(transport)
+
+    def end(self) -> None:
+        """Everything is sent."""
+        if self.timer is not None:
+            self.timer.cancel()
+            self.timer = None

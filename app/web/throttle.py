@@ -15,6 +15,7 @@ from typing import Final
 SALT_SECONDS: Final = 3600.0
 ADDRESSES: Final = 10_000  # beyond it the oldest make room
 EVERYONE: Final = b"everyone"
+RESERVE: Final = b"reserve"
 
 
 @dataclass(slots=True)
@@ -36,10 +37,17 @@ class Rate:
 class Throttle:
     """Limits each address, and all of them together, so that nobody can fill the database from many addresses."""
 
-    def __init__(self, each: Rate, all_together: Rate, clock: Callable[[], float] = time.monotonic) -> None:
-        """`clock` gives seconds."""
+    def __init__(
+        self,
+        each: Rate,
+        all_together: Rate,
+        clock: Callable[[], float] = time.monotonic,
+        reserve: Rate | None = None,
+    ) -> None:
+        """`clock` gives seconds; whoever has used up its own may draw on the `reserve`, which is one for all."""
         self.each = each
         self.all_together = all_together
+        self.reserve = reserve
         self.clock = clock
         self.start_over()
 
@@ -55,7 +63,16 @@ class Throttle:
             self.start_over()
         digest = hashlib.blake2b(network(address), key=self.salt, digest_size=16).digest()
         wait = self.take(digest, self.each)
-        return wait if wait is not None else self.take(EVERYONE, self.all_together)
+        if wait is not None and (self.reserve is None or self.take(RESERVE, self.reserve) is not None):
+            return wait
+        return self.take(EVERYONE, self.all_together)
+
+    def charge(self, address: str, tokens: float) -> None:
+        """Take further tokens of an address that was admitted, even those that are not there: it waits for them next time."""
+        digest = hashlib.blake2b(network(address), key=self.salt, digest_size=16).digest()
+        bucket = self.buckets.get(digest)
+        if bucket is not None:
+            bucket.tokens = max(bucket.tokens - tokens, -float(self.each.burst))
 
     def take(self, name: bytes, rate: Rate) -> int | None:
         """Take one token of a bucket; None, or the seconds to wait."""
@@ -73,9 +90,10 @@ class Throttle:
 
 
 def network(address: str) -> bytes:
-    """The address, of IPv6 the first 64 bits: whoever has one there has all of them."""
+    """The address, of IPv6 the first 64 bits: whoever has one there has all of them. IPv4 within IPv6 is IPv4."""
     try:
         parsed = ip_address(address)
     except ValueError:
         return address.encode()
+    parsed = getattr(parsed, "ipv4_mapped", None) or parsed
     return parsed.packed[:8] if isinstance(parsed, IPv6Address) else parsed.packed

@@ -144,16 +144,22 @@ def test_receipts_are_not_made_up(client: httpx.Client) -> None:
 def test_who_asks_too_often_is_told_when_to_come_back(make_service: ServiceFactory) -> None:
     service = make_service()
     with httpx.Client(base_url=service.url) as client:
-        replies = [client.post("/v1/forget", json={"anonymousId": UUID}) for _ in range(60)]
+        replies = [client.post("/v1/forget", json={"anonymousId": UUID}) for _ in range(200)]
     statuses = {reply.status_code for reply in replies}
     assert statuses == {202, 429}
     refused = next(reply for reply in replies if reply.status_code == 429)
     assert 1 <= int(refused.headers["retry-after"]) <= 300
 
 
+def test_a_reserve_is_for_whoever_has_used_up_its_own_and_leaves_something_to_others() -> None:
+    throttle = Throttle(Rate(2, 0.5), Rate(10, 1), lambda: 0.0, reserve=Rate(3, 1))
+    assert [throttle.admit("10.0.0.1") for _ in range(7)] == [None] * 5 + [2, 2]
+    assert [throttle.admit("10.0.0.2") for _ in range(3)] == [None, None, 2]
+
+
 def test_buckets_fill_again_and_count_each_address_apart() -> None:
     now = [0.0]
-    throttle = Throttle(Rate(2, 0.5), Rate(5, 1), clock=lambda: now[0])
+    throttle = Throttle(Rate(2, 0.5), Rate(5, 1), lambda: now[0])
     assert [throttle.admit("10.0.0.1") for _ in range(3)] == [None, None, 2]
     assert throttle.admit("10.0.0.2") is None
     now[0] = 2.0

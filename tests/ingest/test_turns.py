@@ -6,7 +6,7 @@ import datetime as dt
 from app.contract.document import Document
 from app.contract.limits import BATCH_EVENTS
 from app.contract.vocabulary import shipped_connectors
-from app.ingest.verdicts import SLICE, judge_batch
+from app.ingest.verdicts import REFUSED, SLICE, judge_batch
 from app.privacy.projection import Arrival
 from app.privacy.pseudonyms import Pseudonyms
 from app.privacy.verdict import Installation
@@ -43,6 +43,26 @@ def test_the_loop_is_free_after_every_slice() -> None:
     turns, numbers = asyncio.run(judge_beside_a_counter(BATCH_EVENTS))
     assert turns == BATCH_EVENTS // SLICE - 1
     assert numbers == list(range(BATCH_EVENTS))
+
+
+def test_refused_events_make_smaller_slices() -> None:
+    async def judge_beside() -> tuple[int, int]:
+        turns = 0
+
+        async def count() -> None:
+            nonlocal turns
+            while True:
+                await asyncio.sleep(0)
+                turns += 1
+
+        counter = asyncio.create_task(count())
+        await asyncio.sleep(0)
+        document = Document({"batch": [{"event": str(number)} for number in range(500)]}, clean=True)
+        verdicts = await judge_batch(document, ARRIVAL, INSTALLATION, asyncio.Lock())
+        counter.cancel()
+        return turns, len(verdicts)
+
+    assert asyncio.run(judge_beside()) == (500 * (1 + REFUSED) // SLICE - 1, 500)
 
 
 def test_a_small_batch_is_judged_at_once() -> None:

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from app.ingest.body import MEMBERS
-from app.ingest.protocol import DRAIN_SECONDS
+from app.ingest.transport import DRAIN_SECONDS
 from tests.conftest import Service, ServiceFactory
 from tests.samples import clean_event
 from tests.siege.senders import (
@@ -174,3 +174,49 @@ def test_the_schema_is_made_once(service: Service) -> None:
     assert {answer.status_code for answer in answers} == {200}
     assert len({answer.content for answer in answers}) == 1
     assert "source-faker" in answers[0].json()["$defs"]["ConnectorName"]["enum"]
+
+
+def test_a_batch_of_thousands_of_nothings(client: httpx.Client, service: Service) -> None:
+    packed = gzip.compress(json.dumps({"batch": [{}] * 2_500}).encode())
+    assert len(packed) < 200
+    answer = client.post("/v1/batch", content=packed, headers={"Content-Encoding": "gzip"})
+    assert answer.status_code == 422
+    results = answer.json()["results"]
+    assert len(results) == 2_500
+    assert {result["reason"] for result in results} == {"missing"}
+    assert len({result["id"] for result in results}) == 1  # they are one event, judged once
+    mixed = {"batch": [{}, clean_event(), {}, {"a": 1}, clean_event(number_of_records=7)]}
+    told = client.post("/v1/batch", json=mixed).json()["results"]
+    outcomes = [result["outcome"] for result in told]
+    kept = [outcome in ("accepted", "queued") for outcome in outcomes]  # queued on a machine that is busy
+    assert kept == [False, True, False, False, True]
+
+
+def test_bodies_of_unknown_senders(service: Service) -> None:
+    """Eight of the largest are kept at most, and one that names no key is not parsed."""
+    unfinished = b'{"batch": [' + b" " * 490_000
+    holding = [connect(service) for _ in range(9)]
+    for each in holding:
+        head = request("/v1/batch", method="POST", body=unfinished + b" " * 10_000)
+        each.sendall(head[: len(head) - 10_000])
+    answers = [read_answer(each) for each in holding]
+    assert {(status, json.loads(body)["code"]) for status, body in answers} == {
+        (503, "overloaded"),
+        (408, "too_slow"),
+    }
+    for each in holding:
+        each.close()
+
+
+@pytest.mark.parametrize("place", ["first", "last"])
+def test_a_body_may_name_its_key_anywhere(service: Service, place: str) -> None:
+    batch = {"batch": [clean_event(number_of_records=number) for number in range(200)]}
+    key = {"writeKey": service.write_key}
+    whole = {**key, **batch} if place == "first" else {**batch, **key}
+    answer = httpx.post(f"{service.url}/v1/batch", json=whole, timeout=30)
+    assert answer.status_code == 200
+    wrong = json.dumps(whole).replace(service.write_key, "somebody-elses-key-of-30-chars")
+    headers = {"Content-Type": "application/json"}
+    assert httpx.post(f"{service.url}/v1/batch", content=wrong, headers=headers).status_code == 401
+    hidden = {"batch": [{**clean_event(), **key}]}  # of an event, not of the body
+    assert httpx.post(f"{service.url}/v1/batch", json=hidden).status_code == 401

@@ -29,7 +29,7 @@ LISTS: Final = (
     ("rejected", "Refused events, by reason"),
     ("withheld", "Withheld fields of accepted events"),
     ("refused", "Refused requests, by reason"),
-    ("client_dropped", "Dropped by clients, as they tell"),
+    ("client_dropped", "Dropped by clients, as they tell: unverified"),
 )
 
 

@@ -12,7 +12,7 @@ COLUMNS: Final = (
         "section",
         "text",
         "attempts (by lane), users, outcome (of events), rejected (events, by reason), withheld (fields of accepted events), "
-        "refused (requests), client_dropped (by clients, as they tell), envelope (events with transport keys, which are "
+        "refused (requests), client_dropped (by clients, as they tell: unverified, at most 10,000 a request), envelope (events with transport keys, which are "
         "dropped), rollups.",
     ),
     Column("item", "text", "What is counted."),

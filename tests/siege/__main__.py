@@ -1,0 +1,39 @@
+"""`python3 dev.py siege [--minutes N] [--seed S] [--rate R]`: the long form of the siege."""
+
+import argparse
+import random
+import tempfile
+from pathlib import Path
+
+from tests.siege.harness import Siege
+
+QUIET_SECONDS = 30.0
+
+
+def main() -> None:
+    """Besiege a service of our own; print one line of figures. Exit status 1 if an honest request was lost."""
+    parser = argparse.ArgumentParser(
+        prog="dev.py siege", epilog="example: python3 dev.py siege --minutes 5 --seed 7"
+    )
+    parser.add_argument("--minutes", type=float, default=5)
+    parser.add_argument("--seed", type=int, default=random.randrange(1_000_000))
+    parser.add_argument("--rate", type=float, default=50, help="honest events a second")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="telemetry-siege-") as folder:
+        siege = Siege(Path(folder), arguments.seed, arguments.rate)
+        try:
+            figures = siege.run(arguments.minutes * 60, min(QUIET_SECONDS, arguments.minutes * 60))
+        except AssertionError:
+            print(
+                f"seed {arguments.seed} failed; the service's last words:\n{siege.service.output()[-4000:]}"
+            )
+            raise
+        finally:
+            siege.service.clean_up()
+    print(figures.line())
+    if figures.lost:
+        raise SystemExit(1)
+
+
+if __name__ == "__main__":
+    main()

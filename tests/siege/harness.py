@@ -1,0 +1,133 @@
+"""The siege: an honest load alone, beside all attacks at once, and alone again. One line of figures."""
+
+import asyncio
+import json
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import psycopg
+
+from app.postgres import open_server
+from tests.faults.ledger import is_drained, wait_until
+from tests.service import ROOT, Service
+from tests.siege.honest import Account, Load
+from tests.siege.senders import resident_mb
+
+RECOVERY_SECONDS = 5.0
+SAMPLE_SECONDS = 0.5
+
+
+@dataclass
+class Figures:
+    """What a siege saw."""
+
+    seed: int
+    rate: float
+    minutes: float
+    quiet: Account = field(default_factory=Account)
+    besieged: Account = field(default_factory=Account)
+    after: Account = field(default_factory=Account)
+    attacks: dict[str, int] = field(default_factory=dict)
+    memory_mb: list[float] = field(default_factory=list)  # before, at most, after
+    stored: int = 0
+
+    @property
+    def lost(self) -> int:
+        """Honest requests without the answer that they are due."""
+        phases = (self.quiet, self.besieged, self.after)
+        return sum(phase.lost + phase.outcomes.total() - phase.outcomes["accepted"] for phase in phases)
+
+    def line(self) -> str:
+        """One line."""
+        phases = {"quiet": self.quiet, "besieged": self.besieged, "5 s after": self.after}
+        times = "; ".join(
+            f"{name}: {len(phase.took)} honest answers, p50 {phase.quantile_ms(0.5):.0f} ms, p99 {phase.quantile_ms(0.99):.0f} ms"
+            for name, phase in phases.items()
+        )
+        memory = ", ".join(f"{mb:.0f}" for mb in self.memory_mb)
+        kinds = ", ".join(f"{name} {number}" for name, number in sorted(self.attacks.items()))
+        return (
+            f"seed {self.seed}, {self.minutes:g} minutes, {self.rate:g} honest events a second; {times}; lost {self.lost}; "
+            f"MB before, at most, after: {memory}; {sum(self.attacks.values())} attacks: {kinds}"
+        )
+
+
+class Siege:
+    """A service of its own with an embedded Postgres, for which loopback is the world."""
+
+    def __init__(self, folder: Path, seed: int, rate: float) -> None:
+        """Everything random comes from `seed`; `rate` are honest events a second."""
+        self.seed = seed
+        self.rate = rate
+        self.service = Service(folder, None, {"TELEMETRY_LIMIT_LOOPBACK": "true"})
+
+    def run(self, seconds: float, quiet_seconds: float) -> Figures:
+        """Besiege the service for so long. Raises AssertionError if an event that was accepted is not there."""
+        self.service.start()
+        figures = Figures(self.seed, self.rate, seconds / 60)
+        asyncio.run(self.load(figures, seconds, quiet_seconds))
+        wait_until(self.is_ready, "the service is ready again")
+        wait_until(lambda: is_drained(self.service), "everything is drained")
+        assert self.service.stop() == 0
+        promised = figures.quiet.ids | figures.besieged.ids | figures.after.ids
+        with open_server(self.service.data_dir) as server:
+            url = server.url.replace("+psycopg", "")
+            with psycopg.connect(url) as connection:
+                [figures.stored] = connection.execute("SELECT count(*) FROM events").fetchone() or [0]
+        assert figures.stored >= len(promised - {""})
+        return figures
+
+    async def load(self, figures: Figures, seconds: float, quiet_seconds: float) -> None:
+        """Run the three phases."""
+        load = Load(self.service.port, self.service.write_key, self.rate)
+        await load.run(min(5.0, quiet_seconds))  # what a first load needs anyway
+        figures.quiet = await load.run(quiet_seconds)
+        before = resident_mb(self.service)
+        with self.sample_memory() as sizes, self.attack(seconds) as attackers:
+            figures.besieged = await load.run(seconds)
+            output, _ = await asyncio.to_thread(attackers.communicate)
+            assert attackers.returncode == 0
+        figures.attacks = json.loads(output)
+        await asyncio.sleep(RECOVERY_SECONDS)
+        figures.after = await load.run(quiet_seconds)
+        figures.memory_mb = [before, max(sizes), resident_mb(self.service)]
+
+    @contextmanager
+    def attack(self, seconds: float) -> Iterator["subprocess.Popen[str]"]:
+        """Have the attackers run."""
+        arguments = [self.service.port, self.service.write_key, self.service.report_token, self.seed, seconds]
+        command = [sys.executable, "-m", "tests.siege.attacks", *map(str, arguments)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
+            try:
+                yield process
+            finally:
+                process.kill()
+
+    @contextmanager
+    def sample_memory(self) -> Iterator[list[float]]:
+        """Collect the size of the service while the block lasts."""
+        sizes = [resident_mb(self.service)]
+        over = threading.Event()
+
+        def sample() -> None:
+            while not over.wait(SAMPLE_SECONDS):
+                sizes.append(resident_mb(self.service))
+
+        thread = threading.Thread(target=sample)
+        thread.start()
+        try:
+            yield sizes
+        finally:
+            over.set()
+            thread.join()
+
+    def is_ready(self) -> bool:
+        """Return whether everything is as it was."""
+        answer = httpx.get(f"{self.service.url}/readyz", timeout=30)
+        return answer.status_code == 200 and bool(answer.json()["status"] == "ok")
