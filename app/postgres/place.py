@@ -1,7 +1,9 @@
 """Where things lie inside the data directory, and whether it can hold a cluster at all."""
 
+import contextlib
 import os
 import re
+import secrets
 import stat
 import tempfile
 from dataclasses import dataclass
@@ -57,7 +59,19 @@ class Place:
         if fits and PLAIN_PATH.fullmatch(str(folder)) and account.reaches(self.home):
             return folder
         status = self.home.stat()
-        return SHORT_FOLDER / f"pyairbyte-telemetry-{account.uid}-{status.st_dev:x}-{status.st_ino:x}"
+        name = f"{account.uid}-{status.st_dev:x}-{status.st_ino:x}-{self.socket_name()}"
+        return SHORT_FOLDER / f"pyairbyte-telemetry-{name}"
+
+    def socket_name(self) -> str:
+        """Return a random word that only this data directory knows: nobody else can make the socket's folder before us."""
+        file = self.home / "socket-name"
+        if not file.exists():
+            with tempfile.NamedTemporaryFile("w", dir=self.home) as scratch:  # of mode 0600
+                scratch.write(secrets.token_hex(8))
+                scratch.flush()
+                with contextlib.suppress(FileExistsError):  # another command made it meanwhile
+                    os.link(scratch.name, file)
+        return file.read_text("ascii")
 
 
 def prepare_place(data_dir: Path) -> Place:

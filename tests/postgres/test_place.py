@@ -175,6 +175,21 @@ def test_network_file_systems_are_refused(tmp_path: Path) -> None:
     refuse_network(Path("/mnt/local"), mounts)
 
 
+def test_the_name_of_a_socket_folder_outside_is_known_to_the_data_directory_only(tmp_path: Path) -> None:
+    account = choose_account(tmp_path)
+    long = tmp_path / ("x" * 100)
+    folders = []
+    for name in ("one", "one", "two"):
+        place = prepare_place(long / name)
+        folders.append(place.socket_folder(account))
+        kept = place.home / "socket-name"
+        assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+        assert len(kept.read_text()) == 16
+        assert folders[-1].name.endswith(f"-{kept.read_text()}")
+        assert [each.name for each in place.home.iterdir()] == ["socket-name"]
+    assert folders[0] == folders[1] != folders[2]
+
+
 def test_socket_folder_of_somebody_else_is_refused(tmp_path: Path) -> None:
     account = choose_account(tmp_path / "none")
     squatted = tmp_path / "squatted"

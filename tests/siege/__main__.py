@@ -18,9 +18,10 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=5)
     parser.add_argument("--seed", type=int, default=random.randrange(1_000_000))
     parser.add_argument("--rate", type=float, default=50, help="honest events a second")
+    parser.add_argument("--force", type=float, default=1, help="multiplies the rates of the attacks")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="telemetry-siege-") as folder:
-        siege = Siege(Path(folder), arguments.seed, arguments.rate)
+        siege = Siege(Path(folder), arguments.seed, arguments.rate, arguments.force)
         try:
             figures = siege.run(arguments.minutes * 60, min(QUIET_SECONDS, arguments.minutes * 60))
         except AssertionError:

@@ -26,8 +26,9 @@ Attack = Callable[[], Awaitable[None]]
 class Attacker:
     """Attacks by name, each done once a call; `counts` says how many were begun."""
 
-    def __init__(self, port: int, key: str, token: str, seed: int) -> None:
-        self.port, self.key, self.token = port, key, token
+    def __init__(self, port: int, key: str, token: str, seed: int, force: float = 1.0) -> None:
+        """`force` multiplies all rates."""
+        self.port, self.key, self.token, self.force = port, key, token, force
         self.random = random.Random(seed)
         self.counts: Counter[str] = Counter()
         self.kept: list[asyncio.StreamWriter] = []
@@ -185,13 +186,12 @@ class Attacker:
             room.release()
 
         async with asyncio.TaskGroup() as group:
-            while time.monotonic() < until:
-                await asyncio.sleep(own.expovariate(rate))
-                if room.locked():
-                    continue
-                await room.acquire()
-                self.counts[name] += 1
-                group.create_task(once())
+            while time.monotonic() < until or not self.counts[name]:
+                if not room.locked():
+                    await room.acquire()
+                    self.counts[name] += 1
+                    group.create_task(once())
+                await asyncio.sleep(own.expovariate(rate * self.force))
 
     async def run(self, seconds: float) -> None:
         """Do all of them side by side."""
@@ -204,9 +204,9 @@ class Attacker:
 
 
 def main() -> None:
-    """Attack: port, key, token, seed, seconds. Prints how many attacks of which kind were begun, as JSON."""
-    port, key, token, seed, seconds = sys.argv[1:]
-    attacker = Attacker(int(port), key, token, int(seed))
+    """Attack: port, key, token, seed, force, seconds. Prints how many attacks of which kind were begun, as JSON."""
+    port, key, token, seed, force, seconds = sys.argv[1:]
+    attacker = Attacker(int(port), key, token, int(seed), float(force))
     asyncio.run(attacker.run(float(seconds)))
     print(json.dumps(attacker.counts))
 

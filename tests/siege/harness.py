@@ -5,10 +5,11 @@ import json
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 import httpx
 import psycopg
@@ -21,6 +22,8 @@ from tests.siege.senders import resident_mb
 
 RECOVERY_SECONDS = 5.0
 SAMPLE_SECONDS = 0.5
+DURABLE = ("accepted", "queued", "duplicate")  # a duplicate was sent again over a new connection
+NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass
@@ -29,6 +32,7 @@ class Figures:
 
     seed: int
     rate: float
+    force: float
     minutes: float
     quiet: Account = field(default_factory=Account)
     besieged: Account = field(default_factory=Account)
@@ -41,7 +45,10 @@ class Figures:
     def lost(self) -> int:
         """Honest requests without the answer that they are due."""
         phases = (self.quiet, self.besieged, self.after)
-        return sum(phase.lost + phase.outcomes.total() - phase.outcomes["accepted"] for phase in phases)
+        return sum(
+            phase.lost + sum(phase.outcomes.values()) - sum(phase.outcomes[each] for each in DURABLE)
+            for phase in phases
+        )
 
     def line(self) -> str:
         """One line."""
@@ -53,7 +60,7 @@ class Figures:
         memory = ", ".join(f"{mb:.0f}" for mb in self.memory_mb)
         kinds = ", ".join(f"{name} {number}" for name, number in sorted(self.attacks.items()))
         return (
-            f"seed {self.seed}, {self.minutes:g} minutes, {self.rate:g} honest events a second; {times}; lost {self.lost}; "
+            f"seed {self.seed}, {self.minutes:g} minutes, {self.rate:g} honest events a second, force {self.force:g}; {times}; lost {self.lost}; "
             f"MB before, at most, after: {memory}; {sum(self.attacks.values())} attacks: {kinds}"
         )
 
@@ -61,16 +68,17 @@ class Figures:
 class Siege:
     """A service of its own with an embedded Postgres, for which loopback is the world."""
 
-    def __init__(self, folder: Path, seed: int, rate: float) -> None:
-        """Everything random comes from `seed`; `rate` are honest events a second."""
-        self.seed = seed
-        self.rate = rate
-        self.service = Service(folder, None, {"TELEMETRY_LIMIT_LOOPBACK": "true"})
+    def __init__(
+        self, folder: Path, seed: int, rate: float, force: float = 1.0, settings: Mapping[str, str] = NOTHING
+    ) -> None:
+        """Everything random comes from `seed`; `rate` are honest events a second, `force` multiplies the attacks'."""
+        self.seed, self.rate, self.force = seed, rate, force
+        self.service = Service(folder, None, {"TELEMETRY_LIMIT_LOOPBACK": "true", **settings})
 
     def run(self, seconds: float, quiet_seconds: float) -> Figures:
         """Besiege the service for so long. Raises AssertionError if an event that was accepted is not there."""
         self.service.start()
-        figures = Figures(self.seed, self.rate, seconds / 60)
+        figures = Figures(self.seed, self.rate, self.force, seconds / 60)
         asyncio.run(self.load(figures, seconds, quiet_seconds))
         wait_until(self.is_ready, "the service is ready again")
         wait_until(lambda: is_drained(self.service), "everything is drained")
@@ -101,7 +109,9 @@ class Siege:
     @contextmanager
     def attack(self, seconds: float) -> Iterator["subprocess.Popen[str]"]:
         """Have the attackers run."""
-        arguments = [self.service.port, self.service.write_key, self.service.report_token, self.seed, seconds]
+        service = self.service
+        secrets = (service.write_key, service.report_token)
+        arguments = (service.port, *secrets, self.seed, self.force, seconds)
         command = [sys.executable, "-m", "tests.siege.attacks", *map(str, arguments)]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
             try:
