@@ -24,7 +24,8 @@ from starlette.exceptions import HTTPException
 
 from app import __version__
 from app.admin.registry import Vocabulary
-from app.erasure import forget, routes
+from app.erasure import routes
+from app.erasure.sweeps import Sweeps
 from app.ingest.committer import Committer, UnavailableError
 from app.ingest.gate import Gate
 from app.ingest.keyring import Keyring
@@ -137,7 +138,7 @@ class Service:
         days = self.settings.raw_retention_days
         guard = clock.Guard(self.settings.retention_grace_minutes * 60)
         jobs = [
-            Job(FORGET, 15, forget.sweep),
+            Job(FORGET, 15, Sweeps().sweep),
             Job("partitions", 60, lambda connection, _stop: partitions.make_due(connection)),
             Job("retention", 3600, partial(retention.keep, days=days, guard=guard)),
             Job("compaction", 3600, retention.compact),

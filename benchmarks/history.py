@@ -33,13 +33,13 @@ EXAMPLE: Final = "Example: python3 dev.py bench history --events 20000000 (about
 FILL: Final = """
     INSERT INTO events (
         occurred_at, received_at, number_of_records, bucket, write_key, first_run, event, state, message_key, anonymous_id,
-        session_key, application_hash, source_config_hash, source_executor_type, cache_type, version, python_version, os,
+        session_key, application_hash, setup, source_executor_type, cache_type, version, python_version, os,
         source_name, source_version
     )
     SELECT
-        at, at, 1000, user_number %% 256, 1, false, 'sync', CASE WHEN number %% 2 = 0 THEN 'started' ELSE 'succeeded' END::event_state,
-        gen_random_uuid(), md5('user ' || user_number)::uuid, md5('session ' || %(first)s || ' ' || number / 4)::uuid,
-        md5('application ' || user_number)::uuid, md5('config ' || user_number)::uuid, 'VenvExecutor', 'DuckDBCache', '0.71.3',
+        at, at, 1000, user_number %% 4096, 1, false, 'sync', CASE WHEN number %% 2 = 0 THEN 'started' ELSE 'succeeded' END::event_state,
+        hashtextextended(gen_random_uuid()::text, 0), hashtextextended('user ' || user_number, 0), hashtextextended('session ' || %(first)s || ' ' || number / 4, 0),
+        hashtextextended('application ' || user_number, 0), hashtextextended('config ' || user_number, 0), 'VenvExecutor', 'DuckDBCache', '0.71.3',
         '3.11.7 (CPython)', 'Linux', 'source-' || md5((user_number %% 600)::text), '1.2.3'
     FROM (
         SELECT

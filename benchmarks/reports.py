@@ -81,7 +81,10 @@ def multiply(url: str, copies: int) -> None:
                 )
             ).scalars()
         )
-        chosen = ", ".join("gen_random_uuid()" if name == "message_key" else name for name in names)
+        chosen = ", ".join(
+            "hashtextextended(gen_random_uuid()::text, 0)" if name == "message_key" else name
+            for name in names
+        )
         connection.execute(text(MULTIPLY.format(columns=", ".join(names), chosen=chosen, copies=copies)))
         connection.execute(text(SCALE.format(times=copies + 1)))
     settle(url)

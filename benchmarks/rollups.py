@@ -15,6 +15,7 @@ from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.pool import NullPool
 
 from app.postgres import open_server
+from app.privacy.projection import BUCKETS
 from app.rollups.recomputation import BY_INDEX, fill, prepare, query
 from app.rollups.worker import MARKS, Worker
 from app.store.tables import NOBODY
@@ -86,10 +87,10 @@ def scans(url: str) -> list[str]:
     with worker.engine.connect() as connection:
         prepare(connection)
         connection.execute(text(MARK_ALL))
-        buckets = list(range(256))
+        buckets = list(range(BUCKETS))
         connection.execute(query("take_marks"), {"buckets": buckets, "postponed": [], "marks": MARKS})
         connection.execute(text(BY_INDEX))
-        signals = fill("signals", "accepted", "refused").text
+        signals = fill("signals", "wanted", "accepted", "refused").text
         plan = connection.execute(text(f"EXPLAIN {signals}"), {"nobody": NOBODY}).scalars()
         found = [
             line.strip() for line in plan if "Seq Scan on events" in line or "Seq Scan on rejections" in line

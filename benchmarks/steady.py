@@ -36,8 +36,8 @@ FILL: Final = """
     INSERT INTO events_default (
         occurred_at, received_at, bucket, write_key, first_run, message_key, anonymous_id, session_key, event, state
     )
-    SELECT %(week)s::date + n * interval '1 second', now(), 7, 1, false, gen_random_uuid(), gen_random_uuid(),
-           gen_random_uuid(), 'sync', 'started'
+    SELECT %(week)s::date + n * interval '1 second', now(), 7, 1, false, hashtextextended(gen_random_uuid()::text, 0), hashtextextended(gen_random_uuid()::text, 0),
+           hashtextextended(gen_random_uuid()::text, 0), 'sync', 'started'
     FROM generate_series(1, %(rows)s) AS n
 """
 

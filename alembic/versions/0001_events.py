@@ -48,7 +48,12 @@ TYPES = {
 PROJECTION = """
     occurred_at timestamptz NOT NULL,
     received_at timestamptz NOT NULL,
+    message_key bigint NOT NULL,
     corrected_at timestamptz,
+    anonymous_id bigint,
+    session_key bigint,
+    application_hash bigint,
+    setup bigint,
     number_of_records bigint,
     exit_code integer,
     event event_name {required},
@@ -64,13 +69,6 @@ PROJECTION = """
     mcp boolean,
     first_run boolean NOT NULL,
     imported boolean NOT NULL DEFAULT false,
-    message_key uuid NOT NULL,
-    anonymous_id uuid,
-    session_key uuid,
-    application_hash uuid,
-    source_config_hash uuid,
-    destination_config_hash uuid,
-    cache_config_hash uuid,
     version text,
     python_version text,
     os text,
@@ -152,7 +150,7 @@ def version(column: str, pattern: str) -> str:
 
 
 CHECKS = {
-    "bucket": "bucket BETWEEN 0 AND 255",
+    "bucket": "bucket BETWEEN 0 AND 4095",
     "number_of_records": "number_of_records BETWEEN 0 AND 1000000000000",
     "exit_code": "exit_code BETWEEN -128 AND 255",
     "os": f"os IN ({words(SYSTEMS)})",
@@ -168,12 +166,12 @@ CHECKS = {
     "connector_name": NAME.format("connector_name"),
     "exception_class": "length(exception_class) <= 64 AND exception_class ~ '^[A-Z_a-z][A-Za-z0-9_]*$'",
 }
-LEDGER = {"reason": RULE, "path": PATH}
+LEDGER = {"configured": "configured BETWEEN 0 AND 7", "reason": RULE, "path": PATH}
 COUNTED = {
-    "outcomes": {"reason": f"reason = '' OR ({RULE})", "bucket": "bucket BETWEEN 0 AND 255"},
+    "outcomes": {"reason": f"reason = '' OR ({RULE})", "bucket": "bucket BETWEEN 0 AND 4095"},
     "tallies": {
         "reason": f"({CODE}) OR ({PATH.replace('path', 'reason')})",
-        "bucket": "bucket BETWEEN 0 AND 255",
+        "bucket": "bucket BETWEEN 0 AND 4095",
     },
 }
 
@@ -191,11 +189,8 @@ def upgrade() -> None:
     create_counts()
     create_installation()
     for table, columns in checks().items():
-        added = ", ".join(
-            f"ADD CONSTRAINT {table}_{column}_closed CHECK ({condition})"
-            for column, condition in columns.items()
-        )
-        op.execute(f"ALTER TABLE {table} {added}")
+        for column, condition in columns.items():
+            op.execute(f"ALTER TABLE {table} ADD CONSTRAINT {table}_{column}_closed CHECK ({condition})")
     for table in ("events", "rejections"):
         op.execute(f"CREATE TABLE {table}_default PARTITION OF {table} DEFAULT")
 
@@ -204,7 +199,7 @@ def create_events() -> None:
     """Accepted events and the ledger, partitioned by the client's clock so that a retry meets its original."""
     for table, required, ledger in (
         ("events", "NOT NULL", ""),
-        ("rejections", "", "reason text NOT NULL, path text NOT NULL,"),
+        ("rejections", "", "configured smallint NOT NULL, reason text NOT NULL, path text NOT NULL,"),
     ):
         op.execute(
             f"""
@@ -236,7 +231,7 @@ def create_installation() -> None:
             met_at timestamptz,
             bucket smallint NOT NULL,
             sweeps smallint NOT NULL DEFAULT 0,
-            anonymous_id uuid NOT NULL,
+            anonymous_id bigint NOT NULL,
             PRIMARY KEY (bucket, anonymous_id)
         )
         """

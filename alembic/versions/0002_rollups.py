@@ -40,7 +40,7 @@ CHECKS = {
     },
     "failures": {"exception_class": WORD, "failure_class": FAILURE_CLASSES},
     "connector_days": {"role": "role IN ('source', 'destination')", "connector": NAME, "lane": LANES},
-    "rollup_buckets": {"bucket": "bucket BETWEEN 0 AND 255"},
+    "rollup_buckets": {"bucket": "bucket BETWEEN 0 AND 4095"},
 }
 
 COUNTS = """
@@ -66,8 +66,8 @@ def upgrade() -> None:
             received_at timestamptz NOT NULL,
             occurred_at timestamptz NOT NULL,
             bucket smallint NOT NULL,
-            session_key uuid,
-            message_key uuid,
+            session_key bigint,
+            message_key bigint,
             CONSTRAINT dirty_sessions_key_check CHECK (num_nonnulls(session_key, message_key) = 1)
         ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000)
         """
@@ -79,7 +79,7 @@ def upgrade() -> None:
             quarantined_at timestamptz NOT NULL,
             met_at timestamptz NOT NULL,
             bucket smallint NOT NULL,
-            session_key uuid NOT NULL,
+            session_key bigint NOT NULL,
             sqlstate text NOT NULL,
             CONSTRAINT quarantined_sessions_sqlstate_closed CHECK (sqlstate ~ '^[0-9A-Z]{5}$'),
             PRIMARY KEY (bucket, session_key)
@@ -87,7 +87,7 @@ def upgrade() -> None:
         """
     )
     op.execute("CREATE TABLE rollup_buckets (bucket smallint PRIMARY KEY)")
-    op.execute("INSERT INTO rollup_buckets SELECT generate_series(0, 255)")
+    op.execute("INSERT INTO rollup_buckets SELECT generate_series(0, 4095)")
     op.execute(
         """
         CREATE TABLE routes (
@@ -142,9 +142,9 @@ def upgrade() -> None:
             environment integer NOT NULL,
             bucket smallint NOT NULL,
             failure smallint NOT NULL,
-            session_key uuid NOT NULL,
-            unit uuid NOT NULL,
-            application_hash uuid NOT NULL,
+            session_key bigint NOT NULL,
+            unit bigint NOT NULL,
+            application_hash bigint NOT NULL,
             {COUNTS.rstrip().rstrip(",")}
         )
         """
@@ -160,8 +160,8 @@ def upgrade() -> None:
             environment integer NOT NULL,
             bucket smallint NOT NULL,
             failure smallint NOT NULL,
-            unit uuid NOT NULL,
-            application_hash uuid NOT NULL,
+            unit bigint NOT NULL,
+            application_hash bigint NOT NULL,
             {COUNTS}
             PRIMARY KEY (day, bucket, unit, route, environment, failure, application_hash)
         ) WITH (fillfactor = 80)
@@ -174,8 +174,8 @@ def upgrade() -> None:
             first_hour timestamptz NOT NULL,
             last_day date NOT NULL,
             bucket smallint NOT NULL,
-            unit uuid NOT NULL,
-            setup uuid,
+            unit bigint NOT NULL,
+            setup bigint,
             lasting boolean NOT NULL,
             settled boolean NOT NULL
                 GENERATED ALWAYS AS (last_day - CAST(first_hour AT TIME ZONE 'UTC' AS date) >= 7) STORED,
@@ -200,11 +200,10 @@ def upgrade() -> None:
         """
     )
     for table, columns in CHECKS.items():
-        added = ", ".join(
-            f"ADD CONSTRAINT {table}_{column}_closed CHECK ({condition.format(column)})"
-            for column, condition in columns.items()
-        )
-        op.execute(f"ALTER TABLE {table} {added}")
+        for column, condition in columns.items():
+            op.execute(
+                f"ALTER TABLE {table} ADD CONSTRAINT {table}_{column}_closed CHECK ({condition.format(column)})"
+            )
 
 
 def downgrade() -> None:

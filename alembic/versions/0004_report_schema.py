@@ -19,7 +19,7 @@ down_revision = "0003"
 branch_labels = None
 depends_on = None
 
-NOBODY = "CAST('00000000-0000-0000-0000-000000000000' AS uuid)"
+NOBODY = "0"
 TODAY = "CAST(now() AT TIME ZONE 'UTC' AS date)"
 
 # `unit_days`, and once more what of it is in flight now: few rows, found by a partial index.

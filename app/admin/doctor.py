@@ -15,7 +15,7 @@ from sqlalchemy import func, select, text
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from app.privacy.pseudonyms import Pseudonyms
+from app.privacy.pseudonyms import Pseudonyms, to_text
 from app.problems import TelemetryError
 from app.settings import Settings, find_unknown
 from app.store import keys, migrations, partitions, report_roles, secrets
@@ -230,7 +230,7 @@ def check_quarantine(connection: Connection) -> Finding:
     aside = connection.execute(select(quarantined_sessions).order_by("quarantined_at").limit(NAMED)).all()
     if not aside:
         return Finding("quarantine", True, "no session")
-    named = ", ".join(f"{row.session_key} (SQLSTATE {row.sqlstate})" for row in aside)
+    named = ", ".join(f"{to_text(row.session_key)} (SQLSTATE {row.sqlstate})" for row in aside)
     said = f"Recomputing these sessions fails: {named}. `rebuild --session KEY` tries one again."
     return Finding("quarantine", False, said)
 

@@ -10,9 +10,8 @@ from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, Final
-from uuid import UUID
 
-from sqlalchemy import Column, Uuid, select, text
+from sqlalchemy import BigInteger, Column, select, text
 from sqlalchemy.engine import Connection
 
 from app.admin.quiet import check_quiet
@@ -24,7 +23,7 @@ from app.store.schema import METADATA
 from app.store.tables.events import PSEUDONYM, hash_key_check
 
 FETCHED: Final = 50_000  # pseudonyms in memory at a time
-NIL: Final = UUID(int=0)  # stands for none in the key of a table, and goes on standing for it
+NONE: Final = bytes(8)  # stands for none in the key of a table, and goes on standing for it
 
 
 def pseudonym_columns() -> list[Column[Any]]:
@@ -94,7 +93,7 @@ def wrap_everything(connection: Connection, key: bytes) -> int:
         with driver.cursor().copy("COPY wrapped (old, new) FROM STDIN (FORMAT BINARY)") as copy:
             copy.set_types(["bytea", "bytea"])
             for old in olds:
-                copy.write_row((old, old if old == NIL.bytes else wrap(key, old)))
+                copy.write_row((old, old if old == NONE else wrap(key, old)))
         number += len(olds)
     connection.execute(text("ALTER TABLE wrapped ADD PRIMARY KEY (old)"))
     connection.execute(text("ANALYZE wrapped"))
@@ -119,10 +118,14 @@ def stored_pseudonyms(driver: Any, columns: list[Column[Any]]) -> Iterator[list[
 
 
 def to_bytes(column: Column[Any]) -> str:
-    """The SQL of a pseudonym's bytes; those of what requests bring are uuids, those of the installation's own bytea."""
-    return f"uuid_send({column.name})" if isinstance(column.type, Uuid) else column.name
+    """The SQL of a pseudonym's bytes; those of what requests bring are integers, those of the installation's own bytea."""
+    return f"int8send({column.name})" if isinstance(column.type, BigInteger) else column.name
 
 
 def from_bytes(column: Column[Any]) -> str:
     """The SQL of the wrapped pseudonym as the column takes it."""
-    return "CAST(encode(new, 'hex') AS uuid)" if isinstance(column.type, Uuid) else "new"
+    return (
+        "CAST(CAST('x' || encode(new, 'hex') AS bit(64)) AS bigint)"
+        if isinstance(column.type, BigInteger)
+        else "new"
+    )

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from app.erasure import forget as forgetting
+from app.erasure.sweeps import Sweeps
 from app.problems import TelemetryError
 from app.settings import load_settings
 from app.store.advisory_lock import only_one
@@ -34,5 +35,5 @@ def forget(
         journal = Journal(load_settings().data_dir, pseudonyms)
         receipt = forgetting.request(connection, pseudonyms, anonymous_id, dt.datetime.now(dt.UTC), journal)
         with only_one(connection, wait=True):
-            deleted = forgetting.sweep(connection, threading.Event())
+            deleted = Sweeps().sweep(connection, threading.Event())
     typer.echo(f"Forgotten. Rows deleted: {deleted}. Receipt: {receipt}")

@@ -6,12 +6,11 @@ committed. What a statement that began earlier still wrote is met by the later s
 
 import datetime as dt
 import re
-import threading
 import zlib
+from collections.abc import Mapping
 from typing import Any, Final
-from uuid import UUID
 
-from sqlalchemy import Select, and_, case, func, or_, select, text, tuple_, update
+from sqlalchemy import Select, case, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.engine import Connection
 from sqlalchemy.sql.dml import ReturningInsert
@@ -19,16 +18,18 @@ from sqlalchemy.sql.dml import ReturningInsert
 from app.contract import wire
 from app.privacy.projection import BUCKETS
 from app.privacy.pseudonyms import Pseudonyms, to_ms
-from app.store import partitions
 from app.store.journal import Journal, Key
-from app.store.tables.events import SWEEPS, tombstones
+from app.store.tables.events import tombstones
 from app.store.tables.rollups import rollup_buckets
 
 # Tables with a column `anonymous_id`, and those that are derived from them, with a column `unit`.
 FORGETTABLE: Final = ("events", "rejections")
 DERIVED: Final = ("attempts", "unit_days", "units")
-SWEEP_AGAIN: Final = (dt.timedelta(0), dt.timedelta(minutes=1), dt.timedelta(hours=1))
-IDS_A_SWEEP: Final = 1_000
+# A pseudonym is unique in its bucket only: by itself, it might be somebody else's.
+ASKED: Final = (
+    "(bucket, {}) IN (SELECT * FROM unnest(CAST(:buckets AS smallint[]), CAST(:ids AS bigint[])) AS asked)"
+)
+DELETED: Final = ASKED.format("anonymous_id")
 
 FORGETTABLE_ID: Final = re.compile(f"{wire.ULID}|{wire.UUID}")
 
@@ -40,8 +41,7 @@ def is_forgettable(anonymous_id: object) -> bool:
 
 def key_of(pseudonyms: Pseudonyms, anonymous_id: str) -> Key:
     """Return bucket and pseudonym of an id: the key of its tombstone."""
-    unit = UUID(bytes=pseudonyms.of("anonymous id", anonymous_id))
-    return zlib.crc32(anonymous_id.encode()) % BUCKETS, unit
+    return zlib.crc32(anonymous_id.encode()) % BUCKETS, pseudonyms.of("anonymous id", anonymous_id)
 
 
 def tombstone(key: Key, now: dt.datetime) -> ReturningInsert[Any]:
@@ -85,59 +85,19 @@ def progress(requested_ms: int) -> Select[Any]:
     )
 
 
-def sweep(connection: Connection, stop: threading.Event, now: dt.datetime | None = None) -> int:
-    """Delete what is stored under ids whose sweep is due, in small transactions; how many rows that were."""
-    now = now or dt.datetime.now(dt.UTC)
-    ages = [
-        and_(tombstones.c.sweeps == number, tombstones.c.requested_at <= now - age)
-        for number, age in enumerate(SWEEP_AGAIN[:SWEEPS])
-    ]
-    columns = (tombstones.c.bucket, tombstones.c.anonymous_id, tombstones.c.requested_at, tombstones.c.sweeps)
-    due = connection.execute(select(*columns).where(or_(*ages)).limit(IDS_A_SWEEP)).all()
-    connection.commit()
-    if not due:
-        return 0
-    ids = [anonymous_id for _, anonymous_id, _, _ in due]
-    deleted = 0
-    found: set[UUID] = set()
-    for table in FORGETTABLE:
-        for partition in partitions.leaves(connection, table):
-            gone = partitions.delete(
-                connection, partition, "anonymous_id = ANY(:ids)", {"ids": ids}, "anonymous_id"
-            )
-            deleted += len(gone)
-            found.update(gone)
-            if stop.is_set():
-                return deleted
-    derived, counted = delete_derived(connection, ids, sorted({bucket for bucket, _, _, _ in due}))
-    deleted += derived
-    found |= counted
-    # One that was asked for again meanwhile is left as it is: its sweeps start anew.
-    connection.execute(
-        update(tombstones)
-        .where(tuple_(*columns).in_([tuple(row) for row in due]))
-        .values(
-            sweeps=tombstones.c.sweeps + 1,
-            met_at=case((tombstones.c.anonymous_id.in_(found), now), else_=tombstones.c.met_at),
-        )
-    )
-    connection.commit()
-    return deleted
-
-
-def delete_derived(connection: Connection, ids: list[UUID], buckets: list[int]) -> tuple[int, set[UUID]]:
-    """Delete what was rolled up of ids, and commit; return how many rows that were, and of which ids.
+def delete_derived(connection: Connection, asked: Mapping[str, list[int]]) -> tuple[int, set[int]]:
+    """Delete what was rolled up of ids in their buckets, and commit; return how many rows that were, and of which ids.
 
     After their events are gone, and never while a worker may still add up what it read of those: the claims are its.
     """
     connection.execute(text("SET LOCAL lock_timeout = '10s'"))
+    buckets = sorted(set(asked["buckets"]))
     claim = select(rollup_buckets).where(rollup_buckets.c.bucket.in_(buckets)).order_by("bucket")
     connection.execute(claim.with_for_update())
-    gone: list[UUID] = []
+    gone: list[int] = []
     for table in DERIVED:
         found = connection.execute(
-            text(f"DELETE FROM {table} WHERE bucket = ANY(:buckets) AND unit = ANY(:ids) RETURNING unit"),
-            {"buckets": buckets, "ids": ids},
+            text(f"DELETE FROM {table} WHERE {ASKED.format('unit')} RETURNING unit"), asked
         )
         gone += found.scalars()
     connection.commit()

@@ -6,7 +6,7 @@ from typing import Any, Final
 from uuid import UUID
 
 import orjson
-from sqlalchemy import DateTime, Uuid
+from sqlalchemy import DateTime
 
 from app.ingest.spool import Entry, Spool
 from app.privacy.projection import NO_ROW
@@ -15,7 +15,6 @@ from app.store.events import Batch, Tally
 from app.store.tables.events import events
 
 MOMENTS: Final = frozenset(column.name for column in events.columns if isinstance(column.type, DateTime))
-DIGESTS: Final = frozenset(column.name for column in events.columns if isinstance(column.type, Uuid))
 
 
 def dump(batch: Batch) -> bytes:
@@ -31,7 +30,7 @@ def dump(batch: Batch) -> bytes:
             for tally, number in batch.tallies.items()
         ],
     }
-    return orjson.dumps(document, default=bytes.hex)
+    return orjson.dumps(document)
 
 
 def load(payload: bytes) -> Batch:
@@ -83,12 +82,8 @@ def dump_row(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def load_row(row: dict[str, Any]) -> dict[str, Any]:
-    """A row with its empty columns, and with its times and pseudonyms as Python values."""
+    """A row with its empty columns, and with its times as Python values."""
     return NO_ROW | {
-        name: dt.datetime.fromisoformat(value)
-        if name in MOMENTS and value is not None
-        else bytes.fromhex(value)
-        if name in DIGESTS and value is not None
-        else value
+        name: dt.datetime.fromisoformat(value) if name in MOMENTS and value is not None else value
         for name, value in row.items()
     }

@@ -11,7 +11,12 @@ from app.contract.vocabulary import SHARED_ANONYMOUS_ID
 from app.contract.wire import EARLIEST, LATEST, parse_moment
 from app.privacy.pseudonyms import Pseudonyms, to_ms, ulid_ms
 
-BUCKETS: Final = 256
+BUCKETS: Final = 4096  # for ever: enough for any number of shards, and two bytes hold it
+CONFIGURED: Final = {
+    "source": 1,
+    "destination": 2,
+    "cache": 4,
+}  # of which a refused event had a configuration hash
 NO_TIME: Final = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)  # never the arrival: a retry would be another event
 CLOCK_DRIFT: Final = dt.timedelta(minutes=55)  # less is a slow clock; more is a wrong time zone
 MOST_DRIFT: Final = dt.timedelta(days=3 * 365)  # more is no clock that anybody has looked at
@@ -22,12 +27,18 @@ FIRST_RUN_MS: Final = 50
 RESTS: Final = [dt.timedelta(microseconds=rest) for rest in range(1000)]  # `replace` takes ten times as long
 EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 NOTHING: Final[Mapping[str, Any]] = {}
-# A row without an event: the columns in the order of the table `events`, so that a row is its values.
+# A row without an event: the columns in the order of the table `events`, and `configured`, which the ledger alone has, so
+# that a row is its values.
 NO_ROW: Final[dict[str, Any]] = dict.fromkeys(
     (
         "occurred_at",
         "received_at",
+        "message_key",
         "corrected_at",
+        "anonymous_id",
+        "session_key",
+        "application_hash",
+        "setup",
         "number_of_records",
         "exit_code",
         "event",
@@ -43,13 +54,6 @@ NO_ROW: Final[dict[str, Any]] = dict.fromkeys(
         "mcp",
         "first_run",
         "imported",
-        "message_key",
-        "anonymous_id",
-        "session_key",
-        "application_hash",
-        "source_config_hash",
-        "destination_config_hash",
-        "cache_config_hash",
         "version",
         "python_version",
         "os",
@@ -59,6 +63,7 @@ NO_ROW: Final[dict[str, Any]] = dict.fromkeys(
         "destination_version",
         "exception_class",
         "connector_name",
+        "configured",
     )
 )
 
@@ -77,12 +82,12 @@ class Arrival(NamedTuple):
 
 
 def project(
-    event: Mapping[str, Any], message_key: bytes, arrival: Arrival, pseudonyms: Pseudonyms
+    event: Mapping[str, Any], message_key: int, arrival: Arrival, pseudonyms: Pseudonyms
 ) -> dict[str, Any]:
     """The row of an event whose fields are valid or absent: every column, in the order of the table, absent ones None.
 
-    Times are datetimes in UTC, pseudonyms 16 bytes. `bucket` is crc32 of the raw subject (anonymous id, else session,
-    else message key) modulo 256, fixed for ever: it distributes the tables.
+    Times are datetimes in UTC, pseudonyms signed integers of 64 bits. `bucket` is crc32 of the raw subject (anonymous
+    id, else session, else message key) modulo 4,096, fixed for ever: it distributes the tables.
     """
     properties = event.get("properties") or NOTHING
     anonymous_id = event.get("anonymousId")
@@ -95,7 +100,9 @@ def project(
     row = NO_ROW.copy()
     row["occurred_at"] = occurred_at
     row["received_at"] = arrival.received_at
-    row["bucket"] = zlib.crc32(subject.encode() if subject else message_key) % BUCKETS
+    row["bucket"] = (
+        zlib.crc32(subject.encode() if subject else message_key.to_bytes(8, signed=True)) % BUCKETS
+    )
     row["write_key"] = arrival.write_key
     row["message_key"] = message_key
     row["first_run"] = is_first_run(anonymous_id, session_id)
@@ -116,24 +123,31 @@ def project(
         row["session_key"] = pseudonyms.session(session_id, to_ms(occurred_at))
     if application_hash := properties.get("application_hash"):
         row["application_hash"] = pseudonyms.of("application", application_hash)
-    add_connectors(row, properties, pseudonyms)
+    add_connectors(row, properties)
+    add_setup(row, properties, pseudonyms)
     add_circumstances(row, properties)
     return row
 
 
-def add_connectors(row: dict[str, Any], properties: Mapping[str, Any], pseudonyms: Pseudonyms) -> None:
+def add_connectors(row: dict[str, Any], properties: Mapping[str, Any]) -> None:
     """Source, destination and cache."""
     for role in ("source", "destination"):
         if connector := properties.get(role):
             row[f"{role}_name"] = connector.get("name")
             row[f"{role}_executor_type"] = connector.get("executor_type") or connector.get("type")
             row[f"{role}_version"] = connector.get("version")
-            if config_hash := connector.get("config_hash"):
-                row[f"{role}_config_hash"] = pseudonyms.of("config", config_hash)
     if cache := properties.get("cache"):
         row["cache_type"] = cache.get("type")
-        if config_hash := cache.get("config_hash"):
-            row["cache_config_hash"] = pseudonyms.of("config", config_hash)
+
+
+def add_setup(row: dict[str, Any], properties: Mapping[str, Any], pseudonyms: Pseudonyms) -> None:
+    """Which configurations were run by which application, as one hash; none where either is not known."""
+    hashes = {role: (properties.get(role) or NOTHING).get("config_hash") for role in CONFIGURED}
+    row["configured"] = sum(bit for role, bit in CONFIGURED.items() if hashes[role])
+    application = properties.get("application_hash")
+    if application and (hashes["source"] or hashes["destination"]):
+        parts = f"{application} {hashes['source'] or ''} {hashes['destination'] or ''}"
+        row["setup"] = pseudonyms.of("setup", parts)
 
 
 def add_circumstances(row: dict[str, Any], properties: Mapping[str, Any]) -> None:

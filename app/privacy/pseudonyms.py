@@ -1,4 +1,4 @@
-"""Pseudonyms: HMAC-SHA256 under a key that the database never sees, cut to 128 bits.
+"""Pseudonyms: HMAC-SHA256 under a key that the database never sees, cut to 64 bits.
 
 PyAirbyte's salt is public, so a dictionary undoes its hash of `main.py`, and any 64 hex digits look like a hash. Equality,
 counting and *forget me* survive re-keying; a leaked table is worthless.
@@ -11,9 +11,11 @@ import re
 from collections.abc import Callable, Iterable
 from functools import lru_cache, partial
 from typing import Final
-from uuid import UUID
 
-PSEUDONYM_BYTES: Final = 16
+# The odds that any two of ten million users meet are 3 in a million, and one in 10^9 in the same bucket, which the store
+# compares, too (docs/decisions/0020).
+PSEUDONYM_BYTES: Final = 8
+SECRET_BYTES: Final = 16  # of what must not be guessed: write keys, the check of the hash key, receipts
 CACHED: Final = 16_384  # ids come in runs: a session sends several events
 
 CROCKFORD: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -23,6 +25,7 @@ DIGIT_PAIRS: Final = [a + b for a in CROCKFORD for b in CROCKFORD]  # of 10 bits
 DIGIT_TRIPLES: Final = [a + b for a in DIGIT_PAIRS for b in CROCKFORD]  # of 15 bits each
 BLOCK_BYTES: Final = 64  # of SHA-256
 INNER_PAD, OUTER_PAD = (bytes(byte ^ pad for byte in range(256)) for pad in (0x36, 0x5C))
+UNSIGNED: Final = (1 << 64) - 1
 WEEK_MS: Final = 7 * 24 * 3600 * 1000
 
 
@@ -42,21 +45,21 @@ def to_ms(moment: dt.datetime) -> int:
     return int(moment.timestamp()) * 1000 + moment.microsecond // 1000
 
 
-def event_id(occurred_at: dt.datetime, message_key: bytes) -> str:
-    """The ULID of an event: the client's time and the first 80 bits of the message key.
+def event_id(occurred_at: dt.datetime, message_key: int, bucket: int) -> str:
+    """Return the ULID of an event: the client's time, the 64 bits of the message key, the bucket in 16.
 
-    It follows from the row's primary key, so it is not stored, and a retry is answered with its original's id.
+    It is the row's primary key, so it is not stored, and a retry is answered with its original's id.
     """
-    return as_ulid(to_ms(occurred_at), message_key)
+    return as_ulid(to_ms(occurred_at), (message_key & UNSIGNED) << 16 | bucket)
 
 
-def as_ulid(milliseconds: int, digest: bytes) -> str:
-    """A time in milliseconds since 1970 and the first 80 bits of a digest as a ULID.
+def as_ulid(milliseconds: int, number: int) -> str:
+    """Return a time in milliseconds since 1970 and a number of 80 bits as a ULID.
 
     Spelled out, and three digits at a time: a loop over the 26 costs three times as much, and every event gets one.
     """
     two, three = DIGIT_PAIRS, DIGIT_TRIPLES
-    high, low = int.from_bytes(digest[:5]), int.from_bytes(digest[5:10])
+    high, low = number >> 40, number & 0xFFFFFFFFFF
     return (
         f"{two[milliseconds >> 40]}{three[milliseconds >> 25 & 0x7FFF]}{three[milliseconds >> 10 & 0x7FFF]}"
         f"{two[milliseconds & 0x3FF]}"
@@ -66,7 +69,7 @@ def as_ulid(milliseconds: int, digest: bytes) -> str:
 
 
 class Hmac:
-    """HMAC-SHA256 under one key (RFC 2104), cut to 16 bytes: the key is hashed once, not for every message."""
+    """HMAC-SHA256 under one key (RFC 2104): the key is hashed once, not for every message."""
 
     def __init__(self, key: bytes) -> None:
         """Take a key of any length."""
@@ -75,23 +78,41 @@ class Hmac:
         self.outer = hashlib.sha256(block.translate(OUTER_PAD))
 
     def __call__(self, message: bytes) -> bytes:
-        """The 16 bytes of a message."""
+        """Return the 32 bytes of a message."""
         inner = self.inner.copy()
         inner.update(message)
         outer = self.outer.copy()
         outer.update(inner.digest())
-        return outer.digest()[:PSEUDONYM_BYTES]
+        return outer.digest()
+
+
+def to_key(digest: bytes) -> int:
+    """Return the first 64 bits of a digest as the signed integer that the database holds."""
+    return int.from_bytes(digest[:PSEUDONYM_BYTES], signed=True)
+
+
+def to_text(key: int) -> str:
+    """Return a key as `doctor` prints it: 16 hexadecimal digits."""
+    return f"{key & UNSIGNED:016x}"
+
+
+def from_text(text: str) -> int:
+    """Return the key of `to_text`. Raises ValueError for anything else."""
+    if re.fullmatch("[0-9a-f]{16}", text) is None:
+        raise ValueError("no key")
+    return to_key(bytes.fromhex(text))
 
 
 def wrap(key: bytes, pseudonym: bytes) -> bytes:
-    """The pseudonym of a pseudonym: what a rotation makes of everything that is stored."""
-    return hmac.digest(key, pseudonym, "sha256")[:PSEUDONYM_BYTES]
+    """Return the pseudonym of a pseudonym, as long as that: what a rotation makes of everything that is stored."""
+    return hmac.digest(key, pseudonym, "sha256")[: len(pseudonym)]
 
 
 def wrap_through(rotations: Iterable[Hmac], pseudonym: bytes) -> bytes:
-    """Return what some rotations make of a pseudonym, one after the other."""
+    """Return what some rotations make of a pseudonym, one after the other: as long as that."""
+    length = len(pseudonym)
     for wrap_further in rotations:
-        pseudonym = wrap_further(pseudonym)
+        pseudonym = wrap_further(pseudonym)[:length]
     return pseudonym
 
 
@@ -108,17 +129,24 @@ class Pseudonyms:
         self._rotations = tuple(Hmac(key.encode()) for key in rotations)
         self._earlier = tuple((hash_key, *rotations[:number]) for number in range(len(rotations)))
         self._message_digest = Hmac(hmac.digest(hash_key.encode(), b"message keys", "sha256"))
-        self.of: Callable[[str, str], bytes] = lru_cache(CACHED)(self._of)
+        self.of: Callable[[str, str], int] = lru_cache(CACHED)(self._of)
 
-    def _of(self, kind: str, raw: str) -> bytes:
+    def _of(self, kind: str, raw: str) -> int:
+        return int.from_bytes(self._wrapped(kind, raw, PSEUDONYM_BYTES), signed=True)
+
+    def secret(self, kind: str, raw: str) -> bytes:
+        """Return the 16 bytes that stand for what must not be guessed."""
+        return self._wrapped(kind, raw, SECRET_BYTES)
+
+    def _wrapped(self, kind: str, raw: str, length: int) -> bytes:
         """`kind` keeps equal values of two fields apart."""
-        return wrap_through(self._rotations, self._digest(f"{kind}\0{raw}".encode()))
+        return wrap_through(self._rotations, self._digest(f"{kind}\0{raw}".encode())[:length])
 
-    def units(self, anonymous_ids: Iterable[str]) -> list[UUID]:
-        """The units of some users: their anonymous ids as they are stored."""
-        return [UUID(bytes=self.of("anonymous id", each)) for each in anonymous_ids]
+    def units(self, anonymous_ids: Iterable[str]) -> list[int]:
+        """Return the units of some users: their anonymous ids as they are stored."""
+        return [self.of("anonymous id", each) for each in anonymous_ids]
 
-    def session(self, session_id: str, occurred_ms: int) -> bytes:
+    def session(self, session_id: str, occurred_ms: int) -> int:
         """The session key: the session's ULID and the whole weeks since it was minted.
 
         A session is its process's, and a daemon lives for months: counted by weeks, none spans more than seven days.
@@ -127,13 +155,14 @@ class Pseudonyms:
         weeks = max(0, occurred_ms - ulid_ms(session_id)) // WEEK_MS
         return self.of("session", f"{session_id}{weeks}")
 
-    def message(self, *parts: bytes) -> bytes:
-        """The message key by which duplicates are recognised: under a key of its own, which is never rotated."""
-        return self._message_digest(b"\0".join(parts))
+    def message(self, *parts: bytes) -> int:
+        """Return the message key by which duplicates are recognised: under a key of its own, which is never rotated."""
+        return to_key(self._message_digest(b"\0".join(parts)))
 
     def receipt(self, milliseconds: int) -> str:
         """The receipt of a request to be forgotten: its time, signed. It holds nothing of the id, so it cannot lead there."""
-        return as_ulid(milliseconds, self.message(b"receipt", milliseconds.to_bytes(6)))
+        signature = self._message_digest(b"receipt\0" + milliseconds.to_bytes(6))
+        return as_ulid(milliseconds, int.from_bytes(signature[:10]))
 
     def receipt_ms(self, receipt: str) -> int | None:
         """The time in a receipt of ours, in milliseconds since 1970; None for anything else."""
@@ -144,11 +173,11 @@ class Pseudonyms:
 
     def write_key(self, write_key: str) -> bytes:
         """What the database holds of a write key."""
-        return self.of("write key", write_key)
+        return self.secret("write key", write_key)
 
     def report_token(self, token: str) -> bytes:
         """What the database holds of a report token."""
-        return self.of("report token", token)
+        return self.secret("report token", token)
 
     def find_wrapping(self, check: bytes) -> Callable[[bytes], bytes] | None:
         """Return what makes of a pseudonym under the keys of `check` one under these; None if it is of other keys.
@@ -163,4 +192,4 @@ class Pseudonyms:
 
     def check(self) -> bytes:
         """What the database holds of the hash key, so that a wrong one is noticed."""
-        return self.of("check", "")
+        return self.secret("check", "")

@@ -67,10 +67,12 @@ def judge(parsed: ParsedEvent, arrival: Arrival, installation: Installation) -> 
     if fault is None and refusal is None:
         row = project_if_clean(unwrapped.event, message_key, arrival, installation)
         if row is not None:
-            return Verdict(event_id(row["occurred_at"], message_key), row, dropped=unwrapped.dropped)
+            return Verdict(
+                event_id(row["occurred_at"], message_key, row["bucket"]), row, dropped=unwrapped.dropped
+            )
     findings = examine(unwrapped.event, installation.connectors)
     row = project(findings.cleaned, message_key, arrival, installation.pseudonyms)
-    identity = event_id(row["occurred_at"], message_key)
+    identity = event_id(row["occurred_at"], message_key, row["bucket"])
     fault = fault or find_fault_around(parsed, unwrapped, arrival)
     if fault is not None:
         # No proper JSON, so refused whatever its fields say; the valid ones are kept for the ledger.
@@ -89,7 +91,7 @@ def find_fault_around(parsed: ParsedEvent, unwrapped: Unwrapped, arrival: Arriva
 
 
 def project_if_clean(
-    event: Mapping[str, Any], message_key: bytes, arrival: Arrival, installation: Installation
+    event: Mapping[str, Any], message_key: int, arrival: Arrival, installation: Installation
 ) -> dict[str, Any] | None:
     """The row of an event that is in the closed world as it is; None for any other."""
     try:
@@ -102,7 +104,7 @@ def project_if_clean(
     return None if any(detect_word(row[column]) for column in FREE_DIGITS if row[column]) else row
 
 
-def digest(event: object, arrival: Arrival, pseudonyms: Pseudonyms, form: bytes | None = None) -> bytes:
+def digest(event: object, arrival: Arrival, pseudonyms: Pseudonyms, form: bytes | None = None) -> int:
     """The message key: equal for a retry, different for another event. It takes only what the client sent.
 
     Over write key, anonymous id and `messageId`; without one over the event's canonical JSON, less what SDKs, proxies and

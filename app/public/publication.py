@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from functools import cache, partial
 from importlib.resources import files
 from typing import Any, Final
-from uuid import UUID
 
 import structlog
 from sqlalchemy import Connection, TextClause, text
@@ -34,7 +33,7 @@ KEPT: Final = dt.timedelta(days=400)  # how long days are kept by user: an older
 def publish_due(
     connection: Connection,
     stop: threading.Event,
-    denied: Sequence[UUID] = (),
+    denied: Sequence[int] = (),
     now: dt.datetime | None = None,
 ) -> list[dt.date]:
     """Publish every month that is over, settled and not out yet, without the units `denied`; which those were. Commits each."""
@@ -71,7 +70,7 @@ def bounds(month: dt.date) -> dict[str, Any]:
     return {"month": month, "next_month": (month + dt.timedelta(days=31)).replace(day=1)}
 
 
-def publish(connection: Connection, month: dt.date, now: dt.datetime, denied: Sequence[UUID] = ()) -> None:
+def publish(connection: Connection, month: dt.date, now: dt.datetime, denied: Sequence[int] = ()) -> None:
     """Count, suppress and write one month, and commit; a month that is out stays as it is."""
     # Several statements count the same rows: all see the same moment, whatever the rollups do meanwhile.
     connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
@@ -84,7 +83,7 @@ def publish(connection: Connection, month: dt.date, now: dt.datetime, denied: Se
     log.info("month_published", month=month.isoformat()[:7], rows=len(rows))
 
 
-def figures(connection: Connection, month: dt.date, role: str, denied: Sequence[UUID] = ()) -> list[Figure]:
+def figures(connection: Connection, month: dt.date, role: str, denied: Sequence[int] = ()) -> list[Figure]:
     """What may be published of a month in one role."""
     measure = partial(count, connection, month, role, denied)
 
@@ -95,7 +94,7 @@ def figures(connection: Connection, month: dt.date, role: str, denied: Sequence[
 
 
 def count(
-    connection: Connection, month: dt.date, role: str, denied: Sequence[UUID], together: Sequence[str]
+    connection: Connection, month: dt.date, role: str, denied: Sequence[int], together: Sequence[str]
 ) -> list[Count]:
     """The counts of a month, connector by connector, those in `together` as one."""
     values = {
@@ -103,7 +102,7 @@ def count(
         "role": role,
         "together": list(together),
         "other": OTHER,
-        "denied": [str(unit) for unit in denied],
+        "denied": list(denied),
     }
     return [Count(**row) for row in connection.execute(query("month"), values).mappings()]
 

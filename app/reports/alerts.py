@@ -8,7 +8,6 @@ import datetime as dt
 import threading
 from collections.abc import Sequence
 from typing import Any, Final
-from uuid import UUID
 
 import httpx
 import structlog
@@ -38,7 +37,7 @@ def alert(
     connection: Connection,
     stop: threading.Event,
     webhook: str,
-    denied: Sequence[UUID] = (),
+    denied: Sequence[int] = (),
     now: dt.datetime | None = None,
 ) -> int:
     """Look for regressions, record the new ones, and post what is not posted yet; how many were posted."""
@@ -58,7 +57,7 @@ def alert(
     return posted
 
 
-def find(connection: Connection, denied: Sequence[UUID], now: dt.datetime) -> list[Row]:
+def find(connection: Connection, denied: Sequence[int], now: dt.datetime) -> list[Row]:
     """The regressions of the report as it is by default."""
     connection.execute(text("SET LOCAL work_mem = '64MB'"))
     table = run(REGRESSIONS, parse(REGRESSIONS, [], now), connection, now, denied)

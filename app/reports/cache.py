@@ -10,7 +10,6 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Final
-from uuid import UUID
 
 import structlog
 from sqlalchemy import Engine
@@ -62,7 +61,7 @@ class Kept:
         return (dt.datetime.now(dt.UTC) - self.table.as_of).total_seconds()
 
 
-def open_tables(engine: Engine, denied: Sequence[UUID] = ()) -> "Tables":
+def open_tables(engine: Engine, denied: Sequence[int] = ()) -> "Tables":
     """Return the tables of a process, over `engine`, without the units `denied`."""
 
     def compute(report: Report, parameters: Parameters) -> Table:

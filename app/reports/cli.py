@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from functools import partial
 from typing import Annotated, Final
-from uuid import UUID
 
 import typer
 from rich.console import Console
@@ -163,7 +162,7 @@ def find(name: str) -> Report:
         raise TelemetryError(problem.detail) from None
 
 
-def deny(settings: Settings) -> list[UUID]:
+def deny(settings: Settings) -> list[int]:
     """The units that reports leave out."""
     return secrets.resolve(settings).pseudonyms().units(settings.denied) if settings.denied else []
 

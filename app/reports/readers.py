@@ -61,7 +61,7 @@ class Readers:
         """Read the tokens of the database. Raises sqlalchemy.exc.SQLAlchemyError."""
         if self.pseudonyms is None:
             return
-        sign = self.pseudonyms.of
+        sign = self.pseudonyms.secret
         self.by_hash = {
             token_hash: Reader(number, sign("report cookie", token_hash.hex()), until)
             for token_hash, (number, until) in self.load().items()

@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from functools import cache
 from importlib.resources import files
 from typing import Final
-from uuid import UUID
 
 from sqlalchemy import Connection, Engine, TextClause, text
 
@@ -35,7 +34,7 @@ def run(
     parameters: Parameters,
     connection: Connection,
     now: dt.datetime,
-    denied: Sequence[UUID] = (),
+    denied: Sequence[int] = (),
 ) -> Table:
     """Run a report as of `now` (which decides what is in flight), leaving out the units `denied` unless they are asked for.
 
@@ -79,7 +78,7 @@ def run(
 
 
 def bind(
-    report: Report, parameters: Parameters, now: dt.datetime, denied: Sequence[UUID] = ()
+    report: Report, parameters: Parameters, now: dt.datetime, denied: Sequence[int] = ()
 ) -> dict[str, object]:
     """The parameters of the SQL: days and instants, never the database's own clock."""
     return {
@@ -97,7 +96,7 @@ def bind(
         "prerelease": parameters.prerelease,
         "version": parameters.version,
         "scope": parameters.scope,
-        "denied": [] if parameters.denied == "include" else [str(unit) for unit in denied],
+        "denied": [] if parameters.denied == "include" else list(denied),
         "nobody": NOBODY,
     }
 

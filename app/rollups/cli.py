@@ -2,12 +2,12 @@
 
 import datetime as dt
 from typing import Annotated
-from uuid import UUID
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from app.privacy.pseudonyms import from_text
 from app.problems import TelemetryError
 from app.rollups import rebuild as rebuilding
 from app.settings import load_settings
@@ -55,7 +55,7 @@ def rebuild_one(session: str, from_: str | None) -> None:
     if from_ is not None:
         raise TelemetryError("--session and --from do not go together: a session is recomputed as a whole.")
     try:
-        key = UUID(session)
+        key = from_text(session)
     except ValueError:
         raise TelemetryError("--session takes a key as `doctor` prints it.") from None
     with hold(load_settings()) as database, open_admin_engine(database.url).connect() as connection:

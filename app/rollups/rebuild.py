@@ -7,7 +7,6 @@ and the worker adds it afterwards. Days whose events were dropped are frozen: no
 import datetime as dt
 from collections.abc import Callable
 from typing import Final
-from uuid import UUID
 
 from sqlalchemy import Connection, delete, func, select, text
 from sqlalchemy.exc import DBAPIError
@@ -17,12 +16,17 @@ from app.rollups.recomputation import analyze_unknown, prepare, query, recompute
 from app.store.tables.events import dropped_ranges
 from app.store.tables.rollups import quarantined_sessions, rollup_buckets
 
-BUCKETS: Final = 8  # a transaction; 32 of them are a rebuild
+BUCKETS: Final = 128  # a transaction; 32 of them are a rebuild
 WEEK: Final = dt.timedelta(days=7)
+IN_BUCKETS: Final = (
+    "bucket IN (SELECT unnest(CAST(:buckets AS smallint[])))"  # = ANY costs half as much again
+)
 EVER: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 MARK_STORED: Final = """
-    INSERT INTO marks SELECT * FROM stored AS s WHERE bucket = ANY(:buckets) AND NOT EXISTS (
-        SELECT FROM quarantined_sessions AS q
+    INSERT INTO marks
+    WITH aside AS MATERIALIZED (SELECT bucket, session_key FROM quarantined_sessions)
+    SELECT * FROM stored AS s WHERE bucket IN (SELECT unnest(CAST(:buckets AS smallint[]))) AND NOT EXISTS (
+        SELECT 1 FROM aside AS q
         WHERE q.bucket = s.bucket AND q.session_key = coalesce(s.session_key, s.message_key)
     )
 """
@@ -34,7 +38,7 @@ MARK_SESSION: Final = """
         UNION ALL
         SELECT bucket, session_key, CASE WHEN session_key IS NULL THEN message_key END, occurred_at FROM rejections
     ) AS rows
-    WHERE bucket = :bucket AND coalesce(session_key, alone) = CAST(:session_key AS uuid)
+    WHERE bucket = :bucket AND coalesce(session_key, alone) = :session_key
     GROUP BY bucket, session_key, alone, CASE WHEN session_key IS NULL THEN occurred_at END
 """
 STORED: Final = "CREATE TEMPORARY TABLE IF NOT EXISTS stored (LIKE marks)"
@@ -68,7 +72,7 @@ def rebuild(connection: Connection, since: dt.date | None, advance: Callable[[in
     return rows
 
 
-def rebuild_session(connection: Connection, session_key: UUID) -> int:
+def rebuild_session(connection: Connection, session_key: int) -> int:
     """Recompute one quarantined session and let it go, and commit; return how many rows of `attempts` that gave.
 
     Raises TelemetryError if no such session is quarantined, or if its recomputation fails still.
@@ -80,7 +84,7 @@ def rebuild_session(connection: Connection, session_key: UUID) -> int:
         raise TelemetryError("No session of that key is quarantined: `doctor` names those that are.")
     claim = select(rollup_buckets).where(rollup_buckets.c.bucket == bucket)
     connection.execute(claim.with_for_update())
-    connection.execute(text(MARK_SESSION), {"bucket": bucket, "session_key": str(session_key)})
+    connection.execute(text(MARK_SESSION), {"bucket": bucket, "session_key": session_key})
     try:
         rows = recompute(connection, first_day(connection))
     except DBAPIError as error:
@@ -112,7 +116,7 @@ def rebuild_buckets(connection: Connection, buckets: list[int], since: dt.date |
     some = {"buckets": buckets, "since": "-infinity" if since is None else since.isoformat()}
     for table in ("attempts", "unit_days"):
         connection.execute(
-            text(f"DELETE FROM {table} WHERE bucket = ANY(:buckets) AND day >= CAST(:since AS date)"), some
+            text(f"DELETE FROM {table} WHERE {IN_BUCKETS} AND day >= CAST(:since AS date)"), some
         )
     connection.execute(text(MARK_STORED), some)
     rows = recompute(connection, since)

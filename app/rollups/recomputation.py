@@ -23,6 +23,7 @@ AS_PLANNED: Final = (
     "RESET enable_seqscan; RESET enable_hashjoin; RESET enable_mergejoin; RESET enable_nestloop"
 )
 MANY_SIGNALS: Final = 1_000  # from which on hashing pays
+OWN: Final = ("wanted", "signalled")  # stages that read a table of this connection
 SINCE_EVER: Final = "-infinity"
 UNKNOWN_ROWS: Final = 1_000  # from which on a partition without statistics gets some
 MANY: Final = (
@@ -59,13 +60,17 @@ def recompute(connection: Connection, since: dt.date | None = None) -> int:
     day = {"since": SINCE_EVER if since is None else since.isoformat()}
     connection.execute(text(BY_INDEX))
     connection.execute(query("mark_accepted"))
-    signals = connection.execute(fill("signals", "accepted", "refused"), {"nobody": NOBODY}).rowcount
+    signals = connection.execute(
+        fill("signals", "wanted", "accepted", "refused"), {"nobody": NOBODY}
+    ).rowcount
     connection.execute(query("keep_units"), {"nobody": NOBODY})
     connection.execute(query("take_attempts"), day)
     many = signals >= MANY_SIGNALS
     connection.execute(text(BY_HASH if many else AS_PLANNED))
     # A prepared plan outlives the settings that it was made under; another text has a plan of its own.
-    contribute = fill("contributions", "attempts", remark="-- of many signals" if many else "-- of few")
+    contribute = fill(
+        "contributions", "signalled", "attempts", remark="-- of many signals" if many else "-- of few"
+    )
     rows = connection.execute(contribute, day).rowcount
     if connection.execute(query("has_unknown")).scalar():
         for name in NUMBERING:
@@ -82,7 +87,9 @@ def recompute(connection: Connection, since: dt.date | None = None) -> int:
 @cache
 def fill(table: str, *stages: str, remark: str = "") -> TextClause:
     """The statement that fills a table of `workspace.sql` by the query of its name, which reads stages by theirs."""
-    steps = ",\n".join(f"{stage} AS (\n{read_sql(stage)})" for stage in stages)
+    steps = ",\n".join(
+        f"{stage} AS {'MATERIALIZED ' if stage in OWN else ''}(\n{read_sql(stage)})" for stage in stages
+    )
     return text(f"INSERT INTO {table} {remark}\nWITH {steps}\n{read_sql(table)}")
 
 

@@ -9,19 +9,19 @@ import datetime as dt
 import threading
 import time
 from typing import Any, Final
-from uuid import UUID
 
 import structlog
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
+from app.privacy.pseudonyms import to_text
 from app.rollups import instruments
 from app.rollups.recomputation import MANY, analyze_unknown, prepare, query, recompute
 from app.store.database import open_admin_engine
 
 log = structlog.get_logger()
 
-BUCKETS: Final = 64  # a quarter: four workers find something to do at the same time
+BUCKETS: Final = 1_024  # a quarter: four workers find something to do at the same time
 MARKS: Final = 10_000  # a transaction of some hundred milliseconds
 PAUSE_SECONDS: Final = (
     0.5  # between steps: what came meanwhile is done at once, which costs less than one by one
@@ -46,9 +46,9 @@ class Worker:
     def __init__(self, url: str) -> None:
         """Work on the database at `url`."""
         self.engine = open_admin_engine(url)
-        self.resting: dict[str, float] = {}  # session keys, until when
+        self.resting: dict[int, float] = {}  # session keys, until when
         self.marks = MARKS  # fewer after a step that failed, until the session is found that it fails for
-        self.alone: tuple[int, UUID] | None = None  # the session of a step that takes one only
+        self.alone: tuple[int, int] | None = None  # the session of a step that takes one only
         self.stopping = threading.Event()
         self.driver: Any = None
         self.thread = threading.Thread(target=self.run, name="rollups", daemon=True)
@@ -111,13 +111,13 @@ class Worker:
         self.marks = min(MARKS, self.marks * 2)
         return sessions
 
-    def quarantine(self, connection: Connection, bucket: int, session_key: UUID, sqlstate: str) -> None:
+    def quarantine(self, connection: Connection, bucket: int, session_key: int, sqlstate: str) -> None:
         """Put a session aside, and commit."""
-        aside = {"bucket": bucket, "session_key": str(session_key), "sqlstate": sqlstate}
+        aside = {"bucket": bucket, "session_key": session_key, "sqlstate": sqlstate}
         connection.execute(query("quarantine"), aside)
         connection.commit()
         instruments.QUARANTINED.inc()
-        log.warning("session_quarantined", session_key=str(session_key), sqlstate=sqlstate)
+        log.warning("session_quarantined", session_key=to_text(session_key), sqlstate=sqlstate)
 
     def recompute_marked(self, connection: Connection) -> int:
         """Do one step; return how many marked sessions it took."""
@@ -147,7 +147,7 @@ class Worker:
         instruments.SECONDS.observe(seconds)
         for key, share in shares:
             if share * seconds >= WORTH_A_REST:
-                self.resting[str(key)] = time.monotonic() + REST * share * seconds
+                self.resting[key] = time.monotonic() + REST * share * seconds
 
     def failed(self, error: SQLAlchemyError) -> None:
         """Say that the database did not do it; never the message, which may quote a row."""

@@ -14,18 +14,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
-from uuid import UUID
 
-from app.privacy.pseudonyms import Pseudonyms
+from app.privacy.pseudonyms import Pseudonyms, from_text, to_key, to_text
 from app.problems import TelemetryError
 
 NAME: Final = "tombstones"
 NOT_YET, NEVER = "?", "-"
 HEAD: Final = re.compile("key ([0-9a-f]{32})")
-LINE: Final = re.compile("([0-9]{1,5}) ([0-9a-f]{32}) ([0-9]{1,17}) ([?-]|[0-9]{1,17})")
+LINE: Final = re.compile("([0-9]{1,5}) ([0-9a-f]{16}) ([0-9]{1,17}) ([?-]|[0-9]{1,17})")
 EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 MICROSECOND: Final = dt.timedelta(microseconds=1)
-Key = tuple[int, UUID]
+Key = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +37,7 @@ class Entry:
     def write(self, key: Key) -> str:
         """Return the line."""
         met = self.met if isinstance(self.met, str) else str((self.met - EPOCH) // MICROSECOND)
-        return f"{key[0]} {key[1].hex} {(self.requested_at - EPOCH) // MICROSECOND} {met}\n"
+        return f"{key[0]} {to_text(key[1])} {(self.requested_at - EPOCH) // MICROSECOND} {met}\n"
 
 
 class Journal:
@@ -86,7 +85,10 @@ class Journal:
                 f"{self.file} was not written under this hash key: set the right one, or, if that is lost for good, move the "
                 "file away."
             )
-        return {(bucket, UUID(bytes=wrap(unit.bytes))): entry for (bucket, unit), entry in parse(lines)}
+        return {
+            (bucket, to_key(wrap(unit.to_bytes(8, signed=True)))): entry
+            for (bucket, unit), entry in parse(lines)
+        }
 
     def replace(self, entries: Mapping[Key, Entry]) -> None:
         """Write the whole file anew, durably; whoever reads meanwhile sees the old one. Raises OSError."""
@@ -132,4 +134,4 @@ def parse(lines: Iterable[str]) -> Iterator[tuple[Key, Entry]]:
         if found := LINE.fullmatch(line):
             bucket, unit, requested, met = found.groups()
             last = met if met in (NOT_YET, NEVER) else EPOCH + int(met) * MICROSECOND
-            yield (int(bucket), UUID(unit)), Entry(EPOCH + int(requested) * MICROSECOND, last)
+            yield (int(bucket), from_text(unit)), Entry(EPOCH + int(requested) * MICROSECOND, last)

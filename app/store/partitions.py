@@ -25,6 +25,15 @@ PAUSE_SECONDS: Final = 0.1
 ROWS_A_TRANSACTION: Final = 1_000
 # A lock that was not to be had, a deadlock, and a row that reached the default partition in between.
 PASSING: Final = frozenset({"55P03", "40P01", "23514"})
+DELETE_BY_KEY: Final = """
+    WITH chosen AS MATERIALIZED (
+        SELECT * FROM unnest(CAST(:moments AS timestamptz[]), CAST(:places AS smallint[]), CAST(:keys AS bigint[]))
+            AS keys (moment, place, key)
+    )
+    DELETE FROM {partition}
+    USING chosen
+    WHERE occurred_at = chosen.moment AND bucket = chosen.place AND message_key = chosen.key AND {condition}
+"""
 NAME: Final = re.compile(r"events_p(\d{8})")
 
 
@@ -192,14 +201,18 @@ def delete(
 ) -> list[Any]:
     """Delete the rows of a partition that meet a condition; return the column `told` of each.
 
-    They are found by one scan and deleted by their place, a thousand a transaction.
+    They are found by one scan and deleted by their keys, a thousand a transaction.
     """
-    rows = connection.execute(text(f"SELECT ctid::text, {told} FROM {partition} WHERE {condition}"), values)
-    found = list(rows)
-    places = [place for place, _ in found]
+    rows = connection.execute(
+        text(f"SELECT occurred_at, bucket, message_key, {told} FROM {partition} WHERE {condition}"), values
+    )
+    found = [tuple(row) for row in rows]
     connection.commit()
-    statement = text(f"DELETE FROM {partition} WHERE ctid = ANY(CAST(:places AS tid[])) AND {condition}")
-    for first in range(0, len(places), ROWS_A_TRANSACTION):
-        connection.execute(statement, {**values, "places": places[first : first + ROWS_A_TRANSACTION]})
+    statement = text(DELETE_BY_KEY.format(partition=partition, condition=condition))
+    for first in range(0, len(found), ROWS_A_TRANSACTION):
+        moments, buckets, keys, _ = zip(*found[first : first + ROWS_A_TRANSACTION], strict=True)
+        connection.execute(
+            statement, {**values, "moments": [*moments], "places": [*buckets], "keys": [*keys]}
+        )
         connection.commit()
-    return [value for _, value in found]
+    return [value for _, _, _, value in found]

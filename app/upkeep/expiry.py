@@ -18,17 +18,23 @@ UNIT_DAYS: Final = dt.timedelta(days=400)
 ROWS: Final = 5_000  # a transaction
 # By BRIN to what is older than the newest dropped range; history that was imported later is not in one.
 FROZEN: Final = """
-    DELETE FROM attempts WHERE ctid = ANY(ARRAY(
-        SELECT a.ctid FROM attempts AS a
+    WITH frozen AS MATERIALIZED (
+        SELECT a.bucket, a.session_key, a.day FROM attempts AS a
         WHERE a.day < (SELECT CAST(max(upper) AS date) FROM dropped_ranges)
           AND a.settles_at < :quiet
-          AND EXISTS (SELECT FROM dropped_ranges AS d WHERE a.day >= CAST(d.lower AS date) AND a.day < CAST(d.upper AS date))
+          AND EXISTS (SELECT 1 FROM dropped_ranges AS d WHERE a.day >= CAST(d.lower AS date) AND a.day < CAST(d.upper AS date))
         LIMIT :rows
-    ))
+    )
+    DELETE FROM attempts AS a
+    USING frozen AS f
+    WHERE a.bucket = f.bucket AND a.session_key = f.session_key AND a.day = f.day AND a.settles_at < :quiet
 """
 # No event of such a day is rolled up any more (`app/store/sql/insert_batch.sql`), whether or not its week was dropped.
 OLD_ATTEMPTS: Final = """
-    DELETE FROM attempts WHERE ctid = ANY(ARRAY(SELECT ctid FROM attempts WHERE day < :before LIMIT :rows))
+    WITH old AS MATERIALIZED (SELECT bucket, session_key FROM attempts WHERE day < :before LIMIT :rows)
+    DELETE FROM attempts AS a
+    USING old
+    WHERE a.bucket = old.bucket AND a.session_key = old.session_key AND a.day < :before
 """
 OLD_DAYS: Final = "SELECT DISTINCT day FROM unit_days WHERE day < :before ORDER BY day"
 # An id that was never met needs no tombstone for long; one that was keeps it as long as it may come back.

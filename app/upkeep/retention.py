@@ -91,18 +91,18 @@ def is_waiting(connection: Connection, week: dt.date) -> bool:
     """Whether sessions that may have events in a week are still to be rolled up: the range that is dropped is frozen."""
     lower = partitions.start(week) - SESSION_SPAN
     upper = partitions.start(week) + WEEK + SESSION_SPAN
-    marked = select(dirty_sessions).where(
+    marked = select(dirty_sessions.c.bucket).where(
         dirty_sessions.c.occurred_at >= lower, dirty_sessions.c.occurred_at < upper
     )
-    waiting = bool(connection.execute(select(marked.exists())).scalar_one())
+    waiting = connection.execute(marked.limit(1)).first() is not None
     connection.commit()
     return waiting
 
 
 def holds(connection: Connection, table: str, condition: str, since: dt.datetime) -> bool:
     """Whether a table has a row of that condition."""
-    query = text(f"SELECT EXISTS (SELECT FROM {table} WHERE {condition})")
-    found = bool(connection.execute(query, {"since": since}).scalar_one())
+    query = text(f"SELECT 1 FROM {table} WHERE {condition} LIMIT 1")
+    found = connection.execute(query, {"since": since}).first() is not None
     connection.commit()
     return found
 

@@ -112,8 +112,8 @@ def ids(url: str, table: str) -> list[str]:
     """The ids of the events of a table, rebuilt from its primary key."""
     engine = create_engine(url, poolclass=NullPool)
     with engine.connect() as connection:
-        rows = connection.execute(text(f"SELECT occurred_at, message_key FROM {table}"))
-        return [event_id(at, key.bytes) for at, key in rows]
+        rows = connection.execute(text(f"SELECT occurred_at, message_key, bucket FROM {table}"))
+        return [event_id(*row) for row in rows]
 
 
 def outcomes(url: str) -> Counter[str]:

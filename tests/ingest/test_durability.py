@@ -39,8 +39,8 @@ def stored_ids(service: Service) -> list[str]:
     engine = create_engine(service.database_url)
     with engine.connect() as connection:
         found = [
-            event_id(at, key.bytes)
-            for at, key in connection.execute(text("SELECT occurred_at, message_key FROM events"))
+            event_id(*row)
+            for row in connection.execute(text("SELECT occurred_at, message_key, bucket FROM events"))
         ]
         law = connection.execute(
             text("SELECT outcome = 'received', sum(count)::bigint FROM outcomes GROUP BY 1")

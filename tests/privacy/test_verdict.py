@@ -11,7 +11,7 @@ from ulid import ULID
 
 from app.contract.document import ParsedEvent
 from app.contract.vocabulary import shipped_connectors
-from app.privacy.projection import NO_TIME, Arrival
+from app.privacy.projection import NO_TIME, Arrival, cut
 from app.privacy.pseudonyms import Pseudonyms, event_id, ulid_number
 from app.privacy.verdict import Installation, Verdict, judge
 from tests.samples import HASH, SESSION, USER, clean_event, spoil, without
@@ -494,11 +494,21 @@ def test_the_id_is_a_ulid_of_the_clients_time() -> None:
     assert identity.datetime == dt.datetime(2026, 11, 23, 1, 59, 40, 914000, dt.UTC)
 
 
-@given(st.binary(min_size=16, max_size=16), st.datetimes(dt.datetime(2000, 1, 1), dt.datetime(2099, 1, 1)))
-def test_ids_agree_with_python_ulid(message_key: bytes, moment: dt.datetime) -> None:
-    identity = event_id(moment.replace(tzinfo=dt.UTC), message_key)
+@given(
+    st.integers(-(2**63), 2**63 - 1),
+    st.integers(0, 4095),
+    st.datetimes(dt.datetime(2000, 1, 1), dt.datetime(2099, 1, 1)),
+)
+def test_an_id_is_the_primary_key_as_python_ulid_reads_it(
+    message_key: int, bucket: int, moment: dt.datetime
+) -> None:
+    moment = cut(moment.replace(tzinfo=dt.UTC))
+    identity = event_id(moment, message_key, bucket)
     assert ulid_number(identity) == int(ULID.from_str(identity))
-    assert bytes(ULID.from_str(identity))[6:] == message_key[:10]
+    told = bytes(ULID.from_str(identity))
+    assert int.from_bytes(told[6:14], signed=True) == message_key
+    assert int.from_bytes(told[14:]) == bucket
+    assert ULID.from_str(identity).datetime == moment
 
 
 def test_a_clock_that_is_off_is_corrected_by_whole_hours_but_not_in_history() -> None:
@@ -538,8 +548,8 @@ def test_a_first_run_is_an_id_minted_with_its_session() -> None:
 
 
 def test_a_session_key_lasts_a_week() -> None:
-    def key(day: str) -> bytes:
-        found: bytes = verdict_on(spoil("timestamp", f"{day}T02:00:00Z")).row["session_key"]
+    def key(day: str) -> int:
+        found: int = verdict_on(spoil("timestamp", f"{day}T02:00:00Z")).row["session_key"]
         return found
 
     assert key("2026-11-23") == key("2026-11-29")  # minted on the 23rd at 01:59

@@ -6,7 +6,6 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import zip_longest
-from uuid import UUID
 
 from app.reports.parameters import Parameters
 from tests.reports.rows import Stored
@@ -32,7 +31,7 @@ class Totals:
     orphans: int = 0
     records: int = 0
     from_ledger: int = 0
-    units: dict[UUID, list[int]] = field(default_factory=lambda: defaultdict(lambda: [0, 0, 0]))
+    units: dict[int, list[int]] = field(default_factory=lambda: defaultdict(lambda: [0, 0, 0]))
 
 
 def lane_of(row: Stored) -> str:

@@ -7,10 +7,11 @@ import re
 import zlib
 from collections.abc import Mapping, Sequence
 from typing import Any
-from uuid import UUID
 
 from sqlalchemy import Engine, delete
 
+from app.privacy.projection import BUCKETS, CONFIGURED
+from app.privacy.pseudonyms import to_key
 from app.reports import registry
 from app.reports.model import Row, Table
 from app.reports.parameters import parse
@@ -32,9 +33,9 @@ OLD, NEW = "1.0.0", "1.1.0"
 numbers = itertools.count()
 
 
-def pseudonym(text: str | None) -> UUID | None:
-    """128 bits for a name, as the HMAC would be."""
-    return None if text is None else UUID(bytes=hashlib.blake2s(text.encode(), digest_size=16).digest())
+def pseudonym(text: str | None) -> int | None:
+    """64 bits for a name, as the HMAC would be."""
+    return None if text is None else to_key(hashlib.blake2s(text.encode(), digest_size=8).digest())
 
 
 def sync(
@@ -58,7 +59,7 @@ def sync(
     row |= {
         "occurred_at": moment,
         "received_at": others.get("corrected_at") or moment,
-        "bucket": zlib.crc32((unit or session or str(number)).encode()) % 256,
+        "bucket": zlib.crc32((unit or session or str(number)).encode()) % BUCKETS,
         "write_key": 1,
         "first_run": False,
         "imported": False,
@@ -74,7 +75,7 @@ def sync(
         "source_name": source,
         "source_executor_type": source and "VenvExecutor",
         "source_version": source and "1.2.3",
-        "source_config_hash": pseudonym(source),
+        "setup": pseudonym(source),
         "destination_name": destination,
         "cache_type": cache,
         "number_of_records": {"succeeded": 20, "failed": 3}.get(state or ""),
@@ -86,8 +87,12 @@ def sync(
 
 
 def refuse(row: Stored, path: str = "properties.*", reason: str = "unknown_key", **spoiled: Any) -> Stored:
-    """The ledger's row of an event that was refused: its projection with the refused fields as given."""
-    return row | {"reason": reason, "path": path} | spoiled
+    """The ledger's row of an event that was refused: its projection with the refused fields as given.
+
+    The configuration hash is the source's, unless there is no `setup`.
+    """
+    configured = 0 if row["setup"] is None else CONFIGURED["source"]
+    return row | {"configured": configured, "reason": reason, "path": path} | spoiled
 
 
 def mark(row: Stored) -> Stored:
@@ -153,7 +158,7 @@ class Store:
         given: Mapping[str, str],
         now: dt.datetime = NOW,
         report: str = "connectors",
-        denied: Sequence[UUID] = (),
+        denied: Sequence[int] = (),
     ) -> Table:
         """A report with parameters as a URL has them; of a window that ends with today unless told otherwise."""
         asked = registry.find(report)

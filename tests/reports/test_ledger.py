@@ -24,7 +24,7 @@ BESIDES: dict[str, Spoil] = {
         row, "properties.application_hash", "pattern", application_hash=None
     ),
     "config_hash": lambda row: refuse(
-        row, "properties.source.config_hash", "pattern", source_config_hash=None
+        row, "properties.source.config_hash", "pattern", setup=None, configured=0
     ),
     "notebook flag": lambda row: refuse(row, "properties.flags.NOTEBOOK_RUNTIME", "not_allowed"),
     "ip": lambda row: refuse(row, "properties.ip", "not_allowed"),
@@ -33,7 +33,7 @@ BESIDES: dict[str, Spoil] = {
 
 # The same for values of the pair key.
 def spoil_source(row: Stored) -> Stored:
-    gone = dict.fromkeys(("source_name", "source_executor_type", "source_version", "source_config_hash"))
+    gone = dict.fromkeys(("source_name", "source_executor_type", "source_version", "setup"))
     return refuse(row | gone, "properties.source", "not_an_object") if row["source_name"] else refuse(row)
 
 
@@ -184,20 +184,20 @@ def test_an_exception_that_was_refused_whole_is_still_a_failure(store: Store) ->
 
 
 def test_a_spoiled_event_name_makes_no_sync_of_a_validation(store: Store) -> None:
-    bare = {"cache": None, "source_executor_type": None, "source_version": None, "source_config_hash": None}
+    bare = {"cache": None, "source_executor_type": None, "source_version": None, "setup": None}
     store.write([refuse(sync("failed", number_of_records=None, **bare), "event", event=None)])
     assert store.report() == store.report(lane="direct") == {}
 
 
 def test_a_spoiled_event_name_in_a_lane_of_syncs_alone_is_a_sync(store: Store) -> None:
-    bare: Stored = {"source_executor_type": None, "source_version": None, "source_config_hash": None}
+    bare: Stored = {"source_executor_type": None, "source_version": None, "setup": None}
     store.write([refuse(sync("failed", number_of_records=None, **bare), "event", event=None)])
     assert store.report()["source-faker"]["failed"] == 1
 
 
 def test_a_source_whose_name_is_gone_is_told_from_what_is_left_of_it(store: Store) -> None:
     """The path names the first fault only, which was another one; write(read_result) has no source at all."""
-    nothing: Stored = {"source_executor_type": None, "source_version": None, "source_config_hash": None}
+    nothing: Stored = {"source_executor_type": None, "source_version": None, "setup": None}
     written = [sync("failed", destination="destination-csv", source_name=None) for _ in range(4)]
     left = [nothing | {name: written[0][name]} for name in nothing]
     store.write(

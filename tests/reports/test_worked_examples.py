@@ -1,7 +1,6 @@
 """The worked examples of the definitions, each under its name, and the rules beside them."""
 
 import datetime as dt
-from uuid import UUID
 
 import pytest
 
@@ -158,7 +157,7 @@ def test_versions_and_hashes_do_not_part_a_pair(store: Store) -> None:
                 "succeeded",
                 source_version=None,
                 application_hash=None,
-                source_config_hash=None,
+                setup=None,
                 cache="custom",
             ),
         ]
@@ -275,8 +274,8 @@ def test_corrected_times_decide_the_order(store: Store) -> None:
     """By their own clocks, and by their keys, the second start came first: the failure would be another day's."""
     store.write(
         [
-            sync("started", NOON, message_key=UUID(int=2)),
-            sync("started", NOON - HOUR, corrected_at=NOON + 24 * HOUR, message_key=UUID(int=1)),
+            sync("started", NOON, message_key=2),
+            sync("started", NOON - HOUR, corrected_at=NOON + 24 * HOUR, message_key=1),
             sync("failed", NOON + 25 * HOUR),
         ]
     )
@@ -290,7 +289,7 @@ def test_the_key_decides_the_order_of_what_came_at_once(store: Store) -> None:
     """Two starts of one instant, in two versions, and one failure: of the start with the smaller key."""
     for keys in ("12", "43"):
         starts = [
-            sync("started", NOON, session=keys, version=version, message_key=UUID(int=int(key)))
+            sync("started", NOON, session=keys, version=version, message_key=int(key))
             for version, key in zip(("0.30.0", "0.71.3"), keys, strict=True)
         ]
         store.write([*starts, sync("failed", NOON + HOUR, session=keys)])
@@ -305,8 +304,8 @@ def test_ends_are_taken_in_the_order_of_their_times(store: Store) -> None:
         [
             sync("started", NOON),
             sync("started", NOON + day),
-            sync("failed", NOON + day + HOUR, message_key=UUID(int=1)),
-            sync("succeeded", NOON + HOUR, message_key=UUID(int=2)),
+            sync("failed", NOON + day + HOUR, message_key=1),
+            sync("succeeded", NOON + HOUR, message_key=2),
         ]
     )
     assert store.report(until="2026-11-19", window="1d")["source-faker"]["succeeded"] == 1

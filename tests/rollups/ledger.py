@@ -45,7 +45,7 @@ SUMS = (
 )
 # `unit_days` with its words.
 TOLD_APART = f"""
-    SELECT day, bucket, CAST(unit AS text), CAST(application_hash AS text), {", ".join(ROUTE)}, ci, {", ".join(TOLD)},
+    SELECT day, bucket, unit, application_hash, {", ".join(ROUTE)}, ci, {", ".join(TOLD)},
            exception_class, {", ".join(SUMS)}
     FROM unit_days
     JOIN routes ON routes.id = route
@@ -56,7 +56,7 @@ TOLD_APART = f"""
 
 def as_verdict(row: Stored) -> Verdict:
     """The verdict that leaves a row behind."""
-    values = {name: getattr(value, "bytes", value) for name, value in row.items()}
+    values = {"configured": 0, **row}
     reason, path = values.pop("reason", None), values.pop("path", None)
     return Verdict("", NO_ROW | values, reason=reason, path=path)
 
@@ -121,11 +121,9 @@ class Ledger:
             found[row[0], row[1], row[2], row[3], route, environment, row[18]] = sums
         return found
 
-    def units(self) -> dict[tuple[int, str], Known]:
+    def units(self) -> dict[tuple[int, int], Known]:
         """`units` as the oracle has them."""
-        rows = self.query(
-            "SELECT bucket, CAST(unit AS text), first_hour, last_day, setup, lasting, settled FROM units"
-        )
+        rows = self.query("SELECT bucket, unit, first_hour, last_day, setup, lasting, settled FROM units")
         return {row[:2]: (row[2].astimezone(dt.UTC), *row[3:]) for row in rows}
 
     def attempts(self) -> dict[tuple[Any, ...], tuple[int, ...]]:

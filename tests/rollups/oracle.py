@@ -1,22 +1,20 @@
 """What `unit_days` should hold, in plain Python from the definitions, written without a look at the SQL."""
 
 import datetime as dt
-import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from itertools import zip_longest
-from uuid import UUID
 
 from tests.reports.oracle import is_timely, lane_of, time_of
 from tests.reports.rows import Stored
 
-NOBODY = "00000000-0000-0000-0000-000000000000"
+NOBODY = 0
 # day, bucket, unit, application, the words of the route, those of the environment, exception class (None: no failure).
-Key = tuple[dt.date, int, str, str, tuple[str, ...], tuple[object, ...], str | None]
+Key = tuple[dt.date, int, int, int, tuple[str, ...], tuple[object, ...], str | None]
 Sums = Counter[str]
 # Of a unit: the hour of its first arrival, the day of its last, the least hash that links first runs, whether it lasts and
 # is settled.
-Known = tuple[dt.datetime, dt.date, UUID | None, bool, bool]
+Known = tuple[dt.datetime, dt.date, int | None, bool, bool]
 ROUTE = (
     "event",
     "lane",
@@ -40,7 +38,7 @@ def recompute(rows: Iterable[Stored]) -> dict[Key, Sums]:
     """The sums by everything that they are kept by; what is zero is left out."""
     sums: dict[Key, Sums] = defaultdict(Counter)
     for pair in pairs_of(rows):
-        pair.sort(key=lambda row: (time_of(row), row["state"] != "started", row["message_key"].bytes))
+        pair.sort(key=lambda row: (time_of(row), row["state"] != "started", row["message_key"]))
         starts = [row for row in pair if row["state"] == "started"]
         ends = [row for row in pair if row["state"] != "started"]
         for start, end in zip_longest(starts, ends):
@@ -95,17 +93,17 @@ def key_of(first: Stored, failure: str | None) -> Key:
         first["cache_type"] or "",
     )
     environment = (bool(first["ci"]), *(first[name] or "" for name in TOLD))
-    people = (str(first["anonymous_id"] or NOBODY), str(first["application_hash"] or NOBODY))
+    people = (first["anonymous_id"] or NOBODY, first["application_hash"] or NOBODY)
     return (time_of(first).date(), first["bucket"], *people, route, environment, failure)
 
 
-def know(rows: Iterable[Stored]) -> dict[tuple[int, str], Known]:
+def know(rows: Iterable[Stored]) -> dict[tuple[int, int], Known]:
     """What is known of each unit, by bucket and unit."""
-    signals: dict[tuple[int, str], list[Stored]] = defaultdict(list)
+    signals: dict[tuple[int, int], list[Stored]] = defaultdict(list)
     for pair in pairs_of(rows):
         for row in pair:
             if row["anonymous_id"] is not None:
-                signals[row["bucket"], str(row["anonymous_id"])].append(row)
+                signals[row["bucket"], row["anonymous_id"]].append(row)
     return {unit: sum_up(of_unit) for unit, of_unit in signals.items()}
 
 
@@ -118,11 +116,7 @@ def sum_up(rows: list[Stored]) -> Known:
     return (first.replace(minute=0, second=0, microsecond=0), last.date(), link, lasts, is_settled)
 
 
-def link_of(row: Stored) -> UUID | None:
+def link_of(row: Stored) -> int | None:
     """The hash of configurations and application of a first run that has them."""
-    configured = (row["source_config_hash"], row["destination_config_hash"])
-    if not row["first_run"] or row["application_hash"] is None or configured == (None, None):
-        return None
-    parts = ("application_hash", "source_config_hash", "destination_config_hash")
-    words = [str(row[name]) for name in parts if row[name] is not None]
-    return UUID(hashlib.md5(" ".join(words).encode(), usedforsecurity=False).hexdigest())
+    link: int | None = row["setup"] if row["first_run"] else None
+    return link

@@ -51,7 +51,7 @@ def stored_rows(draw: st.DrawFn) -> Stored:
     )
     row["application_hash"] = pseudonym(draw(st.sampled_from(["main.py", "app.py", None])))
     if row["source_name"]:
-        row["source_config_hash"] = pseudonym(draw(st.sampled_from(["configured", "otherwise", None])))
+        row["setup"] = pseudonym(draw(st.sampled_from(["configured", "otherwise", None])))
     row["exception_class"] = draw(ERRORS) if row["state"] == "failed" else None
     if row["state"] != "started" and row["source_name"] and draw(st.integers(0, 4)) == 0:
         row |= {"event": "check", "destination_name": None, "cache_type": None}

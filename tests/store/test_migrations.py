@@ -1,15 +1,9 @@
 """The migrations go up, down to nothing and up again."""
 
-from collections.abc import Iterator
-from typing import Any
-
-import psycopg
-import pytest
 from alembic import command
 from sqlalchemy import create_engine, text
 
 from app.store import migrations
-from tests.conftest import name_database
 
 SCHEMA = """
     SELECT table_schema || '.' || table_name || '.' || column_name, ordinal_position || ' ' || udt_name || ' ' || is_nullable
@@ -23,14 +17,6 @@ SCHEMA = """
     SELECT typname, typtype::text FROM pg_type WHERE typnamespace = 'public'::regnamespace AND typtype = 'e'
     ORDER BY 1, 2
 """
-
-
-@pytest.fixture
-def empty_url(cluster_url: str, administer: "psycopg.Connection[Any]") -> Iterator[str]:
-    """A database that nobody has migrated."""
-    administer.execute("CREATE DATABASE unmigrated")
-    yield name_database(cluster_url, "unmigrated")
-    administer.execute("DROP DATABASE unmigrated WITH (FORCE)")
 
 
 def test_down_to_nothing_and_up_again(empty_url: str) -> None:

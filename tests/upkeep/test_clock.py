@@ -115,14 +115,17 @@ def test_a_sender_that_never_stops_keeps_nobody(
         write(database_url, moment, NOW, anonymousId=honest)
         write(database_url, moment, NOW, anonymousId=honest, properties__state="x")
     bare.run(
-        "INSERT INTO tombstones (requested_at, met_at, bucket, sweeps, anonymous_id) VALUES (:now, :now, 1, 3, gen_random_uuid())",
+        "INSERT INTO tombstones (requested_at, met_at, bucket, sweeps, anonymous_id) VALUES (:now, :now, 1, 3, hashtextextended(CAST(gen_random_uuid() AS text), 0))",
         now=NOW,
     )
     bare.run(
-        "INSERT INTO tombstones (requested_at, bucket, sweeps, anonymous_id) VALUES (:now, 2, 3, gen_random_uuid())",
+        "INSERT INTO tombstones (requested_at, bucket, sweeps, anonymous_id) VALUES (:now, 2, 3, hashtextextended(CAST(gen_random_uuid() AS text), 0))",
         now=NOW,
     )
-    bare.run("INSERT INTO quarantined_sessions VALUES (:now, :now, 1, gen_random_uuid(), '22003')", now=NOW)
+    bare.run(
+        "INSERT INTO quarantined_sessions VALUES (:now, :now, 1, hashtextextended(CAST(gen_random_uuid() AS text), 0), '22003')",
+        now=NOW,
+    )
     held = NOW  # the week that the steady sender tries to hold open
     for day in (*range(7, 700, 7), *range(700, 5_000, 30)):
         later = NOW + day * DAY
@@ -154,7 +157,9 @@ def test_ids_that_were_never_met_are_forgotten_after_30_days(connection: Connect
     rows = {"never met": None, "met": NOW - 100 * DAY}
     for number, met_at in enumerate(rows.values()):
         connection.execute(
-            text("INSERT INTO tombstones VALUES (:asked, :met, :bucket, 3, gen_random_uuid())"),
+            text(
+                "INSERT INTO tombstones VALUES (:asked, :met, :bucket, 3, hashtextextended(CAST(gen_random_uuid() AS text), 0))"
+            ),
             {"asked": NOW - 31 * DAY, "met": met_at, "bucket": number},
         )
     connection.commit()

@@ -15,8 +15,8 @@ NOW = dt.datetime(2026, 11, 25, tzinfo=dt.UTC)
 PAST, CURRENT = "events_p20261109", "events_p20261123"
 FILL = """
     INSERT INTO {} (occurred_at, received_at, bucket, write_key, first_run, message_key, session_key, event, state)
-    SELECT CAST(:day AS date) + mod(n * 7919, 80000) * interval '1 second', now(), 7, 1, false, gen_random_uuid(),
-           gen_random_uuid(), 'sync', 'started'
+    SELECT CAST(:day AS date) + mod(n * 7919, 80000) * interval '1 second', now(), 7, 1, false, hashtextextended(CAST(gen_random_uuid() AS text), 0),
+           hashtextextended(CAST(gen_random_uuid() AS text), 0), 'sync', 'started'
     FROM generate_series(1, 40000) AS n
 """
 SIZE = "SELECT pg_indexes_size(CAST(:name AS regclass))"

@@ -21,7 +21,7 @@ FROM (
     LEFT JOIN failures ON failures.id = failure
     WHERE day >= :month AND day < :next_month
       AND units.settled
-      AND unit_days.unit <> ALL(CAST(:denied AS uuid[]))
+      AND unit_days.unit <> ALL(CAST(:denied AS bigint[]))
       AND event = 'sync' AND lane <> 'direct' AND NOT ci AND NOT prerelease
 ) AS month
 WHERE connector <> ''

@@ -6,7 +6,7 @@ SELECT
     CAST(sum(succeeded + failed + canceled + open) AS bigint) AS attempts,
     CAST(sum(succeeded + failed + canceled + open - in_flight) AS bigint) AS settled,
     CAST(sum(failed) AS bigint) AS failed,
-    count(DISTINCT scope.unit) FILTER (WHERE scope.unit <> CAST(:nobody AS uuid)) AS units
+    count(DISTINCT scope.unit) FILTER (WHERE scope.unit <> CAST(:nobody AS bigint)) AS units
 FROM scope
 JOIN routes_asked ON routes_asked.id = scope.route
 GROUP BY routes_asked.connector, scope.day

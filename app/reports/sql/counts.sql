@@ -25,7 +25,7 @@ FROM (
         CAST(sum(orphans) AS bigint) AS orphans,
         CAST(sum(from_ledger) AS bigint) AS from_ledger,
         CAST(least(sum(records), 9e18) AS bigint) AS records,
-        count(*) FILTER (WHERE unit <> CAST(:nobody AS uuid) AND application_hash <> CAST(:nobody AS uuid)) AS use_cases
+        count(*) FILTER (WHERE unit <> CAST(:nobody AS bigint) AND application_hash <> CAST(:nobody AS bigint)) AS use_cases
     FROM applications
     GROUP BY is_current, number
 ) AS totals

@@ -14,5 +14,5 @@ JOIN environments_asked ON environments_asked.id = unit_days.environment
 JOIN failures ON failures.id = unit_days.failure
 WHERE unit_days.failure <> 0
   AND unit_days.day BETWEEN least(CAST(:history_from AS date), CAST(:prior_from AS date)) AND CAST(:last_day AS date)
-  AND unit_days.unit <> ALL(CAST(:denied AS uuid[]))
+  AND unit_days.unit <> ALL(CAST(:denied AS bigint[]))
 ORDER BY failures.exception_class, unit_days.day, first_version

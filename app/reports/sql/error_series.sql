@@ -4,7 +4,7 @@ SELECT
     failures.exception_class,
     CAST(scope.day AS text) AS day,
     CAST(sum(scope.failed) AS bigint) AS failed,
-    count(DISTINCT scope.unit) FILTER (WHERE scope.unit <> CAST(:nobody AS uuid)) AS affected_units
+    count(DISTINCT scope.unit) FILTER (WHERE scope.unit <> CAST(:nobody AS bigint)) AS affected_units
 FROM scope
 JOIN failures ON failures.id = scope.failure
 WHERE scope.failure <> 0 AND scope.is_current

@@ -23,7 +23,7 @@ SELECT
     count(*) FILTER (WHERE is_told AND attempts > 0 AND succeeded = 0) AS never_succeeded
 FROM (
     SELECT
-        section, item, unit <> CAST(:nobody AS uuid) AS is_told, succeeded, failed, ranked, canceled, open, in_flight,
+        section, item, unit <> CAST(:nobody AS bigint) AS is_told, succeeded, failed, ranked, canceled, open, in_flight,
         succeeded + failed + canceled + open AS attempts
     FROM facet_units
 ) AS users

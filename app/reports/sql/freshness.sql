@@ -1,7 +1,11 @@
 -- How far the figures are.
 -- Grain: one row. Index: the primary key of unit_days; the queue is short.
 -- Parameter: as_of (an instant).
-SELECT
-    (SELECT CAST(max(day) AS text) FROM unit_days) AS last_day,
-    (SELECT coalesce(greatest(extract(epoch FROM :as_of - min(received_at)), 0), 0) FROM dirty_sessions) AS lag_seconds,
-    (SELECT count(*) FROM dirty_sessions) AS waiting
+SELECT days.last_day, queue.lag_seconds, queue.waiting
+FROM (SELECT CAST(max(day) AS text) AS last_day FROM unit_days) AS days
+CROSS JOIN (
+    SELECT
+        coalesce(greatest(extract(epoch FROM :as_of - min(received_at)), 0), 0) AS lag_seconds,
+        count(*) AS waiting
+    FROM dirty_sessions
+) AS queue

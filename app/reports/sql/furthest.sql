@@ -12,6 +12,6 @@ FROM unit_days
 JOIN steps ON steps.id = unit_days.route
 JOIN environments_asked ON environments_asked.id = unit_days.environment
 WHERE day BETWEEN CAST(:first_day AS date) AND CAST(:last_day AS date)
-  AND unit <> ALL(CAST(:denied AS uuid[]))
-  AND unit <> CAST(:nobody AS uuid)
+  AND unit <> ALL(CAST(:denied AS bigint[]))
+  AND unit <> CAST(:nobody AS bigint)
 GROUP BY unit

@@ -4,7 +4,7 @@
 -- Parameters: history_from, last_day, lanes, denied, nobody.
 SELECT
     comparisons.kind, comparisons.key, comparisons.new_version, failures.exception_class,
-    count(DISTINCT unit) FILTER (WHERE kinds.version = comparisons.new_version AND unit <> CAST(:nobody AS uuid)) AS units
+    count(DISTINCT unit) FILTER (WHERE kinds.version = comparisons.new_version AND unit <> CAST(:nobody AS bigint)) AS units
 FROM unit_days
 JOIN routes ON routes.id = unit_days.route
 JOIN environments_asked ON environments_asked.id = unit_days.environment
@@ -22,7 +22,7 @@ WHERE unit_days.day BETWEEN CAST(:history_from AS date) AND CAST(:last_day AS da
   AND failures.exception_class NOT IN ('', 'other')
   AND routes.event = 'sync'
   AND routes.lane = ANY(CAST(:lanes AS text[]))
-  AND unit <> ALL(CAST(:denied AS uuid[]))
+  AND unit <> ALL(CAST(:denied AS bigint[]))
   AND (
         (kinds.version = comparisons.new_version AND unit_days.day >= comparisons.since)
         OR (kinds.version <> comparisons.new_version

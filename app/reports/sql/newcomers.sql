@@ -27,8 +27,8 @@ FROM (
         JOIN environments_asked ON environments_asked.id = unit_days.environment
         LEFT JOIN failures ON failures.id = unit_days.failure
         WHERE unit_days.day BETWEEN least(CAST(:history_from AS date), CAST(:prior_from AS date)) AND CAST(:last_day AS date)
-          AND unit_days.unit <> CAST(:nobody AS uuid)
-          AND unit_days.unit <> ALL(CAST(:denied AS uuid[]))
+          AND unit_days.unit <> CAST(:nobody AS bigint)
+          AND unit_days.unit <> ALL(CAST(:denied AS bigint[]))
     ) AS days
     GROUP BY connector, unit, first_day
 ) AS users

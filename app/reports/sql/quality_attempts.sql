@@ -8,7 +8,7 @@ SELECT
     CAST(sum(in_flight) AS bigint) AS in_flight,
     CAST(sum(corrected) AS bigint) AS corrected,
     CAST(sum(from_ledger) AS bigint) AS from_ledger,
-    CAST(coalesce(sum(succeeded + failed + canceled + open) FILTER (WHERE unit = CAST(:nobody AS uuid)), 0) AS bigint)
+    CAST(coalesce(sum(succeeded + failed + canceled + open) FILTER (WHERE unit = CAST(:nobody AS bigint)), 0) AS bigint)
         AS nobodys
 FROM scope
 JOIN routes_asked ON routes_asked.id = scope.route

@@ -4,7 +4,7 @@ SELECT count(*) AS units, count(*) FILTER (WHERE first_runs = attempts) AS ephem
 FROM (
     SELECT unit, sum(first_runs) AS first_runs, sum(succeeded + failed + canceled + open) AS attempts
     FROM scope
-    WHERE unit <> CAST(:nobody AS uuid)
+    WHERE unit <> CAST(:nobody AS bigint)
     GROUP BY unit
 ) AS users
 WHERE attempts > 0

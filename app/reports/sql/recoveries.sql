@@ -38,8 +38,8 @@ FROM (
             JOIN environments_asked ON environments_asked.id = attempts.environment
             LEFT JOIN failures ON failures.id = attempts.failure
             WHERE attempts.day >= CAST(:first_day AS date)
-              AND attempts.unit <> CAST(:nobody AS uuid)
-              AND attempts.unit <> ALL(CAST(:denied AS uuid[]))
+              AND attempts.unit <> CAST(:nobody AS bigint)
+              AND attempts.unit <> ALL(CAST(:denied AS bigint[]))
         ) AS sessions
     ) AS followed
     GROUP BY connector, unit

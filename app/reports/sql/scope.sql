@@ -16,7 +16,7 @@ FROM unit_days
 JOIN routes_asked ON routes_asked.id = unit_days.route
 JOIN environments_asked ON environments_asked.id = unit_days.environment
 WHERE day BETWEEN CAST(:prior_from AS date) AND CAST(:last_day AS date)
-  AND unit <> ALL(CAST(:denied AS uuid[]))
+  AND unit <> ALL(CAST(:denied AS bigint[]))
 UNION ALL
 SELECT
     day >= CAST(:first_day AS date),
@@ -29,4 +29,4 @@ JOIN environments_asked ON environments_asked.id = attempts.environment
 WHERE open > 0
   AND settles_at > :as_of
   AND day BETWEEN CAST(:prior_from AS date) AND CAST(:last_day AS date)
-  AND unit <> ALL(CAST(:denied AS uuid[]))
+  AND unit <> ALL(CAST(:denied AS bigint[]))

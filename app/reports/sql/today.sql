@@ -5,8 +5,8 @@ SELECT
     CAST(:today AS date) AS today,
     coalesce(sum(succeeded + failed + canceled + open), 0) AS attempts,
     coalesce(sum(failed), 0) AS failed,
-    count(DISTINCT unit) FILTER (WHERE unit <> CAST(:nobody AS uuid)) AS units
+    count(DISTINCT unit) FILTER (WHERE unit <> CAST(:nobody AS bigint)) AS units
 FROM unit_days
 JOIN routes_asked ON routes_asked.id = unit_days.route
 JOIN environments_asked ON environments_asked.id = unit_days.environment
-WHERE day = CAST(:today AS date) AND unit <> ALL(CAST(:denied AS uuid[]))
+WHERE day = CAST(:today AS date) AND unit <> ALL(CAST(:denied AS bigint[]))

@@ -8,5 +8,5 @@ SELECT
     CAST(least(sum(succeeded + failed + canceled + open - in_flight), 2147483647) AS integer) AS settled,
     CAST(least(sum(ranked), 2147483647) AS integer) AS ranked
 FROM applications
-WHERE unit <> CAST(:nobody AS uuid)
+WHERE unit <> CAST(:nobody AS bigint)
 GROUP BY is_current, number, unit

@@ -24,6 +24,6 @@ WHERE day BETWEEN CAST(:history_from AS date) AND CAST(:last_day AS date)
   AND kinds.key NOT IN ('', 'unknown', 'custom')
   AND CAST(:scope AS text) IN ('all', kinds.kind)
   AND (CAST(:connector AS text) IS NULL OR kinds.key = CAST(:connector AS text))
-  AND unit <> ALL(CAST(:denied AS uuid[]))
-  AND unit <> CAST(:nobody AS uuid)
+  AND unit <> ALL(CAST(:denied AS bigint[]))
+  AND unit <> CAST(:nobody AS bigint)
 GROUP BY kinds.kind, kinds.key, kinds.version, unit, day

@@ -8,11 +8,11 @@ SELECT
 FROM (
     SELECT number, day, count(DISTINCT unit) AS units
     FROM keyed
-    WHERE unit <> CAST(:nobody AS uuid) AND is_current
+    WHERE unit <> CAST(:nobody AS bigint) AND is_current
     GROUP BY number, day
 ) AS used
 JOIN release_numbers ON release_numbers.number = used.number
 JOIN (
-    SELECT day, count(DISTINCT unit) AS units FROM keyed WHERE unit <> CAST(:nobody AS uuid) GROUP BY day
+    SELECT day, count(DISTINCT unit) AS units FROM keyed WHERE unit <> CAST(:nobody AS bigint) GROUP BY day
 ) AS everybody ON everybody.day = used.day
 ORDER BY release_numbers.version, used.day

@@ -2,7 +2,7 @@
 -- Grain: one row a stored event (the key of `events` makes them free of duplicates).
 -- Index: session_key in the partitions within 7 days of a mark (no session key spans more); the primary key for rows
 --        without a session (num_nulls, lest the index on session_key be read for all of those there are).
--- Reads: `marks`.
+-- Reads: the stage wanted.
 --
 -- lane: `write` if a destination is set (the name `unknown` is none), else `cache` if there is a cache other than
 --       `streaming`, else `direct`. Syncs without a session key are of the shape sent up to 0.7.1: usage only, so
@@ -25,8 +25,7 @@ SELECT
     state,
     coalesce(corrected_at, occurred_at) AS happened_at,
     received_at,
-    source_config_hash,
-    destination_config_hash,
+    setup,
     corrected_at IS NOT NULL AS corrected,
     first_run,
     coalesce(ci, false) AS ci,
@@ -51,13 +50,13 @@ FROM (
         END AS lane
     FROM (
         SELECT e.*
-        FROM marks AS m
+        FROM wanted AS m
         JOIN events AS e
           ON e.session_key = m.session_key AND e.bucket = m.bucket
          AND e.occurred_at >= m.lower - interval '7 days' AND e.occurred_at <= m.upper + interval '7 days'
         UNION ALL
         SELECT e.*
-        FROM marks AS m
+        FROM wanted AS m
         JOIN events AS e
           ON e.occurred_at = m.lower AND e.bucket = m.bucket AND e.message_key = m.message_key
         WHERE m.session_key IS NULL AND num_nulls(e.session_key) = 1

@@ -4,7 +4,7 @@
 --        terminal of a pair closes its k-th start. So a pair has max(starts, terminals) attempts: a start left over is
 --        open, a terminal left over an orphan.
 -- Index: the keys of routes, environments and failures, which are hashed whole when there are many signals.
--- Reads: the table `signals` of this connection. One sort, in which a pair's starts stand before its terminals: the
+-- Reads: the stage signalled. One sort, in which a pair's starts stand before its terminals: the
 --        terminal of a start is found as many rows further on as the pair has starts.
 --
 -- happened_at, route, environment and application are those of the start; an orphan's are its own.
@@ -48,7 +48,7 @@ FROM (
                 s.state = 'started' AS is_start, coalesce(r.id, 0) AS route,
                 coalesce(e.id, 0) AS environment,
                 CASE WHEN s.exception_class IS NOT NULL THEN coalesce(f.id, CAST(-1 AS smallint)) END AS failure
-            FROM signals AS s
+            FROM signalled AS s
             LEFT JOIN routes AS r
               ON (r.source_name, r.destination_name, r.lane, r.event, r.source_version, r.destination_version, r.cache_type)
                = (s.source_name, s.destination_name, s.lane, CAST(s.event AS text), s.source_version,

@@ -16,7 +16,7 @@ SELECT
     (array_agg(setup ORDER BY setup) FILTER (WHERE setup IS NOT NULL))[1],
     bool_or(NOT first_run)
 FROM signals
-WHERE unit <> CAST(:nobody AS uuid)
+WHERE unit <> CAST(:nobody AS bigint)
 GROUP BY bucket, unit
 ORDER BY bucket, unit
 ON CONFLICT (bucket, unit) DO UPDATE SET

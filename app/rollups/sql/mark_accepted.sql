@@ -4,11 +4,14 @@
 -- Index: session_key of events in the partitions within 7 days of a mark; the primary key of rejections.
 -- Reads: `marks`, of them the late ones only: what has just happened was not refused before.
 INSERT INTO marks (bucket, session_key, message_key, lower, upper, late)
-SELECT DISTINCT r.bucket, CAST(NULL AS uuid), r.message_key, r.occurred_at, r.occurred_at, false
-FROM marks AS m
+WITH wanted AS MATERIALIZED (
+    SELECT bucket, session_key, lower, upper FROM marks WHERE late
+)
+SELECT DISTINCT r.bucket, CAST(NULL AS bigint), r.message_key, r.occurred_at, r.occurred_at, false
+FROM wanted AS m
 JOIN events AS e
   ON e.session_key = m.session_key AND e.bucket = m.bucket
  AND e.occurred_at >= m.lower - interval '7 days' AND e.occurred_at <= m.upper + interval '7 days'
 JOIN rejections AS r
   ON r.occurred_at = e.occurred_at AND r.bucket = e.bucket AND r.message_key = e.message_key
-WHERE m.late AND num_nulls(r.session_key) = 1
+WHERE num_nulls(r.session_key) = 1

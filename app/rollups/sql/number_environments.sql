@@ -4,23 +4,24 @@
 --
 -- prerelease: anything but N.N.N and N.N.N.post, and 0.0.0; NULL of an unknown version, which is neither. It follows from
 -- the version, so nothing is looked up by it.
+WITH told AS MATERIALIZED (
+    SELECT DISTINCT
+        version, python_version, os, ci, notebook_runtime, source_executor_type, destination_executor_type
+    FROM signals
+)
 INSERT INTO environments (
     version, python_version, os, ci, notebook_runtime, source_executor_type, destination_executor_type, prerelease
 )
 SELECT
     version, python_version, os, ci, notebook_runtime, source_executor_type, destination_executor_type,
     CASE WHEN version <> '' THEN version = '0.0.0' OR version !~ '^[0-9]+\.[0-9]+\.[0-9]+(\.post)?$' END
-FROM (
-    SELECT DISTINCT
-        version, python_version, os, ci, notebook_runtime, source_executor_type, destination_executor_type
-    FROM signals AS s
-    WHERE NOT EXISTS (
-        SELECT FROM environments AS e
-        WHERE (e.version, e.python_version, e.os, e.ci, e.notebook_runtime, e.source_executor_type,
-               e.destination_executor_type)
-            = (s.version, s.python_version, s.os, s.ci, s.notebook_runtime, s.source_executor_type,
-               s.destination_executor_type)
-    )
-) AS unknown
+FROM told AS s
+WHERE NOT EXISTS (
+    SELECT 1 FROM environments AS e
+    WHERE (e.version, e.python_version, e.os, e.ci, e.notebook_runtime, e.source_executor_type,
+           e.destination_executor_type)
+        = (s.version, s.python_version, s.os, s.ci, s.notebook_runtime, s.source_executor_type,
+           s.destination_executor_type)
+)
 ORDER BY version, python_version, os, ci, notebook_runtime, source_executor_type, destination_executor_type
 ON CONFLICT DO NOTHING

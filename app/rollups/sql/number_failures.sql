@@ -1,8 +1,9 @@
 -- Gives new exception classes their numbers: the definition of the failure classes.
 -- Grain: one row an exception class, the empty one for failures that named none. Index: failures_exception_class_key.
 -- Reads: the table `signals` of this connection.
+WITH told AS MATERIALIZED (SELECT DISTINCT exception_class FROM signals WHERE exception_class IS NOT NULL)
 INSERT INTO failures (exception_class, failure_class)
-SELECT DISTINCT
+SELECT
     exception_class,
     CASE
         WHEN exception_class IN (
@@ -22,8 +23,7 @@ SELECT DISTINCT
         WHEN exception_class LIKE 'AirbyteConnector%' THEN 'connector'
         ELSE 'other'
     END
-FROM signals AS s
-WHERE exception_class IS NOT NULL
-  AND NOT EXISTS (SELECT FROM failures AS f WHERE f.exception_class = s.exception_class)
+FROM told AS s
+WHERE NOT EXISTS (SELECT 1 FROM failures AS f WHERE f.exception_class = s.exception_class)
 ORDER BY exception_class
 ON CONFLICT DO NOTHING

@@ -1,17 +1,20 @@
 -- Gives new routes their numbers. In key order, so that two workers cannot deadlock; known ones burn no number.
 -- Grain: one row a route. Index: routes_words_key.
 -- Reads: the table `signals` of this connection.
+WITH told AS MATERIALIZED (
+    SELECT DISTINCT
+        CAST(event AS text) AS event, lane, source_name, source_version, destination_name, destination_version, cache_type
+    FROM signals
+)
 INSERT INTO routes (
     event, lane, source_name, source_version, destination_name, destination_version, cache_type
 )
-SELECT DISTINCT
-    CAST(event AS text) AS event, lane, source_name, source_version, destination_name, destination_version, cache_type
-FROM signals AS s
+SELECT event, lane, source_name, source_version, destination_name, destination_version, cache_type
+FROM told AS s
 WHERE NOT EXISTS (
-    SELECT FROM routes AS r
+    SELECT 1 FROM routes AS r
     WHERE (r.source_name, r.destination_name, r.lane, r.event, r.source_version, r.destination_version, r.cache_type)
-        = (s.source_name, s.destination_name, s.lane, CAST(s.event AS text), s.source_version, s.destination_version,
-           s.cache_type)
+        = (s.source_name, s.destination_name, s.lane, s.event, s.source_version, s.destination_version, s.cache_type)
 )
 ORDER BY source_name, destination_name, lane, event, source_version, destination_version, cache_type
 ON CONFLICT DO NOTHING

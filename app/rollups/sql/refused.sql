@@ -2,11 +2,11 @@
 -- Grain: one row a refused event; one that was accepted under the same key later (an import run again after an upgrade)
 --        is left out, and so is one of which nobody can tell what event it was.
 -- Index: as accepted.sql; the key of `events` (occurred_at, bucket, message_key) for the rows left out.
--- Reads: `marks`.
+-- Reads: the stage wanted.
 --
 -- A ledger row is the projection of its event with the refused fields NULL. What was refused is told from `path`
 -- (the first thing found wrong) and from what stands beside it; what an event without a fault also lacks is absent:
---   destination, source, cache   refused if the path says so, or a version, executor or config hash is left of it
+--   destination, source, cache   refused if the path says so, or a version, executor or config hash is left of it (configured: 1 source, 2 destination, 4 cache)
 --   source    also in lane `cache`, where there is always one
 --   event     `sync` in the lanes `write` and `cache`, which other events never have, or with a number of records or
 --             an executor, or if started or canceled: install, validate and check send terminals and names only
@@ -29,8 +29,7 @@ SELECT
     CAST(state AS event_state) AS state,
     happened_at,
     received_at,
-    source_config_hash,
-    destination_config_hash,
+    setup,
     corrected,
     first_run,
     ci,
@@ -75,8 +74,7 @@ FROM (
             CAST(destination_executor_type AS text) AS destination_executor_type,
             coalesce(corrected_at, occurred_at) AS happened_at,
             received_at,
-            source_config_hash,
-            destination_config_hash,
+            setup,
             corrected_at IS NOT NULL AS corrected,
             first_run,
             coalesce(ci, false) AS ci,
@@ -89,27 +87,27 @@ FROM (
             exception_class,
             source_name IS NULL AND (
                 path IN ('properties.source', 'properties.source.name')
-                OR source_executor_type IS NOT NULL OR source_version IS NOT NULL OR source_config_hash IS NOT NULL
+                OR source_executor_type IS NOT NULL OR source_version IS NOT NULL OR configured & 1 > 0
             ) AS source_refused,
             destination_name IS NULL AND (
                 path IN ('properties.destination', 'properties.destination.name')
                 OR destination_executor_type IS NOT NULL OR destination_version IS NOT NULL
-                OR destination_config_hash IS NOT NULL
+                OR configured & 2 > 0
             ) AS destination_refused,
             cache_type IS NULL AND (
-                path IN ('properties.cache', 'properties.cache.type') OR cache_config_hash IS NOT NULL
+                path IN ('properties.cache', 'properties.cache.type') OR configured & 4 > 0
             ) AS cache_refused,
             session_key IS NULL AND application_hash IS NULL AND python_version IS NULL AND os IS NULL
                 AND coalesce(version ~ '^0\.([0-6]\.|7\.[01]([^0-9]|$))', true) AS oldest
         FROM (
             SELECT e.*
-            FROM marks AS m
+            FROM wanted AS m
             JOIN rejections AS e
               ON e.session_key = m.session_key AND e.bucket = m.bucket
              AND e.occurred_at >= m.lower - interval '7 days' AND e.occurred_at <= m.upper + interval '7 days'
             UNION ALL
             SELECT e.*
-            FROM marks AS m
+            FROM wanted AS m
             JOIN rejections AS e
               ON e.occurred_at = m.lower AND e.bucket = m.bucket AND e.message_key = m.message_key
             WHERE m.session_key IS NULL AND num_nulls(e.session_key) = 1
@@ -118,7 +116,7 @@ FROM (
           AND coalesce(timely.corrected_at, timely.occurred_at)
             >= timely.received_at - CASE WHEN timely.imported THEN interval '400 days' ELSE interval '90 days' END
           AND NOT EXISTS (
-            SELECT FROM events
+            SELECT 1 FROM events
             WHERE events.occurred_at = timely.occurred_at
               AND events.bucket = timely.bucket
               AND events.message_key = timely.message_key

@@ -1,22 +1,20 @@
 -- Events and ledger rows of the marked sessions as what they signal, in words: who did what, where, between what.
 -- Grain: one row an event or ledger row.
--- Reads: the stages accepted and refused. Parameter: nobody (the nil UUID).
+-- Reads: the stages accepted and refused. Parameter: nobody (zero).
 --
--- The empty word is none or withheld; the nil UUID is nobody, and no application. A row without a session (sent by the
+-- The empty word is none or withheld; zero is nobody, and no application. A row without a session (sent by the
 -- oldest releases, or refused for it) stands under its message key: it meets no partner, which might be a stranger's.
--- setup: a hash of configurations and application, by which first runs (ids minted with their session) are linked.
+-- setup: the hash of configurations and application, by which first runs (ids minted with their session) are linked.
 -- install, validate and check name a destination connector in `source`: here it stands as the destination that it is.
 SELECT
     bucket,
     coalesce(session_key, message_key) AS session_key,
     message_key,
-    coalesce(unit, CAST(:nobody AS uuid)) AS unit,
-    coalesce(application_hash, CAST(:nobody AS uuid)) AS application_hash,
+    coalesce(unit, CAST(:nobody AS bigint)) AS unit,
+    coalesce(application_hash, CAST(:nobody AS bigint)) AS application_hash,
     happened_at,
     received_at,
-    CASE WHEN first_run AND application_hash IS NOT NULL AND num_nonnulls(source_config_hash, destination_config_hash) > 0
-        THEN CAST(md5(concat_ws(' ', application_hash, source_config_hash, destination_config_hash)) AS uuid)
-    END AS setup,
+    CASE WHEN first_run THEN setup END AS setup,
     number_of_records,
     event,
     state,

@@ -1,21 +1,21 @@
 -- The tables of one connection in which a recomputation takes shape; empty between transactions.
 CREATE TEMPORARY TABLE IF NOT EXISTS marks (
     bucket smallint NOT NULL,
-    session_key uuid,
-    message_key uuid,
+    session_key bigint,
+    message_key bigint,
     lower timestamptz NOT NULL,
     upper timestamptz NOT NULL,
     late boolean NOT NULL
 ) ON COMMIT DELETE ROWS;
 CREATE TEMPORARY TABLE IF NOT EXISTS signals (
     bucket smallint NOT NULL,
-    session_key uuid NOT NULL,
-    message_key uuid NOT NULL,
-    unit uuid NOT NULL,
-    application_hash uuid NOT NULL,
+    session_key bigint NOT NULL,
+    message_key bigint NOT NULL,
+    unit bigint NOT NULL,
+    application_hash bigint NOT NULL,
     happened_at timestamptz NOT NULL,
     received_at timestamptz NOT NULL,
-    setup uuid,
+    setup bigint,
     number_of_records bigint,
     event event_name NOT NULL,
     state event_state NOT NULL,

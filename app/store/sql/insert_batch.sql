@@ -16,14 +16,15 @@
 -- The rows of outcome 'received' fence the batch: a second commit under the same batch id violates their key. Where several
 -- batches are committed as one, all is counted under the first one's id, and the others' keys are there with a count of 0
 -- (%(fences)s).
--- Returns the message keys of the events that were new, as one value of 16 bytes each: a row and an object for every key
+-- No other step can violate a key, so the SQLSTATE says it, which RETURNING brings back from a distributed table as it was.
+-- Returns the message keys of the events that were new, as one value of 8 bytes each: a row and an object for every key
 -- cost more than the key; and key, time and fate of those that have one.
 WITH incoming AS MATERIALIZED (
     SELECT
-        {columns}, reason, path,
+        {columns}, configured, reason, path,
         CASE
             WHEN EXISTS (
-                SELECT FROM tombstones AS t WHERE t.bucket = r.bucket AND t.anonymous_id = r.anonymous_id
+                SELECT 1 FROM tombstones AS t WHERE t.bucket = r.bucket AND t.anonymous_id = r.anonymous_id
             ) THEN 'forgotten'
             -- A live event never expires: no week that it can lie in is dropped, unless by a clock that was wrong.
             WHEN occurred_at < received_at - interval '7 days' AND occurred_at < (SELECT coalesce(max(upper) + interval '7 days', '-infinity') FROM dropped_ranges)
@@ -46,8 +47,8 @@ fresh AS (
             >= received_at - CASE WHEN imported THEN interval '400 days' ELSE interval '90 days' END AS timely
 ),
 ledger AS (
-    INSERT INTO rejections ({columns}, reason, path)
-    SELECT {columns}, reason, path FROM incoming WHERE fate IS NULL AND reason IS NOT NULL
+    INSERT INTO rejections ({columns}, configured, reason, path)
+    SELECT {columns}, configured, reason, path FROM incoming WHERE fate IS NULL AND reason IS NOT NULL
     ON CONFLICT DO NOTHING
     RETURNING
         message_key, received_at, occurred_at, bucket, session_key,
@@ -55,10 +56,9 @@ ledger AS (
           AND coalesce(corrected_at, occurred_at)
             >= received_at - CASE WHEN imported THEN interval '400 days' ELSE interval '90 days' END AS timely,
         num_nonnulls(
-            event, state, number_of_records, source_name, source_version, source_executor_type, source_config_hash,
-            destination_name, destination_version, destination_executor_type, destination_config_hash, cache_type,
-            cache_config_hash
-        ) > 0 OR path ~ '^properties[.](source|destination|cache)' AS telling
+            event, state, number_of_records, source_name, source_version, source_executor_type, destination_name,
+            destination_version, destination_executor_type, cache_type
+        ) > 0 OR configured > 0 OR path ~ '^properties[.](source|destination|cache)' AS telling
 ),
 marked AS (
     INSERT INTO dirty_sessions (received_at, occurred_at, bucket, session_key, message_key)
@@ -76,6 +76,7 @@ marked AS (
         WHERE timely AND (session_key IS NOT NULL OR telling)
     ) AS changed
     GROUP BY bucket, session_key, alone
+    RETURNING bucket
 ),
 submitted AS (
     SELECT date_trunc('hour', received_at, 'UTC') AS hour, write_key, fate, reason, count(*) AS count
@@ -103,6 +104,7 @@ counted AS (
     UNION ALL
     SELECT hour, batch_id, 0, bucket, write_key, 'received', ''
     FROM json_to_recordset(%(fences)s::json) AS f (hour timestamptz, batch_id uuid, bucket smallint, write_key smallint)
+    RETURNING bucket
 ),
 met AS (
     UPDATE tombstones AS t SET met_at = now()
@@ -131,9 +133,10 @@ tallied AS (
         date_trunc('hour', fresh.received_at, 'UTC'), %(batch_id)s::uuid, count(*), %(bucket)s::smallint, fresh.write_key,
         'withheld', each ->> 1
     FROM json_array_elements(%(withheld)s::json) AS each
-    JOIN fresh ON fresh.message_key = CAST(each ->> 0 AS uuid)
+    JOIN fresh ON fresh.message_key = CAST(each ->> 0 AS bigint)
     GROUP BY 1, fresh.write_key, each ->> 1
+    RETURNING bucket
 )
-SELECT string_agg(uuid_send(message_key), '') AS message_keys, NULL::timestamptz AS occurred_at, NULL AS fate FROM fresh
+SELECT string_agg(int8send(message_key), '') AS message_keys, NULL::timestamptz AS occurred_at, NULL AS fate FROM fresh
 UNION ALL
-SELECT uuid_send(message_key), occurred_at, fate FROM incoming WHERE fate IS NOT NULL
+SELECT int8send(message_key), occurred_at, fate FROM incoming WHERE fate IS NOT NULL

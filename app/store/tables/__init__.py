@@ -3,4 +3,4 @@
 from typing import Final
 
 # Stands for "no user can be told" and "no application named" in columns that are part of a key.
-NOBODY: Final = "00000000-0000-0000-0000-000000000000"
+NOBODY: Final = 0

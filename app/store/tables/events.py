@@ -44,11 +44,12 @@ def moment(name: str, *, nullable: bool = False) -> Column[object]:
 
 
 def pseudonym(name: str, *, nullable: bool = True) -> Column[object]:
-    """An HMAC of 128 bits under the hash key, as a uuid: no length, no padding. The nil uuid stands for none in a key.
+    """64 bits of an HMAC under the hash key, as a signed integer; 0 stands for none in a key.
 
-    The mark is what `keys rotate-hash` goes by: a message key does not bear it.
+    Unique within its bucket, which is compared wherever the pseudonym is. The mark is what `keys rotate-hash` goes by: a
+    message key does not bear it.
     """
-    return Column(name, Uuid, nullable=nullable, info={PSEUDONYM: True})
+    return Column(name, BigInteger, nullable=nullable, info={PSEUDONYM: True})
 
 
 def enumeration(name: str, *words: Any) -> ENUM:
@@ -71,7 +72,12 @@ def projection(*, complete: bool) -> list[Column[object]]:
     return [
         moment("occurred_at"),
         moment("received_at"),
+        Column("message_key", BigInteger, nullable=False),
         moment("corrected_at", nullable=True),
+        pseudonym("anonymous_id"),
+        pseudonym("session_key"),
+        pseudonym("application_hash"),
+        pseudonym("setup"),
         Column("number_of_records", BigInteger),
         Column("exit_code", Integer),
         Column("event", EVENT_NAME, nullable=not complete),
@@ -87,13 +93,6 @@ def projection(*, complete: bool) -> list[Column[object]]:
         Column("mcp", Boolean),
         Column("first_run", Boolean, nullable=False),
         Column("imported", Boolean, nullable=False, server_default=text("false")),
-        Column("message_key", Uuid, nullable=False),
-        pseudonym("anonymous_id"),
-        pseudonym("session_key"),
-        pseudonym("application_hash"),
-        pseudonym("source_config_hash"),
-        pseudonym("destination_config_hash"),
-        pseudonym("cache_config_hash"),
         Column("version", Text),
         Column("python_version", Text),
         Column("os", Text),
@@ -116,11 +115,13 @@ events = Table(
     postgresql_partition_by="RANGE (occurred_at)",
 )
 
-# The ledger: one row a refused event, invalid fields NULL, so that refusals cannot bias a rate.
+# The ledger: one row a refused event, invalid fields NULL, so that refusals cannot bias a rate. `configured` says which
+# configuration hashes it had (CONFIGURED, added up): of a refused name they are sometimes all that is left.
 rejections = Table(
     "rejections",
     metadata,
     *projection(complete=False),
+    Column("configured", SmallInteger, nullable=False),
     Column("reason", Text, nullable=False),
     Column("path", Text, nullable=False),
     PrimaryKeyConstraint("occurred_at", "bucket", "message_key"),

@@ -21,7 +21,6 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
-    Uuid,
     text,
 )
 
@@ -52,7 +51,7 @@ def words(*names: str) -> list[Column[Any]]:
 
 def pseudonym(name: str) -> Column[Any]:
     """A pseudonym in a key: NOBODY stands for none."""
-    return Column(name, Uuid, nullable=False, info={PSEUDONYM: True})
+    return Column(name, BigInteger, nullable=False, info={PSEUDONYM: True})
 
 
 def small(name: str) -> Column[Any]:
@@ -74,8 +73,8 @@ dirty_sessions = Table(
     moment("received_at"),
     moment("occurred_at"),
     small("bucket"),
-    Column("session_key", Uuid, info={PSEUDONYM: True}),
-    Column("message_key", Uuid),
+    Column("session_key", BigInteger, info={PSEUDONYM: True}),
+    Column("message_key", BigInteger),
     CheckConstraint("num_nonnulls(session_key, message_key) = 1", name="dirty_sessions_key_check"),
 )
 
@@ -184,7 +183,7 @@ units = Table(
     Column("last_day", Date, nullable=False),
     small("bucket"),
     pseudonym("unit"),
-    Column("setup", Uuid, info={PSEUDONYM: True}),
+    Column("setup", BigInteger, info={PSEUDONYM: True}),
     Column("lasting", Boolean, nullable=False),
     Column(
         "settled",
