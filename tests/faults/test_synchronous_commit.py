@@ -1,6 +1,5 @@
 """200 means durable, whatever the database says of `synchronous_commit`."""
 
-import os
 import signal
 
 import httpx
@@ -8,6 +7,7 @@ import psycopg
 
 from app.postgres import open_server
 from tests.conftest import ServiceFactory
+from tests.faults.harness import kill
 from tests.faults.ledger import ids, is_drained, wait_until
 from tests.postgres.processes import find_server_processes
 from tests.samples import basic, clean_event
@@ -36,7 +36,7 @@ def test_kill_9_of_postgres_loses_nothing_though_the_database_sets_synchronous_c
             if reply["outcome"] == "accepted":
                 promised.add(reply["id"])
     for process in find_server_processes(service.data_dir):
-        os.kill(process, signal.SIGKILL)
+        kill(process, signal.SIGKILL)  # some go by themselves when the postmaster is gone
     assert len(promised) > EVENTS // 2, "most are committed, not spooled"
     wait_until(lambda: is_drained(service), "Postgres is back")
     with open_server(service.data_dir) as server:
