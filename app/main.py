@@ -130,7 +130,7 @@ class Service:
             limits.limit_keys(settings),
             self.peers.find,
         )
-        self.upkeep = Maintenance(self.database.url, self.list_jobs())
+        self.upkeep = Maintenance(self.database.url, self.list_jobs(), self.database.ensure_running)
         self.rollups = Worker(self.database.url)
 
     def list_jobs(self) -> list[Job]:

@@ -18,6 +18,7 @@ from sqlalchemy import text
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
+from app.problems import TelemetryError
 from app.store.advisory_lock import only_one
 from app.store.database import open_admin_engine
 
@@ -49,8 +50,9 @@ class Job:
 class Maintenance:
     """The thread of one process."""
 
-    def __init__(self, url: str, jobs: Sequence[Job]) -> None:
-        """Work on the database at `url`."""
+    def __init__(self, url: str, jobs: Sequence[Job], recover: Callable[[], None] = lambda: None) -> None:
+        """Work on the database at `url`; `recover` may bring it back when it cannot be reached. It may block."""
+        self.recover = recover
         self.engine = open_admin_engine(url)
         self.jobs = jobs
         # Spread, so that many processes that were started together do not come together.
@@ -108,9 +110,19 @@ class Maintenance:
                 return 0.0 if held else BUSY_SECONDS
         except SQLAlchemyError as error:
             self.failed(CONNECT, error)
+            self.bring_back()
             return AWAY_SECONDS
         finally:
             self.driver = None
+
+    def bring_back(self) -> None:
+        """Try to bring the database back: without events nobody else would notice that it is gone."""
+        if self.stopping.is_set():
+            return
+        try:
+            self.recover()
+        except TelemetryError as error:
+            log.warning("database_not_brought_back", error=type(error).__name__)
 
     def do_due(self, connection: Connection) -> None:
         """Do the jobs that are due; one that fails is tried again at its next time."""
