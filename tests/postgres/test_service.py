@@ -90,8 +90,9 @@ def test_service_brings_its_postgres_back(make_service: ServiceFactory, find: Ca
 def test_postgres_comes_back_though_no_event_comes(make_service: ServiceFactory) -> None:
     """Reports need it, too, and nobody but the regular jobs would notice."""
     service = make_service(embed=True)
-    kill_all(find_server_processes(service.data_dir))
-    wait_until(lambda: bool(find_server_processes(service.data_dir)), "Postgres is started again")
+    killed = set(find_server_processes(service.data_dir))
+    kill_all(killed)
+    wait_until(lambda: bool({*find_server_processes(service.data_dir)} - killed), "Postgres is started again")
 
 
 def test_other_commands_use_the_running_server(make_service: ServiceFactory) -> None:
