@@ -109,7 +109,11 @@ def use(unit: str, at: dt.datetime, state: str, version: str, **fields: object) 
 
 def upgrade(users: int, failing: int, source: str = "source-faker", failing_before: int = 0) -> list[Stored]:
     """Users who worked with the old version for two months, and with the new one since its release."""
-    rows = [use("first", NOW - 100 * DAY, "succeeded", "0.9.0", source=source)]
+    # The history begins with the first day that is not next to empty.
+    rows = [
+        use(f"first {n}", NOW - 100 * DAY, "succeeded", "0.9.0", source=source)
+        for n in range(1 + users // 10)
+    ]
     for number in range(users):
         unit = f"{source} {number}"
         rows += [use(unit, NOW - days * DAY, "succeeded", "0.9.0", source=source) for days in (80, 65)]

@@ -79,6 +79,25 @@ def test_users_are_held_against_their_own_28_days_before(store: Store) -> None:
     assert (row["own_before"], row["delta_own"]) == (0.5, 0.5)
 
 
+@pytest.mark.parametrize(("version", "days"), [("0.8.0", 170), (OLD, 85), (NEW, 60)])
+def test_one_clock_that_is_weeks_slow_changes_nothing(store: Store, version: str, days: int) -> None:
+    """Neither when the history began, nor when a version did: both decide who had returned, and what is new."""
+    store.write(upgrade(30, 15))
+    before = ask(store)["source-faker 1.1.0"]
+    assert before["verdict"] == "regression"
+    store.write([use("slow clock", NOW - days * DAY, "succeeded", version)])
+    assert ask(store)["source-faker 1.1.0"] == before
+
+
+def test_a_version_begins_when_its_second_user_has_come(store: Store) -> None:
+    rows = upgrade(30, 15)
+    rows.append(use("source-faker 29", RELEASED - 2 * DAY, "succeeded", NEW))
+    store.write(rows)
+    assert ask(store)["source-faker 1.1.0"]["since"] == "2026-11-13"
+    store.write([use("source-faker 28", RELEASED - 1 * DAY, "succeeded", NEW)])
+    assert ask(store)["source-faker 1.1.0"]["since"] == "2026-11-12"
+
+
 def test_wrong_configuration_is_no_failure(store: Store) -> None:
     rows = upgrade(30, 0)
     rows += [
