@@ -72,7 +72,9 @@ def discover(evidence: Sequence[float]) -> list[bool]:
     values = np.asarray(evidence, dtype=np.float64)
     order = np.argsort(-values, kind="stable")
     descending = values[order]
-    for size in range(len(values), 0, -1):
+    sizes = np.arange(1, len(values) + 1)
+    # The least E of the set alone: what most sizes fail at.
+    for size in sizes[sizes * descending >= ODDS][::-1]:
         if is_closed(descending[:size][::-1], descending[size:][::-1]):
             return [bool(each) for each in np.isin(np.arange(len(values)), order[:size])]
     return [False] * len(values)
@@ -87,8 +89,6 @@ def is_closed(chosen: Floats, others: Floats) -> bool:
     size = len(chosen)
     counts = np.arange(1, size + 1, dtype=np.float64)
     needed = ODDS * counts
-    if size * chosen[0] < needed[0]:
-        return False
     worst = np.searchsorted(size * others, needed)
     sums = np.cumsum(chosen) + np.concatenate(([0.0], np.cumsum(others)))[worst]
     return bool((size * sums >= (counts + worst) * needed).all())

@@ -54,7 +54,9 @@ def fit_prior(units: Floats, capped_rates: Floats) -> Prior:
     `units` (users, >= 0) and `capped_rates` (in [0, 1]) have one entry a connector, of any number of users: the
     likelihood weighs the small ones. An empty fleet gives DEFAULT_PRIOR.
     """
-    failures = units * capped_rates
+    # In an order of their own: a sum of floats, and with it the last digits of every rate, depends on it.
+    order = np.lexsort((capped_rates, units))
+    units, failures = units[order], (units * capped_rates)[order]
 
     def cost(shape_logs: Floats) -> float:
         alpha, beta = np.exp(shape_logs)

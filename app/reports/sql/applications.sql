@@ -3,7 +3,7 @@
 -- Reads: the stage keyed.
 --
 -- ranked: failures of another class than config. Counts are integers, since sums of those are fast, and saturate at 2^28 - 1,
--- so that four of them fit one; records are no integer for the same reason.
+-- so that four of them fit one; records are added exactly, as a float would not be beyond 2^53.
 SELECT
     is_current, number, unit, application_hash,
     CAST(least(sum(succeeded), 268435455) AS integer) AS succeeded,
@@ -16,6 +16,6 @@ SELECT
     CAST(least(sum(in_flight), 268435455) AS integer) AS in_flight,
     CAST(least(sum(orphans), 268435455) AS integer) AS orphans,
     CAST(least(sum(from_ledger), 268435455) AS integer) AS from_ledger,
-    sum(records) AS records
+    CAST(least(sum(records), 9000000000000000000) AS bigint) AS records
 FROM keyed
 GROUP BY is_current, number, unit, application_hash

@@ -4,7 +4,7 @@
 --
 -- Per unit u: a = settled attempts (config failures included), f = failures of another class than config,
 -- w = min(a, 20), s = w * f / a. capped_weight is the sum of w, capped_failures that of s: their quotient is the capped
--- rate. Attempts without a unit count in the totals only. use_cases: distinct pairs of unit and application.
+-- rate. Each s is rounded to a billionth and those are added as integers: the sum is the same whatever the order and plan. Attempts without a unit count in the totals only. use_cases: distinct pairs of unit and application.
 SELECT
     is_current, number, attempts, succeeded, failed, failed_config, canceled, in_flight, abandoned, orphans,
     from_ledger, records, use_cases,
@@ -24,7 +24,7 @@ FROM (
         CAST(sum(open - in_flight) AS bigint) AS abandoned,
         CAST(sum(orphans) AS bigint) AS orphans,
         CAST(sum(from_ledger) AS bigint) AS from_ledger,
-        CAST(least(sum(records), 9e18) AS bigint) AS records,
+        CAST(least(sum(records), 9000000000000000000) AS bigint) AS records,
         count(*) FILTER (WHERE unit <> CAST(:nobody AS bigint) AND application_hash <> CAST(:nobody AS bigint)) AS use_cases
     FROM applications
     GROUP BY is_current, number
@@ -35,7 +35,9 @@ LEFT JOIN (
         count(*) AS units,
         count(*) FILTER (WHERE ranked > 0) AS affected_units,
         CAST(sum(least(settled, 20)) AS bigint) AS capped_weight,
-        sum(least(settled, 20) * CAST(ranked AS double precision) / nullif(settled, 0)) AS capped_failures
+        CAST(sum(
+            CAST(least(settled, 20) * CAST(1e9 AS double precision) * ranked / nullif(settled, 0) AS bigint)
+        ) AS double precision) / 1e9 AS capped_failures
     FROM units
     GROUP BY is_current, number
 ) AS users USING (is_current, number)

@@ -16,9 +16,10 @@ SELECT
     CAST(sum(in_flight) AS bigint) AS in_flight,
     CAST(sum(open - in_flight) AS bigint) AS abandoned,
     CAST(coalesce(sum(least(attempts - in_flight, 20)) FILTER (WHERE is_told), 0) AS bigint) AS capped_weight,
-    coalesce(sum(
-        CAST(least(attempts - in_flight, 20) * ranked AS double precision) / nullif(attempts - in_flight, 0)
-    ) FILTER (WHERE is_told), 0) AS capped_failures,
+    coalesce(CAST(sum(CAST(
+        least(attempts - in_flight, 20) * CAST(1e9 AS double precision) * CAST(ranked AS double precision)
+        / CAST(nullif(attempts - in_flight, 0) AS double precision) AS bigint
+    )) FILTER (WHERE is_told) AS double precision) / 1e9, 0) AS capped_failures,
     CAST(coalesce(max(failed) FILTER (WHERE is_told), 0) AS bigint) AS top_failures,
     count(*) FILTER (WHERE is_told AND attempts > 0 AND succeeded = 0) AS never_succeeded
 FROM (

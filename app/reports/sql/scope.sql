@@ -10,7 +10,7 @@ SELECT
     day >= CAST(:first_day AS date) AS is_current,
     routes_asked.number,
     day, bucket, unit, route, environment, failure, application_hash,
-    CAST(records AS double precision) AS records,
+    records,
     succeeded, failed, canceled, open, 0 AS in_flight, orphans, from_ledger, first_runs, corrected
 FROM unit_days
 JOIN routes_asked ON routes_asked.id = unit_days.route
