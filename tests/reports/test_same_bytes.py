@@ -23,11 +23,15 @@ PLANS = {
     "sorted, in little memory": (("enable_hashagg", "off"), ("work_mem", "64kB")),
     "hashed, in little memory": (("enable_sort", "off"), ("work_mem", "64kB")),
     "merged": (("enable_hashjoin", "off"), ("enable_nestloop", "off"), ("enable_hashagg", "off")),
-    "by loops and indexes": (("enable_hashjoin", "off"), ("enable_mergejoin", "off"), ("enable_seqscan", "off")),
+    "by loops and indexes": (
+        ("enable_hashjoin", "off"),
+        ("enable_mergejoin", "off"),
+        ("enable_seqscan", "off"),
+    ),
     "by two workers": PARALLEL,
     "by two workers, sorted": (*PARALLEL, ("enable_hashagg", "off"), ("enable_hashjoin", "off")),
 }
-CALLS = [(name, {}) for name in REPORTS if not REPORTS[name].required]
+CALLS: list[tuple[str, dict[str, str]]] = [(name, {}) for name in REPORTS if not REPORTS[name].required]
 CALLS += [("connector", {"name": name}) for name in ("source-0", "source-faker")]
 CALLS += [("versions", {"connector": "source-faker"}), ("connectors", {"window": "7d", "ci": "include"})]
 
@@ -76,7 +80,9 @@ def connection(store: Store) -> Iterator[Connection]:
     store.write(fleet())
     with store.writer.connect() as connection:
         # More records than floats tell apart, as many syncs of the most that one may report would have.
-        connection.execute(text("UPDATE unit_days SET records = 1234567890123457 + records WHERE succeeded > 0"))
+        connection.execute(
+            text("UPDATE unit_days SET records = 1234567890123457 + records WHERE succeeded > 0")
+        )
         yield connection
         connection.rollback()
 
