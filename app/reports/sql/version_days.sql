@@ -3,9 +3,10 @@
 -- Index: the primary key of unit_days, by day. Reads: the stage environments_asked.
 -- Parameters: history_from, last_day (dates), lanes, scope (all, or one kind), connector (one key; NULL for all), denied, nobody.
 --
--- ranked: failures of another class than config. What is in flight is no failure; a vote is counted days later.
+-- ranked: failures of another class than config. What is in flight is no failure; a vote is counted days later. Names compare
+-- by bytes: sooner done than by a language's order, and the same everywhere.
 SELECT
-    kinds.kind, kinds.key, kinds.version, unit, day,
+    kinds.kind COLLATE "C" AS kind, kinds.key COLLATE "C" AS key, kinds.version COLLATE "C" AS version, unit, day,
     sum(unit_days.succeeded + failed + canceled + open) AS settled,
     sum(CASE WHEN failure = ANY(ARRAY(SELECT id FROM failures WHERE failure_class = 'config')) THEN 0 ELSE failed END) AS ranked,
     sum(unit_days.succeeded) AS succeeded
