@@ -136,3 +136,37 @@ def test_a_users_weight_is_capped_within_each_row(store: Store) -> None:
     home = {row["item"]: row["value"] for row in store.ask({}, NOW, "home").rows if row["section"] == "fleet"}
     assert rates[0] == rates[1] > 0.5
     assert float(home["capped rate"] or 0) < rates[0]  # there ann weighs as much as in one row, bob twice
+
+
+def test_data_quality_has_stable_keys_lanes_and_the_window_before(store: Store) -> None:
+    month_ago = NOON - 28 * DAY
+    store.write([sync("failed", session="a"), *(sync("failed", month_ago, session=str(n)) for n in range(3))])
+    rows = store.ask({}, NOW, "data-quality").rows
+    [orphans] = [row for row in rows if row["key"] == "orphans"]
+    assert (orphans["section"], orphans["lane"], orphans["count"], orphans["before"]) == (
+        "attempts",
+        "cache",
+        1,
+        3,
+    )
+    assert (orphans["of"], orphans["share"]) == (1, 1)
+    keys = [(row["section"], row["key"], row["lane"]) for row in rows]
+    assert len(set(keys)) == len(keys)
+
+
+def test_the_line_of_seven_days_begins_with_the_six_days_before_the_window(store: Store) -> None:
+    first = NOW - 6 * DAY
+    store.write(
+        [
+            *(sync("failed", first - n * DAY, session=f"f{n}") for n in range(1, 4)),
+            *(sync("succeeded", first, session=f"s{n}") for n in range(3)),
+        ]
+    )
+    rows = store.ask({"window": "7d", "name": "source-faker"}, NOW, "connector").rows
+    days = [row for row in rows if row["section"] == "day"]
+    assert len(days) == 7
+    assert (days[0]["item"], days[0]["failure_rate_7d"]) == (first.date().isoformat(), 0.5)
+    [before] = [row for row in rows if row["section"] == "before"]
+    assert (before["attempts"], before["failed"]) == (3, 3)
+    [total] = [row for row in rows if row["section"] == "total"]
+    assert (total["attempts"], total["failed"]) == (3, 0)

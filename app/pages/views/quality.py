@@ -39,7 +39,7 @@ def build(view: View) -> Context:
     sections: dict[str, list[Row]] = {}
     for row in table.rows:
         sections.setdefault(str(row["section"]), []).append(row)
-    counts = {str(row["item"]): int(row["count"] or 0) for row in sections.get("outcome", [])}
+    counts = {str(row["key"]): int(row["count"] or 0) for row in sections.get("outcome", [])}
     received = counts.pop("received", 0)
     parts = [(name, counts.get(name, 0)) for name in OUTCOMES if counts.get(name) or name in ALWAYS]
     missing = received - sum(counts.values())
@@ -70,10 +70,8 @@ def build(view: View) -> Context:
 
 def compare_lanes(rows: Sequence[Row]) -> list[tuple[str, list[float | None]]]:
     """Return the shares of attempts by what they lack, lane by lane."""
-    shares: Mapping[str, float | None] = {row["item"]: row["share"] for row in rows}
-    return [
-        (LABELS[key], [shares.get(f"{lane}: {words}") for lane in LANES]) for key, words in ATTEMPTS.items()
-    ]
+    shares: Mapping[tuple[str, str], float | None] = {(row["lane"], row["key"]): row["share"] for row in rows}
+    return [(LABELS[key], [shares.get((lane, key)) for lane in LANES]) for key in ATTEMPTS]
 
 
 def explain() -> Context:

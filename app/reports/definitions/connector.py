@@ -11,6 +11,7 @@ from app.reports.parameters import DAY, Parameters
 
 SECTIONS: Final = (
     "total",
+    "before",
     "concentration",
     "day",
     "error",
@@ -30,7 +31,7 @@ COLUMNS: Final = (
     Column(
         "section",
         "text",
-        "total; concentration; day (UTC); error (exception class); error by version; version (the connector's); with (destination, cache or "
+        "total; before (the window before, which is as long); concentration; day (UTC); error (exception class); error by version; version (the connector's); with (destination, cache or "
         "source of the same syncs); pyairbyte, python, os, notebook, executor.",
     ),
     Column(
@@ -64,7 +65,7 @@ COLUMNS: Final = (
     Column(
         "failure_rate_7d",
         "number",
-        "Of a day: failed / settled over it and the six days before, as far as the window goes.",
+        "Of a day: failed / settled over it and the six days before, those of the window before too.",
     ),
     Column("share", "number", "Of an item's failed attempts in all; under concentration as the item says."),
     Column(
@@ -130,6 +131,9 @@ def tell_days(counts: Iterable[Counts], parameters: Parameters, failed: int) -> 
     by_day = {count["item"]: count for count in counts}
     rows: list[Row] = []
     recent: list[tuple[int, int]] = []
+    for number in range(-min(WEEK - 1, parameters.days), 0):
+        count = by_day.get((parameters.first_day + number * DAY).isoformat())
+        recent.append((count["failed"], count["attempts"] - count["in_flight"]) if count else (0, 0))
     for number in range(parameters.days):
         day: dt.date = parameters.first_day + number * DAY
         row = tell(by_day.get(day.isoformat(), nothing(day)), failed, parameters)
@@ -205,5 +209,6 @@ CONNECTOR: Final = Report(
     default_sort="section",
     note="Its rate with an interval, drawn towards the fleet, is in `connectors`. Today is provisional.",
     terms=("lane", "attempt", "in flight", "failure class", "unit", "ranking", "failure rate, burden"),
+    compares=True,
     required=("name",),
 )

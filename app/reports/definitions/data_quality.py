@@ -1,10 +1,10 @@
 """The report `data-quality`: how far the other reports can be trusted."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from app.reports import ranking
-from app.reports.model import FILTERS, SCOPE, Answers, Column, Heading, Report, Row
+from app.reports.model import FILTERS, SCOPE, Answers, Column, Counts, Heading, Report, Row, Value
 from app.reports.parameters import Parameters
 
 COLUMNS: Final = (
@@ -15,8 +15,11 @@ COLUMNS: Final = (
         "refused (requests), client_dropped (by clients, as they tell: unverified, at most 10,000 a request), envelope (events with transport keys, which are "
         "dropped), rollups.",
     ),
-    Column("item", "text", "What is counted."),
+    Column("key", "text", "What is counted, by a name that stays: `orphans`, `accepted`, a field, a reason."),
+    Column("lane", "text", "Of attempts: their lane."),
+    Column("item", "text", "What is counted, in words."),
     Column("count", "number", "How many; of `lag`, seconds."),
+    Column("before", "number", "How many in the window before; null of what is as of now."),
     Column("of", "integer", "Of how many, where that makes sense."),
     Column("share", "number", "count / of."),
 )
@@ -32,50 +35,73 @@ ATTEMPTS: Final = {
 
 def shape(answers: Answers, _: Parameters) -> list[Row]:
     """Section by section."""
-    rows = [*tell_attempts(answers["attempts"]), *tell_units(answers["units"])]
-    rows += [*tell_events(answers["events"]), *tell_rollups(answers["freshness"])]
+    attempts, units, events = (split(answers[name]) for name in ("attempts", "units", "events"))
+    rows = [*tell_attempts(*attempts), *tell_units(*units)]
+    rows += [*tell_events(*events), *tell_rollups(answers["freshness"])]
     return ranking.select(rows, COLUMNS)
 
 
-def line(section: str, item: str, count: float, whole: int | None = None) -> Row:
+def split(counts: Sequence[Counts]) -> tuple[list[Counts], list[Counts]]:
+    """The counts of the window, and of the one before."""
+    return [count for count in counts if count["is_current"]], [
+        count for count in counts if not count["is_current"]
+    ]
+
+
+def line(section: str, key: str, count: float, whole: int | None = None, **told: Value) -> Row:
     """One row."""
     share = None if whole is None else ranking.share(count, whole)
-    return {"section": section, "item": item, "count": float(count), "of": whole, "share": share}
+    row: Row = {
+        "section": section,
+        "key": key,
+        "lane": None,
+        "item": key,
+        "count": float(count),
+        "before": None,
+    }
+    return row | {"of": whole, "share": share} | told
 
 
-def tell_attempts(counts: Iterable[Mapping[str, Any]]) -> Iterable[Row]:
+def tell_attempts(now: Iterable[Counts], before: Iterable[Counts]) -> Iterable[Row]:
     """Orphans, abandoned and the rest, by lane."""
-    for count in counts:
-        for name, words in ATTEMPTS.items():
-            yield line("attempts", f"{count['lane']}: {words}", count[name], count["attempts"])
+    prior = {count["lane"]: count for count in before}
+    for count in now:
+        lane = count["lane"]
+        for key, words in ATTEMPTS.items():
+            was = float(prior[lane][key]) if lane in prior else 0.0
+            item = f"{lane}: {words}"
+            yield line("attempts", key, count[key], count["attempts"], lane=lane, item=item, before=was)
 
 
-def tell_units(counts: Iterable[Mapping[str, Any]]) -> Iterable[Row]:
+def tell_units(now: Sequence[Counts], before: Sequence[Counts]) -> Iterable[Row]:
     """Users who were never seen again: a container mints a new id each run."""
-    for count in counts:
-        yield line("users", "ephemeral: every session a first run", count["ephemeral"], count["units"])
+    units, ephemeral = (sum(count[name] for count in now) for name in ("units", "ephemeral"))
+    was = float(sum(count["ephemeral"] for count in before))
+    item = "ephemeral: every session a first run"
+    yield line("users", "ephemeral", ephemeral, units, item=item, before=was)
 
 
-def tell_events(counts: Iterable[Mapping[str, Any]]) -> Iterable[Row]:
+def tell_events(now: Iterable[Counts], before: Iterable[Counts]) -> Iterable[Row]:
     """Outcomes as shares of what was received, reasons as shares of what was rejected."""
+    prior = {(count["section"], count["item"]): float(count["count"]) for count in before}
     sections: dict[str, dict[str, int]] = {}
-    for count in counts:
+    for count in now:
         sections.setdefault(count["section"], {})[count["item"]] = count["count"]
     outcomes = sections.pop("outcome", {})
     received, rejected, accepted = (outcomes.get(name, 0) for name in ("received", "rejected", "accepted"))
-    for item, number in sorted(outcomes.items(), key=lambda each: -each[1]):
-        yield line("outcome", item, number, received)
+    for key, number in sorted(outcomes.items(), key=lambda each: -each[1]):
+        yield line("outcome", key, number, received, before=prior.get(("outcome", key), 0.0))
     wholes = {"rejected": rejected, "withheld": accepted}
     for section, items in sorted(sections.items()):
-        for item, number in sorted(items.items(), key=lambda each: (-each[1], each[0])):
-            yield line(section, item, number, wholes.get(section))
+        for key, number in sorted(items.items(), key=lambda each: (-each[1], each[0])):
+            yield line(section, key, number, wholes.get(section), before=prior.get((section, key), 0.0))
 
 
 def tell_rollups(counts: Iterable[Mapping[str, Any]]) -> Iterable[Row]:
     """How far behind the figures are."""
     for count in counts:
-        yield line("rollups", "lag, seconds", round(float(count["lag_seconds"]), 1))
-        yield line("rollups", "sessions that wait", count["waiting"])
+        yield line("rollups", "lag_seconds", round(float(count["lag_seconds"]), 1), item="lag, seconds")
+        yield line("rollups", "waiting", count["waiting"], item="sessions that wait")
 
 
 DATA_QUALITY: Final = Report(
@@ -93,6 +119,7 @@ DATA_QUALITY: Final = Report(
         Heading("section", ("section",), "text"),
         Heading("what", ("item",), "name"),
         Heading("count", ("count",), "quantity"),
+        Heading("before", ("before",), "quantity"),
         Heading("of", ("of",)),
         Heading("%", ("share",), "percent"),
     ),
@@ -101,4 +128,5 @@ DATA_QUALITY: Final = Report(
     default_sort="section",
     note="Attempts and users are those that the filters leave; events and requests are all that arrived in the window.",
     terms=("attempt", "refused events", "in flight"),
+    compares=True,
 )

@@ -1,7 +1,7 @@
 -- What each user did with the connector that is asked for, by every facet of it.
 -- Grain: one row a section, item and unit. Reads: the stages routes_asked, environments_asked and scope.
 --
--- with: where it went (a destination, else a cache), or of a destination what was written (a source, else a result that
+-- before: the window before; days are those of both windows, the other sections of the window only. with: where it went (a destination, else a cache), or of a destination what was written (a source, else a result that
 -- was read before). error by version: the exception, a tab, the version. error: failed attempts only; the other sections hold them, too.
 SELECT
     facets.section, facets.item, scope.unit,
@@ -17,7 +17,7 @@ JOIN environments_asked ON environments_asked.id = scope.environment
 LEFT JOIN failures ON failures.id = scope.failure
 CROSS JOIN LATERAL (
     VALUES
-        ('total', ''),
+        (CASE WHEN scope.is_current THEN 'total' ELSE 'before' END, ''),
         ('day', CAST(scope.day AS text)),
         ('version', connector_version),
         ('error', CASE failures.exception_class WHEN '' THEN '(none named)' ELSE failures.exception_class END),
@@ -34,5 +34,5 @@ CROSS JOIN LATERAL (
             ELSE cache_type
         END)
 ) AS facets (section, item)
-WHERE facets.item IS NOT NULL
+WHERE facets.item IS NOT NULL AND (scope.is_current OR facets.section IN ('before', 'day'))
 GROUP BY facets.section, facets.item, scope.unit

@@ -1,6 +1,7 @@
 -- Data quality of attempts, by lane.
--- Grain: one row a lane. Reads: the stages routes_asked and scope. Parameter: nobody.
+-- Grain: one row a window (is_current, else the one before) and lane. Reads: the stages routes_asked and scope. Parameter: nobody.
 SELECT
+    scope.is_current,
     routes_asked.lane,
     CAST(sum(succeeded + failed + canceled + open) AS bigint) AS attempts,
     CAST(sum(orphans) AS bigint) AS orphans,
@@ -12,5 +13,5 @@ SELECT
         AS nobodys
 FROM scope
 JOIN routes_asked ON routes_asked.id = scope.route
-GROUP BY routes_asked.lane
+GROUP BY scope.is_current, routes_asked.lane
 ORDER BY routes_asked.lane
