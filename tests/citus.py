@@ -18,6 +18,7 @@ from app.admin.distribute import plan, run
 ROOT = Path(__file__).parents[1]
 RECORD = ROOT / "tests" / "data" / "distributed.json"
 DSN = os.environ.get("CITUS_DSN")
+TRIES = 100  # the daemon comes back at any moment
 SHARDS = 4  # the tests are about statements; each shard of each of 50 partitions is a table of its own
 
 
@@ -36,11 +37,20 @@ def distribute(url: str) -> None:
     engine.dispose()
 
 
-def leave(administer: "psycopg.Connection[tuple[object, ...]]", name: str) -> None:
-    """End the connections to a database, such as Citus's own daemon, which forbids to copy it."""
-    administer.execute(
-        "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = %s", [name]
-    )
+def copy(administer: "psycopg.Connection[tuple[object, ...]]", template: str, name: str) -> None:
+    """Copy a database, ending the connection of Citus's own daemon to it, which forbids that and comes back by itself."""
+    administer.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)".encode())
+    for remaining in reversed(range(TRIES)):
+        administer.execute(
+            "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = %s", [template]
+        )
+        try:
+            administer.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY".encode())
+        except psycopg.errors.ObjectInUse:
+            if not remaining:
+                raise
+        else:
+            return
 
 
 def changed_since() -> list[str]:

@@ -114,9 +114,9 @@ def copied_database(cluster_url: str, administer: "psycopg.Connection[tuple[obje
     """A migrated, empty database that is dropped again."""
     name = f"test_{next(numbers)}"
     if citus.DSN:
-        citus.leave(administer, TEMPLATE)
-        administer.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
-    administer.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} STRATEGY FILE_COPY")
+        citus.copy(administer, TEMPLATE, name)
+    else:
+        administer.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} STRATEGY FILE_COPY")
     yield name_database(cluster_url, name)
     administer.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
