@@ -203,7 +203,7 @@ def check_partitions(connection: Connection) -> Finding:
     present = set(partitions.weeks(connection))
     missing = [week for week in partitions.due(now)[partitions.WEEKS_BACK :] if week not in present]
     strays: int = connection.execute(
-        text("SELECT count(*) FROM (SELECT FROM events_default LIMIT 100001) AS strays")
+        text("SELECT count(*) FROM (SELECT 1 FROM events_default LIMIT 100001) AS strays")
     ).scalar_one()
     if missing:
         return Finding("partitions", False, f"None for {missing[0]}: run `migrate`; `serve` makes them, too.")

@@ -28,10 +28,10 @@ def ask(settings: Settings, question: Callable[[Connection], bool]) -> bool:
 
 def is_untouched(connection: Connection) -> bool:
     """Return whether no event ever arrived: figures of made-up users beside real ones must not be published."""
-    found = connection.execute(
-        text("SELECT EXISTS (SELECT FROM outcomes) OR EXISTS (SELECT FROM publications)")
+    return all(
+        connection.execute(text(f"SELECT 1 FROM {table} LIMIT 1")).first() is None
+        for table in ("outcomes", "publications")
     )
-    return not found.scalar_one()
 
 
 def settle(connection: Connection) -> None:
@@ -58,7 +58,7 @@ def settle(connection: Connection) -> None:
 def publish_last_month(connection: Connection) -> bool:
     """Publish the last month that is over, once everything is counted. Return whether it is out."""
     deadline = time.monotonic() + DEADLINE_SECONDS
-    while connection.execute(text("SELECT EXISTS (SELECT FROM dirty_sessions)")).scalar_one():
+    while connection.execute(text("SELECT 1 FROM dirty_sessions LIMIT 1")).first() is not None:
         connection.rollback()
         if time.monotonic() > deadline:
             return False

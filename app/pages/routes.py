@@ -42,7 +42,7 @@ def keep_ahead(tables: Tables, engine: Engine) -> None:
 
     def is_needed() -> bool:
         with engine.connect() as connection:
-            return bool(connection.execute(text("SELECT EXISTS (SELECT FROM unit_days)")).scalar())
+            return connection.execute(text("SELECT 1 FROM unit_days LIMIT 1")).first() is not None
 
     tables.keep_ahead(DEFAULTS, is_needed)
 

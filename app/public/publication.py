@@ -38,25 +38,35 @@ def publish_due(
 ) -> list[dt.date]:
     """Publish every month that is over, settled and not out yet, without the units `denied`; which those were. Commits each."""
     now = now or dt.datetime.now(dt.UTC)
-    due = list(connection.execute(query("unpublished"), when(now)).scalars())
+    over = {"now": now, "oldest": now.date() - KEPT, "settling": SETTLING}
+    due = list(connection.execute(query("unpublished"), over).scalars())
     connection.commit()
     published = []
     for month in due:
         if stop.is_set():
             break
-        asked = bounds(month) | {"now": now, "quiet": QUIET, "latest": latest(month)}
-        is_quiet = connection.execute(query("is_quiet"), asked).scalar()
+        is_ready = is_settled(connection, month, now)
         connection.commit()
-        if not is_quiet:
+        if not is_ready:
             continue
         publish(connection, month, now, denied)
         published.append(month)
     return published
 
 
-def when(now: dt.datetime) -> dict[str, Any]:
-    """The parameters of `sql/unpublished.sql`."""
-    return {"now": now, "oldest": now.date() - KEPT, "settling": SETTLING, "patience": PATIENCE}
+def is_settled(connection: Connection, month: dt.date, now: dt.datetime) -> bool:
+    """Return whether a month that is over was counted, and nothing of it is still to come."""
+    days = bounds(month)
+    waits = days | {"now": now, "settling": SETTLING, "patience": PATIENCE}
+    return (
+        connection.execute(query("is_counted"), days).first() is not None
+        and connection.execute(query("is_waiting"), waits).first() is None
+        and bool(
+            connection.execute(
+                query("is_quiet"), days | {"now": now, "quiet": QUIET, "latest": latest(month)}
+            ).scalar()
+        )
+    )
 
 
 def latest(month: dt.date) -> dt.datetime:

@@ -11,7 +11,7 @@ EXPIRED_SHARE: Final = 0.01
 EVENTS: Final = 100
 SIGNS: Final = {
     "rollups_lag": "SELECT min(received_at) < now() - CAST(:lag AS interval) FROM dirty_sessions",
-    "quarantined_sessions": "SELECT EXISTS (SELECT FROM quarantined_sessions)",
+    "quarantined_sessions": "SELECT true FROM quarantined_sessions LIMIT 1",
     "many_expired": """
         SELECT coalesce(sum(count) FILTER (WHERE outcome = 'expired'), 0)
             > :share * greatest(coalesce(sum(count) FILTER (WHERE outcome = 'received'), 0), :events)
