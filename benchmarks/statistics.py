@@ -39,6 +39,9 @@ WORLDS: Final = {
     "+20, adopters who fail 20 points more": World(0.2, selected=True, eager=0.2),
     "+20, all in companies of five": World(0.2, companies=1.0),
     "+20, all in companies, a tenth in trouble": World(0.2, companies=1.0, loopers=0.1),
+    "+20, all in companies, adopters who fail 20 points more": World(
+        0.2, companies=1.0, selected=True, eager=0.2
+    ),
 }
 METHODS: Final = {
     "3 days, e-BH": Method((3,), closed=False, family=1, own=False),
