@@ -176,8 +176,15 @@ COUNTED = {
 }
 
 
+# What a registry says of a public connector, as `connectors refresh` takes it.
+REGISTRY = {
+    "documentation_url": "length(documentation_url) <= 300 AND documentation_url ~ '^https://[a-z0-9.-]+(/[A-Za-z0-9._~/-]*)?$'",
+    "issue_label": "length(issue_label) <= 75 AND issue_label ~ '^(source|destination)-[a-z0-9][a-z0-9-]*$'",
+}
+
+
 def checks() -> dict[str, dict[str, str]]:
-    return {"events": CHECKS, "rejections": {**CHECKS, **LEDGER}, **COUNTED}
+    return {"events": CHECKS, "rejections": {**CHECKS, **LEDGER}, **COUNTED, "connectors": REGISTRY}
 
 
 def upgrade() -> None:

@@ -48,7 +48,8 @@ def read_folder(package: str) -> dict[str, str]:
 def composed() -> Iterator[tuple[str, str]]:
     """The statements that the files of `sql/` make, by name."""
     for report in registry.REPORTS.values():
-        for name, stages in report.queries.items():
+        series = report.series.queries if report.series else {}
+        for name, stages in [*report.queries.items(), *series.items()]:
             yield f"report {report.name}, {name}", statement(stages).text
     for name, text in read_folder("app.rollups").items():
         if name.removesuffix(".sql") not in STAGED | {"workspace"}:
