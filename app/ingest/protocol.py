@@ -25,6 +25,9 @@ HELD_BYTES: Final = 2**20
 LINGER_SECONDS: Final = 1.0
 
 
+TRAILERS: Final = Trailers()
+
+
 class BoundedProtocol(HttpToolsProtocol):
     """Closes a connection whose request takes too long to arrive or whose answers are not taken, and any beyond the bound.
 
@@ -74,7 +77,13 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Take bytes. Nothing is read ahead of an answer that is not sent."""
-        if self.refused or self.held or self.is_answering():
+        cycle = self.cycle
+        if (  # `is_answering`, written out: this is once a packet
+            self.refused
+            or self.held
+            or self.flow.write_paused
+            or (cycle is not None and not cycle.more_body and not cycle.response_complete)
+        ):
             self.held += data
             self.flow.pause_reading()
             if self.refused:
@@ -95,14 +104,17 @@ class BoundedProtocol(HttpToolsProtocol):
     def feed(self, data: bytes) -> None:
         """Read requests up to one that must be answered first; start the clock if one is not complete with what came."""
         try:
-            self.held = self.read_requests(data)
+            held = self.read_requests(data)
         except LongHeadError:
+            held = b""
             self.refuse(TOO_LONG)
         except (BadHeadError, httptools.HttpParserError):
+            held = b""
             self.refuse(NOT_HTTP)
-        if self.held:
+        if held and not self.refused:
+            self.held = held
             self.flow.pause_reading()
-        elif not self.is_over():
+        elif self.in_request or self.heads.waiting:
             self.watch_request()
 
     def read_requests(self, data: bytes) -> bytes:
@@ -111,7 +123,7 @@ class BoundedProtocol(HttpToolsProtocol):
             piece, data = self.heads.cut(data)
             if piece:
                 self.parse(piece)
-            if self.is_over():
+            if self.refused:
                 return b""
             if data and self.is_answering():
                 return data
@@ -123,6 +135,8 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def watch_request(self) -> None:
         """Start the clock if a request is not complete."""
+        if self.is_over():
+            return
         if self.heads.waiting:  # a request has begun, though the parser has seen none of it
             self._unset_keepalive_if_required()
             self.in_request = True
@@ -158,7 +172,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """The body begins."""
         super().on_headers_complete()
-        self.headers = Trailers()
+        self.headers = TRAILERS
         self.requests += 1
         if (self.ending or self.requests >= REQUESTS) and self.cycle is not None:
             self.cycle.keep_alive = False
