@@ -69,6 +69,7 @@ PROJECTION = """
     mcp boolean,
     first_run boolean NOT NULL,
     imported boolean NOT NULL DEFAULT false,
+    crowded boolean NOT NULL DEFAULT false,
     version text,
     python_version text,
     os text,

@@ -177,6 +177,7 @@ def upgrade() -> None:
             unit bigint NOT NULL,
             setup bigint,
             lasting boolean NOT NULL,
+            crowded boolean NOT NULL,
             settled boolean NOT NULL
                 GENERATED ALWAYS AS (last_day - CAST(first_hour AT TIME ZONE 'UTC' AS date) >= 7) STORED,
             CONSTRAINT units_first_hour_check CHECK (first_hour = date_trunc('hour', first_hour, 'UTC')),

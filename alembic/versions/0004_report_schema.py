@@ -25,12 +25,12 @@ TODAY = "CAST(now() AT TIME ZONE 'UTC' AS date)"
 # `unit_days`, and once more what of it is in flight now: few rows, found by a partial index.
 FACTS = """(
         SELECT
-            day, route, environment, failure, unit, application_hash, records, succeeded, failed, canceled, open,
+            day, route, environment, failure, bucket, unit, application_hash, records, succeeded, failed, canceled, open,
             orphans, from_ledger, first_runs, corrected, 0 AS in_flight
         FROM public.unit_days
         UNION ALL
         SELECT
-            day, route, environment, failure, unit, application_hash, 0, 0, 0, 0, 0,
+            day, route, environment, failure, bucket, unit, application_hash, 0, 0, 0, 0, 0,
             0, 0, 0, 0, open
         FROM public.attempts WHERE open > 0 AND settles_at > now()
     ) AS d
@@ -107,10 +107,13 @@ MEANINGS = {
     "failure_rate_upper": "(failed + abandoned) / settled; the truth lies between failure_rate and this",
     "failure_of_concluded": "failed / (failed + succeeded)",
     "affected_share": "affected_units / units",
-    "capped_rate": "sum(w f / a) / sum(w) over users: a settled attempts, f failures but config, w = min(a, 20); no user weighs more than 20 attempts",
-    "burden": "units * capped_rate: users' worth of failure",
+    "capped_rate": "sum(w f / a) / sum(w) over users: a settled attempts, f failures but config, w = min(a, 5); no user weighs more than 5 attempts",
+    "burden": "weighed_units * capped_rate: users' worth of failure",
     "rank": "place by burden within window and role, 1 is worst",
-    "low_data": "whether fewer than 10 users stand behind the row",
+    "low_data": "whether fewer than 10 users stand behind the row, as they are weighed",
+    "weighed_units": "users, of whom one whose id was never kept counts min(1, attempts / mean of those whose was), 5 attempts at most each",
+    "ephemeral_share": "share of users whose id was never kept: containers; those of one setup are one user",
+    "surge": "whether more than half is of ids that came within one hour, or in batches of many, and not over a week yet",
     "orphans": "ends without a start",
     "from_ledger": "attempts of which an event was refused",
     "first_runs": "attempts of users who were minted with their session",
@@ -146,19 +149,23 @@ VIEWS = {
     ),
     "v1_connectors": (
         "Which connectors to fix first: windows of 7, 28 and 90 days up to today, lanes cache and write, without CI and pre-releases. The rate with its interval is in the report `connectors` of the service: its prior is fitted to the fleet.",
-        "window_days role connector rank units use_cases attempts settled succeeded failed failed_config canceled in_flight abandoned affected_units affected_share failure_rate failure_rate_upper failure_of_concluded capped_rate burden low_data",
+        "window_days role connector rank units use_cases attempts settled succeeded failed failed_config canceled in_flight abandoned affected_units affected_share failure_rate failure_rate_upper failure_of_concluded capped_rate burden low_data weighed_units ephemeral_share surge",
         f"""
     SELECT window_days, role, connector,
-        rank() OVER (PARTITION BY window_days, role ORDER BY units * coalesce(capped_rate, 0) DESC, attempts DESC, connector)
-            AS rank,
+        rank() OVER (
+            PARTITION BY window_days, role ORDER BY weighed_units * coalesce(capped_rate, 0) DESC, attempts DESC, connector
+        ) AS rank,
         units, use_cases, attempts, settled, succeeded, failed, failed_config, canceled, in_flight, abandoned, affected_units,
         CAST(affected_units AS double precision) / nullif(units, 0) AS affected_share,
         CAST(failed AS double precision) / nullif(settled, 0) AS failure_rate,
         CAST(failed + abandoned AS double precision) / nullif(settled, 0) AS failure_rate_upper,
         CAST(failed AS double precision) / nullif(failed + succeeded, 0) AS failure_of_concluded,
         capped_rate,
-        units * coalesce(capped_rate, 0) AS burden,
-        units < 10 AS low_data
+        weighed_units * coalesce(capped_rate, 0) AS burden,
+        weighed_units < 10 AS low_data,
+        weighed_units,
+        CAST(ephemeral_units AS double precision) / nullif(units, 0) AS ephemeral_share,
+        surge
     FROM (
         SELECT window_days, role, connector,
             count(*) FILTER (WHERE told) AS units,
@@ -172,20 +179,49 @@ VIEWS = {
             CAST(sum(in_flight) AS bigint) AS in_flight,
             CAST(sum(abandoned) AS bigint) AS abandoned,
             count(*) FILTER (WHERE told AND failed > failed_config) AS affected_units,
-            sum(
-                least(attempts - in_flight, 20) * CAST(failed - failed_config AS double precision)
-                / nullif(attempts - in_flight, 0)
-            ) FILTER (WHERE told) / nullif(sum(least(attempts - in_flight, 20)) FILTER (WHERE told), 0) AS capped_rate
+            count(*) FILTER (WHERE told AND is_ephemeral) AS ephemeral_units,
+            CAST(coalesce(sum(CASE WHEN is_ephemeral THEN least(1, weight * m) ELSE 1 END) FILTER (WHERE told), 0)
+                AS double precision) AS weighed_units,
+            sum(share) / nullif(sum(weight), 0) AS capped_rate,
+            coalesce(sum(share) > 0 AND (
+                bool_or(first_hour IS NOT NULL AND hour_users > 5 AND (2 * hour_share > all_share OR 2 * hour_users > all_users))
+                OR count(*) FILTER (WHERE crowded) > 5 AND (
+                    2 * sum(share) FILTER (WHERE crowded) > sum(share) OR 2 * count(*) FILTER (WHERE crowded) > count(weight)
+                )
+            ), false) AS surge
         FROM (
-            SELECT w.window_days, c.role, c.connector, d.unit <> {NOBODY} AS told,
-                count(DISTINCT d.application_hash) FILTER (WHERE d.application_hash <> {NOBODY}) AS use_cases,
-                {ATTEMPTS}, {SUCCEEDED}, {FAILED}, {FAILED_CONFIG}, {CANCELED}, {IN_FLIGHT}, {ABANDONED}
-            FROM (VALUES (7), (28), (90)) AS w (window_days)
-            CROSS JOIN {FACTS}{CONNECTORS}
-            WHERE d.day > {TODAY} - w.window_days AND d.day <= {TODAY} AND d.day > {TODAY} - 90
-              AND r.event = 'sync' AND r.lane <> 'direct' AND NOT e.ci AND NOT e.prerelease AND c.connector <> ''
-            GROUP BY w.window_days, c.role, c.connector, d.unit
-        ) AS users
+            SELECT people.*,
+                sum(share) OVER of_key AS all_share, count(weight) OVER of_key AS all_users,
+                sum(share) OVER of_hour AS hour_share, count(weight) OVER of_hour AS hour_users,
+                CAST(count(*) FILTER (WHERE told AND NOT is_ephemeral) OVER of_key + 1 AS double precision)
+                    / (coalesce(sum(weight) FILTER (WHERE NOT is_ephemeral) OVER of_key, 0) + 5) AS m
+            FROM (
+                SELECT users.*,
+                    CASE WHEN told THEN least(attempts - in_flight, 5) END AS weight,
+                    CASE WHEN told THEN coalesce(
+                        least(attempts - in_flight, 5) * CAST(failed - failed_config AS double precision)
+                            / nullif(attempts - in_flight, 0), 0
+                    ) END AS share
+                FROM (
+                    SELECT w.window_days, c.role, c.connector, d.unit <> {NOBODY} AS told,
+                        coalesce(NOT u.lasting, false) AS is_ephemeral,
+                        min(CASE WHEN NOT u.settled THEN u.first_hour END) AS first_hour,
+                        bool_or(coalesce(u.crowded AND NOT u.settled, false)) AS crowded,
+                        count(DISTINCT d.application_hash) FILTER (WHERE d.application_hash <> {NOBODY}) AS use_cases,
+                        {ATTEMPTS}, {SUCCEEDED}, {FAILED}, {FAILED_CONFIG}, {CANCELED}, {IN_FLIGHT}, {ABANDONED}
+                    FROM (VALUES (7), (28), (90)) AS w (window_days)
+                    CROSS JOIN {FACTS}{CONNECTORS}
+                    LEFT JOIN public.units AS u
+                      ON u.bucket = d.bucket AND u.unit = d.unit AND NOT (u.lasting AND u.settled)
+                    WHERE d.day > {TODAY} - w.window_days AND d.day <= {TODAY} AND d.day > {TODAY} - 90
+                      AND r.event = 'sync' AND r.lane <> 'direct' AND NOT e.ci AND NOT e.prerelease AND c.connector <> ''
+                    GROUP BY w.window_days, c.role, c.connector, d.unit <> {NOBODY}, coalesce(NOT u.lasting, false),
+                        CASE WHEN NOT u.lasting THEN coalesce(u.setup, d.unit) ELSE d.unit END
+                ) AS users
+            ) AS people
+            WINDOW of_key AS (PARTITION BY window_days, role, connector),
+                of_hour AS (PARTITION BY window_days, role, connector, first_hour)
+        ) AS measured
         GROUP BY window_days, role, connector
     ) AS sums
         """,

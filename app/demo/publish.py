@@ -44,7 +44,8 @@ def settle(connection: Connection) -> None:
             """
             UPDATE units SET
                 first_hour = least(first_hour, CAST(days.first_day AS timestamp) AT TIME ZONE 'UTC'),
-                last_day = days.last_day
+                last_day = days.last_day,
+                crowded = false
             FROM (
                 SELECT bucket, unit, min(day) AS first_day, max(day) AS last_day FROM unit_days GROUP BY bucket, unit
             ) AS days

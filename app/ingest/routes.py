@@ -26,7 +26,7 @@ from app.privacy.examination import UNSUPPORTED_TYPE
 from app.privacy.projection import Arrival
 from app.privacy.verdict import Installation, Verdict
 from app.problems import Problem
-from app.scopes import IMPORT, INGEST, SCOPES
+from app.scopes import IMPORT, INGEST, RELAY, SCOPES
 from app.store.events import Tally, hour_of
 from app.web.limits import Limit, weigh
 
@@ -117,7 +117,7 @@ class Endpoint:
         sender = sender or await self.authenticate_by_body(document)
         took("parse")
         self.ingest.keys.require(str(sender.write_key))
-        verdicts = await self.judge(document, Arrival(received_at, sender.write_key, sender.text))
+        verdicts = await self.judge(document, self.arrive(received_at, sender))
         took("judge")
         if self.batch:
             refused = [verdict.rejected for verdict in verdicts].count(True)
@@ -134,6 +134,10 @@ class Endpoint:
         if self.scope is not None and self.scope not in sender.scopes:
             raise MAY_NOT[self.scope].fresh()
         return sender
+
+    def arrive(self, received_at: dt.datetime, sender: Sender) -> Arrival:
+        """Return how what this sender sends comes in."""
+        return Arrival(received_at, sender.write_key, sender.text, relayed=RELAY in sender.scopes)
 
     async def authenticate_by_body(self, document: Document) -> Sender:
         """Return the sender whom a body names where no header does. Raises Problem 401 or 403."""

@@ -16,6 +16,8 @@ from app.problems import Problem
 SLICE: Final = 50  # events
 # A refused event is looked at field by field, which costs so many more; one that is like another of its batch costs nothing.
 REFUSED: Final = 4
+# Of a live batch: more are a crowd.
+IDENTITIES: Final = 5
 
 NOT_AN_OBJECT: Final = Problem(400, "malformed", "The body must be a JSON object.", rule="not_an_object")
 NOT_A_BATCH: Final = Problem(
@@ -64,7 +66,21 @@ async def judge_batch(
                 spent += REFUSED
                 refused[event.form] = verdict
             verdicts.append(verdict)
+    mark_crowd(verdicts, arrival)
     return verdicts
+
+
+def mark_crowd(verdicts: list[Verdict], arrival: Arrival) -> None:
+    """Flag every event of a live batch of more than five identities: one installation has one, and ids cost nothing.
+
+    Not of history, which is everybody's, nor under the key of a relay, which sends for many.
+    """
+    if arrival.historical or arrival.relayed:
+        return
+    identities = {verdict.row["anonymous_id"] for verdict in verdicts if not verdict.malformed}
+    if len(identities - {None}) > IDENTITIES:
+        for verdict in verdicts:
+            verdict.row["crowded"] = True
 
 
 def parsed_events(document: Document, envelope: dict[str, Any], *, historical: bool) -> Iterator[ParsedEvent]:

@@ -24,7 +24,7 @@ FILTERS: Final[Mapping[str, tuple[str, Mapping[str, str]]]] = {
     "lane": ("Into", LANES),
     "ci": ("CI", CI),
 }
-MORE: Final = ("until", "prerelease", "version", "connector", "denied")
+MORE: Final = ("until", "prerelease", "version", "connector", "users", "denied")
 
 
 @dataclass(frozen=True, slots=True)

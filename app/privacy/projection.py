@@ -54,6 +54,7 @@ NO_ROW: Final[dict[str, Any]] = dict.fromkeys(
         "mcp",
         "first_run",
         "imported",
+        "crowded",
         "version",
         "python_version",
         "os",
@@ -69,7 +70,7 @@ NO_ROW: Final[dict[str, Any]] = dict.fromkeys(
 
 
 class Arrival(NamedTuple):
-    """How an event came in: when, under which write key (its number and its bytes), as history or live.
+    """How an event came in: when, under which write key (its number and its bytes), as history or live, through a relay or not.
 
     `sent_at` is the batch's, as the client sent it; an event's own goes before it.
     """
@@ -79,6 +80,7 @@ class Arrival(NamedTuple):
     write_key_text: bytes
     sent_at: object = None
     historical: bool = False
+    relayed: bool = False
 
 
 def project(
@@ -107,6 +109,7 @@ def project(
     row["message_key"] = message_key
     row["first_run"] = is_first_run(anonymous_id, session_id)
     row["imported"] = arrival.historical
+    row["crowded"] = False
     row["event"] = event.get("event")
     row["state"] = properties.get("state")
     row["version"] = properties.get("version")

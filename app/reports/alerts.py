@@ -14,8 +14,9 @@ import structlog
 from sqlalchemy import Connection, RowMapping, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
+from app.reports.definitions.connectors import CONNECTORS
 from app.reports.definitions.regressions import REGRESSION, REGRESSIONS
-from app.reports.model import Row
+from app.reports.model import Row, Value
 from app.reports.parameters import parse
 from app.reports.run import run
 from app.store.tables.alerts import alerts
@@ -58,11 +59,25 @@ def alert(
 
 
 def find(connection: Connection, denied: Sequence[int], now: dt.datetime) -> list[Row]:
-    """The regressions of the report as it is by default."""
+    """Return the regressions that settled users voted for, but those of connectors whose burden is a surge.
+
+    Nobody is woken by ids that were made up in an afternoon.
+    """
     connection.execute(text("SET LOCAL work_mem = '64MB'"))
-    table = run(REGRESSIONS, parse(REGRESSIONS, [], now), connection, now, denied)
+    table = run(REGRESSIONS, parse(REGRESSIONS, [("users", "settled")], now), connection, now, denied)
+    found = [row for row in table.rows if row["verdict"] == REGRESSION]
+    marked = find_surges(connection, denied, now) if found else set()
     connection.rollback()
-    return [row for row in table.rows if row["verdict"] == REGRESSION]
+    return [row for row in found if row["connector"] not in marked]
+
+
+def find_surges(connection: Connection, denied: Sequence[int], now: dt.datetime) -> set[Value]:
+    """Return the connectors that the ranking marks, in either role."""
+    tables = [
+        run(CONNECTORS, parse(CONNECTORS, [("role", role)], now), connection, now, denied)
+        for role in ("source", "destination")
+    ]
+    return {row["connector"] for table in tables for row in table.rows if row["surge"]}
 
 
 def record(connection: Connection, found: Sequence[Row], now: dt.datetime) -> None:

@@ -103,7 +103,7 @@ def tell_connector(row: Row) -> str:
     """Return a connector's users, failures and change."""
     rate = row["rate"] if row["rate"] is not None else row["capped_rate"]
     return (
-        f"{row['connector']}: burden {row['burden']:.1f}; {percent(rate)} of a user's syncs fail, "
+        f"{row['connector']}{' (surge)' if row['surge'] else ''}: burden {row['burden']:.1f}; {percent(rate)} of a user's syncs fail, "
         f"for {row['affected_units']:,} of {row['units']:,} users{tell_change(row)}"
     )
 

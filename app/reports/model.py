@@ -32,12 +32,12 @@ Answers = Mapping[str, Sequence[Counts]]  # the rows of each query of a report
 # The section of rows that are sentences: in the terminal they stand under the table.
 NOTE: Final = "note"
 # What nearly every report takes.
-FILTERS: Final = ("window", "until", "lane", "ci", "prerelease", "version", "connector", "denied")
+FILTERS: Final = ("window", "until", "lane", "ci", "prerelease", "version", "connector", "users", "denied")
 ORDER: Final = ("sort", "limit")
 # The stages that every query over daily sums begins with.
 SCOPE: Final = ("routes_asked", "environments_asked", "scope")
 # The stages that make the counts of every key that the stage keyed numbers.
-COUNTS: Final = ("applications", "units", "counts")
+COUNTS: Final = ("applications", "units", "arrivals", "counts")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,8 @@ class Column:
 class Heading:
     """A column of the terminal's table, drawn from one to three columns of the report.
 
-    `form` says how: `name` and `text` (flush left; a name may be broken), `count`, `quantity` (a number that is mostly whole), `figure` (a count, or a fraction), `decimal`, `power` (of any size),
+    `form` says how: `name` and `text` (flush left; a name may be broken, and is marked where its second column holds), `count`,
+    `quantity` (a number that is mostly whole), `figure` (a count, or a fraction), `decimal`, `power` (of any size),
     `flag`, and of fractions, as percentages, `percent`, `signed` (in percentage points; with the bounds of its interval it is greyed and in brackets where
     that holds no change), `change` (value, low, high, in points), `span` (from, to) and `interval` (value, low, high).
     """

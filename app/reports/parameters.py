@@ -50,6 +50,7 @@ class Parameters:
     connector: str | None
     name: str | None
     scope: str
+    users: str
     denied: str
     few: str
     series: str
@@ -159,6 +160,12 @@ PARAMETERS: Final[Mapping[str, Parameter]] = {
             "source",
             "destination",
             "pyairbyte",
+        ),
+        choice(
+            "users",
+            "All, or settled ones only: of whom something arrived over seven days or more. Ids cost nothing; a week does.",
+            "all",
+            "settled",
         ),
         choice("denied", "What came under ids of TELEMETRY_DENIED_IDS.", "exclude", "include"),
         choice(

@@ -15,7 +15,11 @@ MIN_UNITS: Final = 10  # fewer users are "low data": no rate with an interval
 
 # The columns of whatever is counted and rated, in the order in which reports show them.
 MEASURES: Final = (
-    Column("units", "integer", "Distinct users with at least one attempt."),
+    Column(
+        "units",
+        "integer",
+        "Distinct users with at least one attempt; ids of one setup that were never kept from one run to the next are one user.",
+    ),
     Column(
         "attempts", "integer", "Attempted syncs that started in the window: max(starts, terminals) a pair."
     ),
@@ -37,20 +41,32 @@ MEASURES: Final = (
     Column(
         "capped_rate",
         "number",
-        "Failures other than config over settled attempts, each user weighing 20 attempts at most.",
+        "Failures other than config over settled attempts, each user weighing 5 attempts at most.",
     ),
     Column(
         "rate", "number", "capped_rate, drawn towards the fleet's by a fitted Beta prior; from 10 users on."
     ),
-    Column("rate_low", "number", "Lower end of the 90 % interval of rate, with n = units."),
-    Column("rate_high", "number", "Upper end of the 90 % interval of rate, with n = units."),
-    Column("burden", "number", "units x capped_rate: users' worth of failure."),
+    Column("rate_low", "number", "Lower end of the 90 % interval of rate, with n = weighed_units."),
+    Column("rate_high", "number", "Upper end of the 90 % interval of rate, with n = weighed_units."),
+    Column("burden", "number", "weighed_units x capped_rate: users' worth of failure."),
     Column("use_cases", "integer", "Distinct pairs of user and application."),
     Column(
         "records", "integer", "Records that successful syncs reported; not the number that was delivered."
     ),
     Column("ledger_share", "number", "Share of attempts known from an event that was refused."),
-    Column("low_data", "boolean", "Fewer than 10 users."),
+    Column("low_data", "boolean", "Fewer than 10 users, as they are weighed."),
+    Column(
+        "weighed_units",
+        "number",
+        "Users, of whom an ephemeral one (a container, whose id is of its run) counts as far as its attempts go: "
+        "min(1, its attempts / the mean of those who last).",
+    ),
+    Column("ephemeral_share", "number", "Share of users who are ephemeral: no id of theirs was ever kept."),
+    Column(
+        "surge",
+        "boolean",
+        "More than half of it is of ids that came within one hour, or in batches of many, and not over a week yet.",
+    ),
 )
 
 
@@ -62,10 +78,11 @@ def share(part: float, whole: float) -> float | None:
 def describe(count: Counts, *, rated: bool = True) -> Row:
     """The measures of a row of `sql/counts.sql`, all but its estimates; usage that is not rated has its counts only.
 
-    failure_rate = failed / settled (the published promise); burden = units x capped_rate, 0 without units.
+    failure_rate = failed / settled (the published promise); burden = weighed_units x capped_rate, 0 without users.
     """
     settled = count["attempts"] - count["in_flight"]
     failed, abandoned, units = count["failed"], count["abandoned"], count["units"]
+    weighed = count["weighed_units"]
     capped_rate = share(count["capped_failures"], count["capped_weight"]) if rated else None
     rates: Row = {
         "failure_rate": share(failed, settled),
@@ -82,16 +99,19 @@ def describe(count: Counts, *, rated: bool = True) -> Row:
         "rate_low": None,
         "rate_high": None,
         "settled": settled,
-        "burden": units * (capped_rate or 0.0),
+        "burden": weighed * (capped_rate or 0.0),
         "affected_share": share(count["affected_units"], units),
         "ledger_share": share(count["from_ledger"], count["attempts"]),
-        "low_data": units < MIN_UNITS,
+        "low_data": weighed < MIN_UNITS,
+        "ephemeral_share": share(count["ephemeral_units"], units),
     }
 
 
 def add_estimates(rows: Sequence[Row]) -> None:
-    """Fit the prior to a fleet and give each row of enough users its rate and interval: empirical Bayes, n = units."""
-    fleet = [(row, row["units"], row["capped_rate"]) for row in rows if row["capped_rate"] is not None]
+    """Fit the prior to a fleet and give each row of enough users its rate and interval: empirical Bayes, n = weighed_units."""
+    fleet = [
+        (row, row["weighed_units"], row["capped_rate"]) for row in rows if row["capped_rate"] is not None
+    ]
     if not fleet:
         return
     # numpy and scipy take 70 MB: only a process that makes a report pays for them.

@@ -206,6 +206,8 @@ def admit_lag(table: Table) -> str:
 def draw(heading: Heading, row: Row) -> str:
     """One cell of the text; `-` is no value."""
     values = [row[name] for name in heading.columns]
+    if heading.form == "name":
+        values = [mark(values)]
     if any(value is None for value in values):
         return "" if heading.form == "text" else "-"
     if heading.form == "interval":
@@ -219,6 +221,11 @@ def draw(heading: Heading, row: Row) -> str:
     if heading.form == "span":
         return "-".join(percents(values))
     return DRAWN[heading.form](values[0])
+
+
+def mark(values: Sequence[Value]) -> Value:
+    """Return a name, marked where its second column says that it is a surge."""
+    return f"{values[0]} (surge)".lstrip() if any(values[1:]) else values[0]
 
 
 # How a single value is drawn.

@@ -96,6 +96,7 @@ def bind(
         "prerelease": parameters.prerelease,
         "version": parameters.version,
         "scope": parameters.scope,
+        "users": parameters.users,
         "denied": [] if parameters.denied == "include" else list(denied),
         "nobody": NOBODY,
     }

@@ -211,7 +211,16 @@ async def insert_refused(connection: AsyncConnection, batch: Batch) -> None:
 
 def refuse(verdict: Verdict) -> Verdict:
     """The verdict on an event that Postgres would not take: in the ledger with its key only."""
-    kept = ("occurred_at", "received_at", "bucket", "write_key", "message_key", "first_run", "imported")
+    kept = (
+        "occurred_at",
+        "received_at",
+        "bucket",
+        "write_key",
+        "message_key",
+        "first_run",
+        "imported",
+        "crowded",
+    )
     row = NO_ROW | {name: verdict.row[name] for name in kept} | {"configured": 0}
     return Verdict(verdict.id, row, reason=INTERNAL)
 

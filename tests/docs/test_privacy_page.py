@@ -44,7 +44,7 @@ def test_every_field_of_the_wire_is_explained_once() -> None:
 
 def test_every_stored_column_is_explained() -> None:
     kept = {name for row in section("What is collected") for name in names(row[3])}
-    added = {"received_at", "write_key", "imported"}
+    added = {"received_at", "write_key", "imported", "crowded"}
     assert kept | added == set(events.columns.keys())
     assert all(f"(`{name}`" in PAGE for name in added)
 

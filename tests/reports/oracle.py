@@ -3,9 +3,10 @@
 import datetime as dt
 import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import zip_longest
+from typing import Any
 
 from app.reports.parameters import Parameters
 from tests.reports.rows import Stored
@@ -123,11 +124,44 @@ def add(total: Totals, start: Stored | None, end: Stored | None, *, open_for_goo
         counts[2] += outcome == "failed" and not config
 
 
-def capped_rate(total: Totals) -> float | None:
-    settled = [(attempts, failures) for _, attempts, failures in total.units.values() if attempts]
-    weight = sum(min(attempts, 20) for attempts, _ in settled)
-    return (
-        sum(min(attempts, 20) * failures / attempts for attempts, failures in settled) / weight
-        if weight
-        else None
-    )
+CAP = 5  # attempts that a user weighs
+
+
+@dataclass
+class Person:
+    """A user as reports count them: an id that was kept, or all ids of one setup that never were."""
+
+    is_ephemeral: bool
+    attempts: int = 0
+    settled: int = 0
+    failures: int = 0
+
+    @property
+    def weight(self) -> int:
+        return min(self.settled, CAP)
+
+
+def people_of(total: Totals, known: Mapping[tuple[int, int], tuple[Any, ...]]) -> list[Person]:
+    """Whoever used a connector. `known` is what the rollups' oracle knows of each id."""
+    by_id = {unit: (setup, lasts) for (_, unit), (_, _, setup, lasts, *_) in known.items()}
+    people: dict[object, Person] = {}
+    for unit, (attempts, settled, failures) in total.units.items():
+        setup, lasts = by_id[unit]
+        person = people.setdefault(unit if lasts else setup or unit, Person(not lasts))
+        person.attempts += attempts
+        person.settled += settled
+        person.failures += failures
+    return list(people.values())
+
+
+def capped_rate(people: Iterable[Person]) -> float | None:
+    shares = [(one.weight, one.weight * one.failures / one.settled) for one in people if one.settled]
+    weight = sum(weight for weight, _ in shares)
+    return sum(share for _, share in shares) / weight if weight else None
+
+
+def weigh(people: Iterable[Person]) -> float:
+    """How many users they are: an ephemeral one counts as far as its attempts go, beside those of who lasts."""
+    lasting = [one.weight for one in people if not one.is_ephemeral]
+    mean = (sum(lasting) + CAP) / (len(lasting) + 1)
+    return len(lasting) + sum(min(1.0, one.weight / mean) for one in people if one.is_ephemeral)

@@ -63,6 +63,7 @@ def sync(
         "write_key": 1,
         "first_run": False,
         "imported": False,
+        "crowded": False,
         "message_key": pseudonym(f"message {number}"),
         "anonymous_id": pseudonym(unit),
         "session_key": pseudonym(session),

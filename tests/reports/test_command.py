@@ -89,7 +89,7 @@ def test_explain_prints_the_definitions_and_runs_nothing() -> None:
     done = call("connectors", "--explain", TELEMETRY_DATABASE_URL="postgresql://127.0.0.1:1/none")
     assert (done.returncode, done.stderr) == (0, "")
     for said in (
-        "burden (number): units x capped_rate",
+        "burden (number): weighed_units x capped_rate",
         "the k-th",  # of an attempt
         "app/rollups/sql/attempts.sql",
         "w = min(a, 20)",

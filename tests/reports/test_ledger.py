@@ -208,7 +208,16 @@ def test_a_source_whose_name_is_gone_is_told_from_what_is_left_of_it(store: Stor
 
 
 def test_an_event_that_postgres_would_not_take_is_no_attempt(store: Store) -> None:
-    kept = ("occurred_at", "received_at", "bucket", "write_key", "message_key", "first_run", "imported")
+    kept = (
+        "occurred_at",
+        "received_at",
+        "bucket",
+        "write_key",
+        "message_key",
+        "first_run",
+        "imported",
+        "crowded",
+    )
     nothing = {name: None for name in sync("failed") if name not in kept}
     store.write([refuse(sync("failed"), "", "internal", **nothing)])
     assert store.report() == store.report(lane="direct") == {}

@@ -24,6 +24,7 @@ def test_defaults() -> None:
         "prerelease": "exclude",
         "version": None,
         "connector": None,
+        "users": "all",
         "denied": "exclude",
         "sort": "burden",
         "limit": 10_000,
@@ -90,6 +91,7 @@ BAD = {
     "version": ["", "1", "latest", "1.2.3; DROP TABLE events", "1.2.3\n", "1.2.3rc"],
     "sort": ["", "name", "regressions", "-burden"],
     "connector": ["", "fakes", "Source-fakes", "source-fakes;", "source-jane@example.com", "x" * 80],
+    "users": ["", "none", "Settled"],
     "denied": ["", "only"],
     "limit": ["", "0", "-1", "10001", "1.5", "١٠", "99999999999"],
 }

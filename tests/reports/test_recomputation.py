@@ -11,7 +11,8 @@ from app.reports.definitions.connectors import CONNECTORS
 from app.reports.model import Row
 from app.reports.parameters import parse
 from tests.reports import oracle
-from tests.reports.rows import NOW, Store, Stored, refuse, sync
+from tests.reports.rows import NOW, Store, Stored, pseudonym, refuse, sync
+from tests.rollups.oracle import know
 
 # 7 days in all: no session key spans more.
 MINUTES = st.integers(-65 * 144 // 10, 3 * 6).map(lambda tens: NOW + dt.timedelta(minutes=10 * tens))
@@ -20,10 +21,11 @@ ERRORS = st.sampled_from([None, "other", "AirbyteConnectorFailedError", "PyAirby
 
 @st.composite
 def stored_rows(draw: st.DrawFn) -> Stored:
-    unit = draw(st.sampled_from(["ann", "bob", None]))
+    unit = draw(st.sampled_from(["ann", "bob", "container 1", "container 2", None]))
+    at = draw(MINUTES)
     row = sync(
         draw(st.sampled_from(["started", "started", "succeeded", "failed", "canceled"])),
-        draw(MINUTES),
+        at,
         unit=unit,
         session=draw(st.sampled_from(["one", "two", "two", None])),
         source=draw(st.sampled_from(["source-faker", "source-file", "unknown", None])),
@@ -33,7 +35,10 @@ def stored_rows(draw: st.DrawFn) -> Stored:
         ci=draw(st.sampled_from([None, False, True])),
         event=draw(st.sampled_from(["sync", "sync", "sync", "check"])),
         corrected_at=draw(st.none() | MINUTES),
+        first_run=str(unit).startswith("container") and draw(st.integers(0, 9)) > 0,
     )
+    row["received_at"] += draw(st.sampled_from([0, 0, 5, 9])) * dt.timedelta(days=1)
+    row["setup"] = row["source_name"] and pseudonym(draw(st.sampled_from(["configured", None])))
     row["exception_class"] = draw(ERRORS) if row["state"] == "failed" else None
     # A row without a session is of the oldest shape only in `events`; refused, it is one whose session was spoiled.
     return refuse(row) if row["session_key"] and draw(st.booleans()) else row
@@ -47,6 +52,7 @@ ASKED = st.fixed_dictionaries(
         "lane": st.sampled_from(["rated", "cache", "write", "direct"]),
         "ci": st.sampled_from(["exclude", "include", "only"]),
         "prerelease": st.sampled_from(["exclude", "include", "only"]),
+        "users": st.sampled_from(["all", "all", "settled"]),
     },
     optional={"version": st.just("0.71.3")},
 )
@@ -70,14 +76,18 @@ def test_sql_equals_the_definitions(
     shuffled.shuffle(arrival)
     store.write(arrival)
     parameters = parse(CONNECTORS, asked.items(), NOW)
-    expected = oracle.recompute(rows, parameters, NOW)
+    known = know(rows)
+    settled = {unit for (_, unit), (*_, is_settled) in known.items() if is_settled}
+    asked_of = [row for row in rows if parameters.users == "all" or row["anonymous_id"] in settled]
+    expected = oracle.recompute(asked_of, parameters, NOW)
     found = {str(row["connector"]): row for row in store.ask(asked, NOW).rows}
     assert found.keys() == expected.keys()
     for name, total in expected.items():
-        compare(found[name], total, rated=parameters.lane != "direct")
+        people = oracle.people_of(total, known)
+        compare(found[name], total, people, rated=parameters.lane != "direct")
 
 
-def compare(row: Row, total: oracle.Totals, *, rated: bool) -> None:
+def compare(row: Row, total: oracle.Totals, people: list[oracle.Person], *, rated: bool) -> None:
     counted = (
         "attempts",
         "succeeded",
@@ -92,10 +102,14 @@ def compare(row: Row, total: oracle.Totals, *, rated: bool) -> None:
         name: getattr(total, name) for name in (*counted, "records")
     }
     assert row["ledger_share"] == pytest.approx(total.from_ledger / total.attempts)
-    assert row["units"] == len(total.units)
-    assert row["affected_units"] == sum(failures > 0 for _, _, failures in total.units.values())
+    assert row["units"] == len(people)
+    assert row["affected_units"] == sum(one.failures > 0 for one in people)
+    assert row["weighed_units"] == pytest.approx(oracle.weigh(people), abs=1e-5)
+    assert row["ephemeral_share"] == (
+        pytest.approx(sum(one.is_ephemeral for one in people) / len(people)) if people else None
+    )
     settled = total.attempts - total.in_flight
-    rate = oracle.capped_rate(total) if rated else None
+    rate = oracle.capped_rate(people) if rated else None
     assert row["capped_rate"] == (None if rate is None else pytest.approx(rate))
-    assert row["burden"] == pytest.approx(len(total.units) * (rate or 0))
+    assert row["burden"] == pytest.approx(oracle.weigh(people) * (rate or 0), abs=1e-5)
     assert row["failure_rate"] == (pytest.approx(total.failed / settled) if settled and rated else None)

@@ -39,6 +39,9 @@ def count(connector: str, units: int, failed: int, **others: int) -> dict[str, A
         "attempts": units,
         "failed": failed,
         "capped_weight": units,
+        "weighed_units": float(units),
+        "ephemeral_units": 0,
+        "surge": False,
     }
     return (
         dict.fromkeys(zeros, 0)
@@ -80,7 +83,9 @@ def test_parquet_says_what_json_says(table: Table) -> None:
     kinds = {"text": "string", "integer": "int64", "number": "double", "boolean": "bool"}
     assert [str(field.type) for field in found.schema] == [kinds[column.type] for column in table.columns]
     assert (found.schema.metadata or {})[b"as_of"] == b"2026-11-23T12:00:00Z"
-    assert (found.schema.field("burden").metadata or {})[b"description"].startswith(b"units x capped_rate")
+    assert (found.schema.field("burden").metadata or {})[b"description"].startswith(
+        b"weighed_units x capped_rate"
+    )
 
 
 def test_the_entity_tag_is_that_of_the_figures(table: Table) -> None:

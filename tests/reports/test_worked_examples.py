@@ -211,15 +211,15 @@ def test_events_other_than_sync_are_no_attempts(store: Store) -> None:
     assert store.report() == store.report(lane="direct") == {}
 
 
-def test_one_user_weighs_twenty_attempts_at_most(store: Store) -> None:
+def test_one_user_weighs_five_attempts_at_most(store: Store) -> None:
     looping = [sync("failed", unit="loop", session=f"loop {at}") for at in range(200)]
     others = [sync("succeeded", unit=f"user {at}") for at in range(40)]
     nobody = [sync("failed", unit=None, session=f"nobody {at}") for at in range(3)]
     store.write([*looping, *others, *nobody])
     row = store.report()["source-faker"]
     assert (row["attempts"], row["failed"], row["units"], row["affected_units"]) == (243, 203, 41, 1)
-    assert row["capped_rate"] == pytest.approx(20 / 60)
-    assert row["burden"] == pytest.approx(41 * 20 / 60)
+    assert row["capped_rate"] == pytest.approx(5 / 45)
+    assert row["burden"] == pytest.approx(41 * 5 / 45)
 
 
 def test_in_flight_attempts_count_a_user_but_not_in_the_rate(store: Store) -> None:

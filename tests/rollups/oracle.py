@@ -12,9 +12,9 @@ NOBODY = 0
 # day, bucket, unit, application, the words of the route, those of the environment, exception class (None: no failure).
 Key = tuple[dt.date, int, int, int, tuple[str, ...], tuple[object, ...], str | None]
 Sums = Counter[str]
-# Of a unit: the hour of its first arrival, the day of its last, the least hash that links first runs, whether it lasts and
-# is settled.
-Known = tuple[dt.datetime, dt.date, int | None, bool, bool]
+# Of a unit: the hour of its first arrival, the day of its last, the least hash that links first runs, whether it lasts,
+# came in a crowd, is settled.
+Known = tuple[dt.datetime, dt.date, int | None, bool, bool, bool]
 ROUTE = (
     "event",
     "lane",
@@ -112,8 +112,16 @@ def sum_up(rows: list[Stored]) -> Known:
     first, last = min(arrivals), max(arrivals)
     link = min((link for row in rows if (link := link_of(row)) is not None), default=None)
     lasts = any(not row["first_run"] for row in rows)
+    is_crowded = any(row["crowded"] for row in rows)
     is_settled = (last.date() - first.date()).days >= 7
-    return (first.replace(minute=0, second=0, microsecond=0), last.date(), link, lasts, is_settled)
+    return (
+        first.replace(minute=0, second=0, microsecond=0),
+        last.date(),
+        link,
+        lasts,
+        is_crowded,
+        is_settled,
+    )
 
 
 def link_of(row: Stored) -> int | None:

@@ -48,6 +48,7 @@ def stored_rows(draw: st.DrawFn) -> Stored:
         ci=draw(st.sampled_from([None, False, True])),
         corrected_at=draw(st.none() | MINUTES),
         first_run=draw(st.booleans()),
+        crowded=draw(st.booleans()),
     )
     row["application_hash"] = pseudonym(draw(st.sampled_from(["main.py", "app.py", None])))
     if row["source_name"]:

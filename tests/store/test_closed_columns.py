@@ -42,6 +42,7 @@ ROW = {
     "write_key": 1,
     "first_run": False,
     "imported": False,
+    "crowded": False,
     "message_key": 0,
     "event": "sync",
     "state": "started",

@@ -21,7 +21,7 @@ SORTS: Final[
     "regression": ("change", "delta_low"),
     "failures": ("failures", "failed"),
 }
-CARRIED: Final = ("window", "until", "lane", "ci", "prerelease", "version", "denied")
+CARRIED: Final = ("window", "until", "lane", "ci", "prerelease", "version", "users", "denied")
 
 
 def build(view: View) -> Context:

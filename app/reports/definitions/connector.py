@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from app.reports import ranking
 from app.reports.definitions.errors import UNNAMED
-from app.reports.model import FILTERS, SCOPE, Answers, Column, Counts, Heading, Report, Row
+from app.reports.model import COUNTS, FILTERS, SCOPE, Answers, Column, Counts, Heading, Report, Row
 from app.reports.parameters import DAY, Parameters
 
 SECTIONS: Final = (
@@ -26,6 +26,7 @@ SECTIONS: Final = (
 )
 ERRORS: Final = ("error", "error by version")
 OF_ERRORS: Final = ("version", "failure_class", "first_seen", "first_version", "is_new")
+WEIGHTS: Final = ("weighed_units", "ephemeral_share", "surge")
 WEEK: Final = 7  # days of the smoothed rate
 COLUMNS: Final = (
     Column(
@@ -71,9 +72,10 @@ COLUMNS: Final = (
     Column(
         "capped_rate",
         "number",
-        "Failures other than config over settled attempts, 20 attempts a user at most.",
+        "Failures other than config over settled attempts, 5 attempts a user at most.",
     ),
-    Column("burden", "number", "units x capped_rate."),
+    Column("burden", "number", "weighed_units x capped_rate."),
+    *(column for column in ranking.MEASURES if column.name in WEIGHTS),
 )
 
 
@@ -117,7 +119,7 @@ def tell_error(row: Row, firsts: Mapping[str, Counts], parameters: Parameters) -
 
 def tell(count: Counts, failed: int, parameters: Parameters) -> Row:
     """One item with its rates. `failed`: the failed attempts in all."""
-    described = ranking.describe({**count, "from_ledger": 0}, rated=parameters.is_rated)
+    described = ranking.describe(count, rated=parameters.is_rated)
     return {
         **described,
         "version": None,
@@ -148,6 +150,8 @@ def nothing(day: dt.date) -> dict[str, Any]:
     """The counts of a day without attempts."""
     names = (
         "units",
+        "weighed_units",
+        "ephemeral_units",
         "affected_units",
         "attempts",
         "succeeded",
@@ -157,8 +161,8 @@ def nothing(day: dt.date) -> dict[str, Any]:
         "in_flight",
         "abandoned",
     )
-    counts: dict[str, Any] = dict.fromkeys((*names, "capped_weight", "capped_failures"), 0)
-    return counts | {"section": "day", "item": day.isoformat()}
+    counts: dict[str, Any] = dict.fromkeys((*names, "capped_weight", "capped_failures", "from_ledger"), 0)
+    return counts | {"surge": False, "section": "day", "item": day.isoformat()}
 
 
 def concentrate(total: Counts) -> list[Row]:
@@ -185,14 +189,14 @@ CONNECTOR: Final = Report(
     name="connector",
     summary="One connector: totals, days, errors, versions, environments, and whether a few users make the figures.",
     queries={
-        "facets": (*SCOPE, "facet_units", "facets"),
+        "facets": (*SCOPE, "facet_units", "applications/facets", *COUNTS[1:], "facets"),
         "firsts": ("routes_asked", "environments_asked", "error_firsts"),
     },
     shape=shape,
     columns=COLUMNS,
     headings=(
         Heading("section", ("section",), "text"),
-        Heading("item", ("item",), "name"),
+        Heading("item", ("item", "surge"), "name"),
         Heading("version", ("version",), "text"),
         Heading("first seen", ("first_seen",), "text"),
         Heading("users", ("units",)),

@@ -51,7 +51,7 @@ CONNECTORS: Final = Report(
     columns=COLUMNS,
     headings=(
         Heading("#", ("rank",)),
-        Heading("connector", ("connector",), "name"),
+        Heading("connector", ("connector", "surge"), "name"),
         *rated.HEADINGS[:-1],
         Heading("change,\npoints", ("delta", "delta_low", "delta_high"), "signed"),
         rated.HEADINGS[-1],
@@ -61,7 +61,18 @@ CONNECTORS: Final = Report(
     sorts=rated.SORTS | {"regression": "delta_low"},
     default_sort="burden",
     compares=True,
-    note="burden = users x capped rate. No interval under 10 users: low data. Change is against the window before, in "
-    "brackets where its interval holds none.",
-    terms=("lane", "attempt", "in flight", "failure class", "unit", "window", "ranking", "rate", "change"),
+    note="burden = users x capped rate; (surge): mostly ids that came at once. No interval under 10 users: low data. Change is "
+    "against the window before, in brackets where its interval holds none.",
+    terms=(
+        "lane",
+        "attempt",
+        "in flight",
+        "failure class",
+        "unit",
+        "window",
+        "ranking",
+        "arrivals",
+        "rate",
+        "change",
+    ),
 )

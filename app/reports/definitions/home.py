@@ -44,6 +44,7 @@ COLUMNS: Final = (
     Column("failed", "integer", "Attempts that failed, of whatever class; of a connector or a day."),
     Column("canceled", "integer", "Of a day: attempts that were canceled."),
     Column("abandoned", "integer", "Of a day: open attempts of which nothing was heard for 24 hours."),
+    Column("surge", "boolean", "Of a connector: whether most of it is of ids that came at once."),
     Column(
         "affected_units",
         "integer",
@@ -65,7 +66,7 @@ COLUMNS: Final = (
 DAILY: Final = ("units", "attempts", "succeeded", "failed", "canceled", "abandoned", "affected_units")
 RANKED: Final = (
     *("role", "units", "rate", "rate_low", "rate_high", *ranking.CHANGE),
-    *("attempts", "failed", "affected_units", "failure_rate", "failure_rate_upper"),
+    *("attempts", "failed", "affected_units", "failure_rate", "failure_rate_upper", "surge"),
 )
 COMPARED: Final = ("old_version", "new_version", "since", "share", "share_before", "affected_units")
 # First what no loop can bend: each user weighs as much as another.
@@ -206,7 +207,7 @@ HOME: Final = Report(
     columns=COLUMNS,
     headings=(
         Heading("section", ("section",), "text"),
-        Heading("what", ("item",), "name"),
+        Heading("what", ("item", "surge"), "name"),
         Heading("value", ("value",), "figure"),
         Heading("before", ("before",), "figure"),
         Heading("change, points\n(90 % interval)", ("delta", "delta_low", "delta_high"), "change"),

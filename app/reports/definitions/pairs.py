@@ -39,7 +39,7 @@ PAIRS: Final = Report(
     columns=COLUMNS,
     headings=(
         Heading("#", ("rank",)),
-        Heading("source", ("source",), "name"),
+        Heading("source", ("source", "surge"), "name"),
         Heading("into", ("target",), "name"),
         *rated.HEADINGS,
     ),

@@ -47,7 +47,7 @@ PLATFORMS: Final = Report(
     headings=(
         Heading("dimension", ("dimension",), "text"),
         Heading("#", ("rank",)),
-        Heading("value", ("value",), "name"),
+        Heading("value", ("value", "surge"), "name"),
         *rated.HEADINGS,
     ),
     parameters=(*FILTERS, *ORDER),

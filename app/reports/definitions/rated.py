@@ -22,6 +22,7 @@ TERMS: Final = (
     "failure class",
     "unit",
     "ranking",
+    "arrivals",
     "failure rate, burden",
     "rate",
 )

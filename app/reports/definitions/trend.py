@@ -19,7 +19,17 @@ COLUMNS: Final = (
         column
         for column in ranking.MEASURES
         if column.name
-        in ("units", "attempts", "settled", "failed", "affected_units", "capped_rate", "burden", "low_data")
+        in (
+            "units",
+            "attempts",
+            "settled",
+            "failed",
+            "affected_units",
+            "capped_rate",
+            "burden",
+            "low_data",
+            "surge",
+        )
     ),
     Column("mean_burden", "number", "The connector's burden, on average of the weeks."),
 )
@@ -60,6 +70,7 @@ def shape(answers: Answers, parameters: Parameters) -> list[Row]:
 NOTHING: Final[Row] = {
     **dict.fromkeys(("units", "attempts", "settled", "failed", "affected_units"), 0),
     "capped_rate": None,
+    "surge": False,
     "burden": 0.0,
     "low_data": True,
 }
@@ -72,7 +83,7 @@ TREND: Final = Report(
     columns=COLUMNS,
     headings=(
         Heading("#", ("rank",)),
-        Heading("connector", ("connector",), "name"),
+        Heading("connector", ("connector", "surge"), "name"),
         Heading("week from", ("week",), "text"),
         Heading("users", ("units",)),
         Heading("attempts", ("attempts",)),

@@ -57,7 +57,7 @@ VERSIONS: Final = Report(
     columns=COLUMNS,
     headings=(
         Heading("#", ("rank",)),
-        Heading("version", ("version",), "name"),
+        Heading("version", ("version", "surge"), "name"),
         Heading("since", ("first_day",), "text"),
         Heading("users", ("units",)),
         Heading("adoption,\n%", ("adoption",), "percent"),

@@ -5,7 +5,7 @@
 -- ranked: failures of another class than config. Counts are integers, since sums of those are fast, and saturate at 2^28 - 1,
 -- so that four of them fit one; records are added exactly, as a float would not be beyond 2^53.
 SELECT
-    is_current, number, unit, application_hash,
+    is_current, number, bucket, unit, application_hash,
     CAST(least(sum(succeeded), 268435455) AS integer) AS succeeded,
     CAST(least(sum(failed), 268435455) AS integer) AS failed,
     CAST(least(sum(
@@ -18,4 +18,4 @@ SELECT
     CAST(least(sum(from_ledger), 268435455) AS integer) AS from_ledger,
     CAST(least(sum(records), 9000000000000000000) AS bigint) AS records
 FROM keyed
-GROUP BY is_current, number, unit, application_hash
+GROUP BY is_current, number, bucket, unit, application_hash

@@ -1,7 +1,7 @@
 -- Where and when each exception was first seen, as far as the history goes.
 -- Grain: one row an exception class. Index: the primary key of unit_days, by day; unit_days_route_idx for one connector.
 -- Reads: the stages routes_asked and environments_asked.
--- Parameters: history_from, prior_from, last_day, denied, name (NULL: the version is PyAirbyte's, else the connector's).
+-- Parameters: history_from, prior_from, last_day, users, denied, name (NULL: the version is PyAirbyte's, else the connector's).
 SELECT DISTINCT ON (failures.exception_class)
     failures.exception_class,
     failures.failure_class,
@@ -14,5 +14,7 @@ JOIN environments_asked ON environments_asked.id = unit_days.environment
 JOIN failures ON failures.id = unit_days.failure
 WHERE unit_days.failure <> 0
   AND unit_days.day BETWEEN least(CAST(:history_from AS date), CAST(:prior_from AS date)) AND CAST(:last_day AS date)
+  AND (CAST(:users AS text) = 'all'
+       OR (unit_days.bucket, unit_days.unit) IN (SELECT bucket, unit FROM units WHERE settled))
   AND unit_days.unit <> ALL(CAST(:denied AS bigint[]))
 ORDER BY failures.exception_class, unit_days.day, first_version

@@ -4,7 +4,7 @@
 -- before: the window before; days are those of both windows, the other sections of the window only. with: where it went (a destination, else a cache), or of a destination what was written (a source, else a result that
 -- was read before). error by version: the exception, a tab, the version. error: failed attempts only; the other sections hold them, too.
 SELECT
-    facets.section, facets.item, scope.unit,
+    facets.section, facets.item, scope.bucket, scope.unit,
     sum(succeeded) AS succeeded,
     sum(failed) AS failed,
     sum(CASE WHEN failures.failure_class = 'config' THEN 0 ELSE failed END) AS ranked,
@@ -35,4 +35,4 @@ CROSS JOIN LATERAL (
         END)
 ) AS facets (section, item)
 WHERE facets.item IS NOT NULL AND (scope.is_current OR facets.section IN ('before', 'day'))
-GROUP BY facets.section, facets.item, scope.unit
+GROUP BY facets.section, facets.item, scope.bucket, scope.unit

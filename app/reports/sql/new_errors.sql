@@ -1,7 +1,7 @@
 -- Exception classes that a new version brought: seen on it, and on no other version of the same before it.
 -- Grain: one row a new version and exception class.
 -- Index: the primary key of unit_days, by day. Reads: the stages environments_asked and comparisons.
--- Parameters: history_from, last_day, lanes, denied, nobody.
+-- Parameters: history_from, last_day, lanes, users, denied, nobody.
 SELECT
     comparisons.kind, comparisons.key, comparisons.new_version, failures.exception_class,
     count(DISTINCT unit) FILTER (WHERE kinds.version = comparisons.new_version AND unit <> CAST(:nobody AS bigint)) AS units
@@ -22,6 +22,7 @@ WHERE unit_days.day BETWEEN CAST(:history_from AS date) AND CAST(:last_day AS da
   AND failures.exception_class NOT IN ('', 'other')
   AND routes.event = 'sync'
   AND routes.lane = ANY(CAST(:lanes AS text[]))
+  AND (CAST(:users AS text) = 'all' OR (bucket, unit) IN (SELECT bucket, unit FROM units WHERE settled))
   AND unit <> ALL(CAST(:denied AS bigint[]))
   AND (
         (kinds.version = comparisons.new_version AND unit_days.day >= comparisons.since)

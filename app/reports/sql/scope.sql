@@ -3,7 +3,8 @@
 -- Index: the primary key of unit_days, by day; unit_days_route_idx for one connector; attempts_settles_at_idx.
 -- Reads: the stages routes_asked and environments_asked.
 -- Parameters: prior_from, first_day, last_day (dates; the window is first_day to last_day, the one before it begins at
---             prior_from), as_of (an instant: what has not settled by then is in flight), denied (units to leave out).
+--             prior_from), as_of (an instant: what has not settled by then is in flight), denied (units to leave out),
+--             users (all, or settled: seven days or more between first and last arrival).
 --
 -- attempts = succeeded + failed + canceled + open. abandoned = open - in_flight. A row of a failure counts failed only.
 SELECT
@@ -16,6 +17,7 @@ FROM unit_days
 JOIN routes_asked ON routes_asked.id = unit_days.route
 JOIN environments_asked ON environments_asked.id = unit_days.environment
 WHERE day BETWEEN CAST(:prior_from AS date) AND CAST(:last_day AS date)
+  AND (CAST(:users AS text) = 'all' OR (bucket, unit) IN (SELECT bucket, unit FROM units WHERE settled))
   AND unit <> ALL(CAST(:denied AS bigint[]))
 UNION ALL
 SELECT
@@ -29,4 +31,5 @@ JOIN environments_asked ON environments_asked.id = attempts.environment
 WHERE open > 0
   AND settles_at > :as_of
   AND day BETWEEN CAST(:prior_from AS date) AND CAST(:last_day AS date)
+  AND (CAST(:users AS text) = 'all' OR (bucket, unit) IN (SELECT bucket, unit FROM units WHERE settled))
   AND unit <> ALL(CAST(:denied AS bigint[]))

@@ -28,6 +28,7 @@ SELECT
     setup,
     corrected_at IS NOT NULL AS corrected,
     first_run,
+    crowded,
     coalesce(ci, false) AS ci,
     version,
     python_version,

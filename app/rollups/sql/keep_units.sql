@@ -7,14 +7,15 @@
 -- Least, greatest and OR over every signal ever rolled up: any order and any repetition gives the same, and nothing is taken
 -- back when an event goes. Times are those of arrival, which no sender chooses.
 -- lasting: some session was no first run, so the id was kept from an earlier one. setup: the least linking hash.
-INSERT INTO units (first_hour, last_day, bucket, unit, setup, lasting)
+INSERT INTO units (first_hour, last_day, bucket, unit, setup, lasting, crowded)
 SELECT
     date_trunc('hour', min(received_at), 'UTC'),
     CAST(max(received_at) AT TIME ZONE 'UTC' AS date),
     bucket,
     unit,
-    (array_agg(setup ORDER BY setup) FILTER (WHERE setup IS NOT NULL))[1],
-    bool_or(NOT first_run)
+    min(setup),
+    bool_or(NOT first_run),
+    bool_or(crowded)
 FROM signals
 WHERE unit <> CAST(:nobody AS bigint)
 GROUP BY bucket, unit
@@ -23,8 +24,10 @@ ON CONFLICT (bucket, unit) DO UPDATE SET
     first_hour = least(units.first_hour, excluded.first_hour),
     last_day = greatest(units.last_day, excluded.last_day),
     setup = least(units.setup, excluded.setup),
-    lasting = units.lasting OR excluded.lasting
+    lasting = units.lasting OR excluded.lasting,
+    crowded = units.crowded OR excluded.crowded
 WHERE excluded.first_hour < units.first_hour
    OR excluded.last_day > units.last_day
    OR (excluded.lasting AND NOT units.lasting)
+   OR (excluded.crowded AND NOT units.crowded)
    OR least(units.setup, excluded.setup) IS DISTINCT FROM units.setup

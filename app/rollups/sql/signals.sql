@@ -20,6 +20,7 @@ SELECT
     state,
     corrected,
     first_run,
+    crowded,
     refused,
     ci,
     CASE WHEN misplaced THEN 'write' ELSE lane END AS lane,

@@ -21,6 +21,7 @@ CREATE TEMPORARY TABLE IF NOT EXISTS signals (
     state event_state NOT NULL,
     corrected boolean NOT NULL,
     first_run boolean NOT NULL,
+    crowded boolean NOT NULL,
     refused boolean NOT NULL,
     ci boolean NOT NULL,
     lane text NOT NULL,

@@ -93,6 +93,7 @@ def projection(*, complete: bool) -> list[Column[object]]:
         Column("mcp", Boolean),
         Column("first_run", Boolean, nullable=False),
         Column("imported", Boolean, nullable=False, server_default=text("false")),
+        Column("crowded", Boolean, nullable=False, server_default=text("false")),
         Column("version", Text),
         Column("python_version", Text),
         Column("os", Text),

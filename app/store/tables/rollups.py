@@ -174,7 +174,8 @@ unit_days = Table(
 # What is known of a user as such, over every event ever rolled up: the hour in which it was first heard of and the UTC day on
 # which it last was, by arrival; whether some session was no first run (its id was minted more than 50 ms before); the least
 # hash of configurations and application of its first runs. Only ever lowered, raised and set, so that the order and
-# the repetition of events change nothing; `rebuild` merges. `settled`: seven days lie
+# the repetition of events change nothing; `rebuild` merges. `crowded`: an event came in a live batch
+# of more than five identities. `settled`: seven days lie
 # between the first and the last. Gone when forgotten, and 400 days after `last_day`.
 units = Table(
     "units",
@@ -185,6 +186,7 @@ units = Table(
     pseudonym("unit"),
     Column("setup", BigInteger, info={PSEUDONYM: True}),
     Column("lasting", Boolean, nullable=False),
+    Column("crowded", Boolean, nullable=False),
     Column(
         "settled",
         Boolean,
