@@ -141,7 +141,7 @@ def test_the_command_posts_the_digest_to_the_webhook_of_the_alerts(
     assert (done.returncode, done.stderr) == (0, "")
     [body] = hook.bodies
     assert body["text"] == done.stdout.rstrip("\n")
-    assert "source-faker: burden 5.0" in body["text"]
+    assert "source-faker (surge): burden 5.0" in body["text"]
 
 
 def test_what_a_digest_is_not(reports_url: str) -> None:
