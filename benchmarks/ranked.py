@@ -151,7 +151,9 @@ def count(units: Units, rule: Rule, *, is_current: bool) -> list[dict[str, Any]]
         "capped_weight": total(weight),
         "capped_failures": total(weight * units.failed / units.attempts),
     }
-    nothing = ("canceled", "in_flight", "abandoned", "orphans", "from_ledger", "use_cases", "records")
+    columns["weighed_units"] = columns["units"]
+    counted = ("canceled", "in_flight", "abandoned", "orphans", "from_ledger", "use_cases", "records")
+    nothing = (*counted, "ephemeral_units", "surge")
     return [
         {"connector": f"source-{number:03}", "is_current": is_current}
         | {name: float(values[number]) for name, values in columns.items()}
