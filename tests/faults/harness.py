@@ -7,6 +7,7 @@ import contextlib
 import os
 import random
 import signal
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -80,7 +81,6 @@ class Harness:
         """Everything random comes from `seed`."""
         self.random = random.Random(seed)
         settings = {"TELEMETRY_WORKERS": str(WORKERS), "TELEMETRY_SPOOL_MB": "1"}
-        self.folder = folder
         self.service = Service(folder, None, settings)
         self.figures = Figures(seed, Account())
         self.deck: list[Callable[[], None]] = []
@@ -216,9 +216,12 @@ class Harness:
 
     def pooler_between(self) -> None:
         """Let the service run for a while behind PgBouncer in session mode; on its way there and back it is restarted."""
-        number = self.figures.faults["pooler_between"]
-        with open_server(self.service.data_dir) as server:
-            pooler = Pooler(self.folder / f"pooler-{number}", server.url, "session")
+        # Outside of the run's folder: what the pooler opens for its own user must not move the socket of Postgres.
+        with (
+            tempfile.TemporaryDirectory(prefix="pooler-") as folder,
+            open_server(self.service.data_dir) as server,
+        ):
+            pooler = Pooler(Path(folder), server.url, "session")
             try:
                 self.restart_on({"TELEMETRY_DATABASE_URL": pooler.url})
                 self.let_pass(DEADLINE_SECONDS * (2 + 3 * self.random.random()))
