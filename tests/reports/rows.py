@@ -92,8 +92,8 @@ def refuse(row: Stored, path: str = "properties.*", reason: str = "unknown_key",
 
     The configuration hash is the source's, unless there is no `setup`.
     """
-    configured = 0 if row["setup"] is None else CONFIGURED["source"]
-    return row | {"configured": configured, "reason": reason, "path": path} | spoiled
+    left = row | {"reason": reason, "path": path} | spoiled
+    return {"configured": 0 if left["setup"] is None else CONFIGURED["source"]} | left
 
 
 def mark(row: Stored) -> Stored:
