@@ -4,6 +4,7 @@ Needs a Python of 3.11 or later and nothing else. Makes `.venv` and installs the
 only when that list has changed, then becomes the command, so that signals reach it. Standard library only.
 """
 
+# Size: one file that needs nothing beside it, so that it runs before anything is installed.
 import sys
 
 if sys.version_info < (3, 11):  # noqa: UP036 -- said before anything that an older Python does not understand
@@ -334,6 +335,7 @@ CHECKS: dict[str, list[str]] = {
     "migrations": ["pytest", "--quiet", "tests/test_drift.py"],
     "docs": ["python", "docs/build.py", "--check"],
     "docs site": ["sphinx-build", "-q", "-W", "--keep-going", "-b", "html", "docs", "build/docs"],
+    "sizes": ["pytest", "--quiet", "tests/test_sizes.py"],
     "locks": ["pytest", "--quiet", "tests/test_launcher.py", "-k", "lock_names_no_host"],
 }
 

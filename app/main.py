@@ -3,42 +3,41 @@
 The path of an event: `ingest.routes` → `ingest.body` → `privacy.verdict` → `ingest.writer` → `store.events`.
 """
 
+# Size: all that is put together, and the one list of background jobs.
 import asyncio
 import contextlib
 import datetime as dt
 import gc
 from collections import Counter
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import replace
 from functools import partial
-from http import HTTPStatus
 from typing import Final
 
 import structlog
 from anyio import to_thread
-from fastapi import FastAPI, Request, Response
-from fastapi.exceptions import RequestValidationError
+from fastapi import APIRouter, FastAPI
 from sqlalchemy.exc import SQLAlchemyError
-from starlette.exceptions import HTTPException
 
 from app import __version__
 from app.admin.registry import Vocabulary
 from app.erasure import routes
 from app.erasure.sweeps import Sweeps
+from app.ingest.circuit import Circuit
 from app.ingest.committer import Committer, UnavailableError
 from app.ingest.gate import Gate
 from app.ingest.keyring import Keyring
 from app.ingest.routes import Ingest, count_lost, endpoints
 from app.ingest.shortcut import TelemetryApp, add_reference
-from app.ingest.spooler import Spooler
+from app.ingest.spool import Spool
 from app.ingest.writer import Writer
 from app.pages import public as public_pages
 from app.pages import routes as pages
 from app.pages.entrance import Entrance
 from app.pages.session import Session
 from app.privacy.verdict import Installation
-from app.problems import Problem, TelemetryError
+from app.problems import TelemetryError
 from app.public import documents as publication
 from app.public import publication as figures
 from app.public import routes as public
@@ -59,6 +58,7 @@ from app.web import limits, reference
 from app.web.cached import FOR_EVER, Cached
 from app.web.peers import Peers, parse_networks
 from app.web.prefix import Prefixes
+from app.web.problems import add_problems
 
 log = structlog.get_logger()
 
@@ -81,7 +81,6 @@ NOTE_SECONDS: Final = 2.0
 REPLAY_SECONDS: Final = 300.0
 DRAIN_AT_END_SECONDS: Final = 3.0
 YOUNG_OBJECTS: Final = 20_000  # containers made and not freed since the last look for cycles
-
 DESCRIPTION = """Receives PyAirbyte's anonymous usage events, refuses unhashed PII, and reports which connectors to fix
 first: the most used ones that fail most often."""
 
@@ -89,7 +88,7 @@ first: the most used ones that fail most often."""
 class Service:
     """Everything that a running service holds; made before the event loop, closed with it."""
 
-    def __init__(self, settings: Settings, resources: ExitStack) -> None:
+    def __init__(self, settings: Settings, resources: ExitStack) -> None:  # Size: the parts, in order
         """Hold the database and open the engines; `resources` closes them."""
         self.settings = settings
         held = secrets.resolve(settings)
@@ -109,15 +108,15 @@ class Service:
             settings.data_dir / "write-keys.json",
             settings.extra_write_keys,
         )
-        self.committer = Committer(self.write_engine)
-        self.spooler = Spooler(
+        self.committer = Committer(self.write_engine, Circuit())
+        self.spool = Spool(
             settings.data_dir / "spool",
             settings.spool_mb * 2**20,
             self.committer,
             self.database.ensure_running,
             self.settle_write_keys,
         )
-        self.writer = Writer(self.committer, self.spooler, settings.deadline_ms)
+        self.writer = Writer(self.committer, self.spool, settings.deadline_ms)
         self.vocabulary = Vocabulary(self.load_connectors)
         installation = Installation(self.vocabulary.names, self.pseudonyms)
         self.peers = Peers(parse_networks(settings.trusted_proxies.split(",")))
@@ -203,7 +202,7 @@ class Service:
             await self.keyring.refresh()
         except (SQLAlchemyError, TelemetryError, TimeoutError) as error:
             log.warning("database_not_prepared", cause=cause_of(error), error=type(error).__name__)
-            self.spooler.away = True
+            self.committer.circuit.open()
             return False
         return True
 
@@ -249,7 +248,7 @@ class Service:
         writing = asyncio.create_task(self.writer.run())
         lasting = (
             self.keep_prepared(),
-            self.spooler.run(),
+            self.spool.run(),
             self.vocabulary.keep_fresh(),
             self.readers.keep_fresh(),
             self.keep_tombstones(),
@@ -267,7 +266,7 @@ class Service:
             for task in background:
                 task.cancel()
             await asyncio.wait(background)
-            await self.spooler.finish(DRAIN_AT_END_SECONDS)
+            await self.spool.finish(DRAIN_AT_END_SECONDS)
             with contextlib.suppress(SQLAlchemyError, TimeoutError, KeyError):
                 await self.keyring.note_use()
             await self.committer.close()
@@ -277,7 +276,7 @@ class Service:
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
-    """The service as an ASGI app; uvicorn calls this in every worker. Raises TelemetryError."""
+    """Return the service as an ASGI app; uvicorn calls this in every worker. Raises TelemetryError."""
     settings = settings or load_settings()
     logs.configure(settings.log_level)
     server.leave_with_parent()
@@ -290,13 +289,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         with resources:
             async with service.run():
                 pages.keep_ahead(tables, service.engine)
-                # What is loaded by now lives as long as the process. Each full collection would walk all of it while
-                # requests wait: 0.1 s, twice a second under load.
-                gc.collect()
-                gc.freeze()
-                # What a batch is made of lives until it is stored, and reference counts free it then. With the default,
-                # 700, the collector walked through it some twenty times.
-                gc.set_threshold(YOUNG_OBJECTS)
+                spare_the_collector()
                 # What is not ingestion, and blocks: public figures, receipts. Whoever comes beyond these waits for a thread.
                 to_thread.current_default_thread_limiter().total_tokens = THREADS
                 yield
@@ -310,35 +303,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         docs_url=None,  # FastAPI's own load scripts from another host
         redoc_url=None,
     )
-    app.include_router(reference.create_router())
-    app.include_router(
-        health.create_router(
-            service.engine, migrations.head(), service.spooler.describe, service.list_failing
-        )
-    )
-    app.include_router(metrics.create_router(server.metrics_folder(), migrations.head()))
-    app.include_router(
-        routes.create_router(
-            service.write_engine,
-            service.engine,
-            service.journal,
-            service.peers,
-            lambda: service.upkeep.wake(FORGET),
-        )
-    )
-    app.include_router(publication.create_router(lambda: service.vocabulary.names))
-    app.include_router(public.create_router(service.engine))
-    app.include_router(reports.create_router(tables, service.readers))
-    app.include_router(
-        pages.create_router(
-            service.engine,
-            tables,
-            Entrance(Session(service.readers), service.peers, settings.user_header),
-            lambda: service.vocabulary.entries,
-            lambda: bool(service.spooler.describe()["in_use"]),
-        )
-    )
-    app.include_router(public_pages.create_router(service.engine))
+    for router in create_routers(service, tables):
+        app.include_router(router)
     app.shortcuts = endpoints(service.ingest)
     app.cached = {path: Cached(app.answer, path, seconds) for path, seconds in CACHED.items()}
     app.check = limits.make_check(settings, service.addresses, service.peers.find)
@@ -350,26 +316,38 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     return app
 
 
-def add_problems(app: FastAPI) -> None:
-    """Answer every error with a problem that holds nothing of the input; FastAPI's own would echo it."""
+def create_routers(service: Service, tables: cache.Tables) -> Iterator[APIRouter]:
+    """Yield every HTTP face but the way in."""
+    head = migrations.head()
+    yield reference.create_router()
+    yield health.create_router(service.engine, head, service.spool.describe, service.list_failing)
+    yield metrics.create_router(server.metrics_folder(), head)
+    yield routes.create_router(
+        service.write_engine,
+        service.engine,
+        service.journal,
+        service.peers,
+        lambda: service.upkeep.wake(FORGET),
+    )
+    yield publication.create_router(lambda: service.vocabulary.names)
+    yield public.create_router(service.engine)
+    yield reports.create_router(tables, service.readers)
+    yield pages.create_router(
+        service.engine,
+        tables,
+        Entrance(Session(service.readers), service.peers, service.settings.user_header),
+        lambda: service.vocabulary.entries,
+        lambda: bool(service.spool.describe()["in_use"]),
+    )
+    yield public_pages.create_router(service.engine)
 
-    async def answer(_request: Request, error: Exception) -> Response:
-        problem = as_problem(error)
-        headers = {name.decode(): value.decode() for name, value in problem.headers()}
-        return Response(problem.render(), problem.status, headers)
 
-    for kind in (Problem, RequestValidationError, HTTPException, Exception):
-        app.add_exception_handler(kind, answer)
-
-
-def as_problem(error: Exception) -> Problem:
-    """The problem that an exception stands for."""
-    if isinstance(error, Problem):
-        return error
-    if isinstance(error, RequestValidationError):
-        return Problem(400, "invalid_parameter", "A parameter is missing or has a wrong form.")
-    if isinstance(error, HTTPException):
-        phrase = HTTPStatus(error.status_code).phrase
-        allow = (error.headers or {}).get("Allow")
-        return Problem(error.status_code, phrase.lower().replace(" ", "_"), phrase, allow=allow)
-    return Problem(500, "internal", "The service failed; the fault is ours and is logged.")
+def spare_the_collector() -> None:
+    """Let Python's garbage collector leave alone what needs no collecting."""
+    # What is loaded by now lives as long as the process. Each full collection would walk all of it while requests
+    # wait: 0.1 s, twice a second under load.
+    gc.collect()
+    gc.freeze()
+    # What a batch is made of lives until it is stored, and reference counts free it then. With the default, 700, the
+    # collector walked through it some twenty times.
+    gc.set_threshold(YOUNG_OBJECTS)

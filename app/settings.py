@@ -1,5 +1,6 @@
 """The settings: one frozen object, read once from the environment and passed down."""
 
+# Size: the settings are one table, and each comes with its words.
 import ipaddress
 import os
 import re

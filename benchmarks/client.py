@@ -4,6 +4,7 @@ The released module is installed from the registry into an environment of its ow
 same local hosts as ours: its host name is replaced before it sends, nothing else is.
 """
 
+# Size: one experiment in one file.
 import json
 import os
 import shlex

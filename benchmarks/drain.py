@@ -15,10 +15,11 @@ from rich.table import Table
 from app.contract.document import ParsedEvent
 from app.contract.vocabulary import shipped_connectors
 from app.demo.fleet import generate_events
+from app.ingest.circuit import Circuit
 from app.ingest.committer import Committer
 from app.ingest.entries import dump
-from app.ingest.spool import Spool
-from app.ingest.spooler import DRAIN_ROWS, Spooler
+from app.ingest.spool import DRAIN_ROWS, Spool
+from app.ingest.spool_file import SpoolFile
 from app.postgres import open_server
 from app.privacy.projection import Arrival
 from app.privacy.pseudonyms import Pseudonyms
@@ -41,7 +42,7 @@ def fill(folder: Path, entries: int, rows: int) -> None:
     arrival = Arrival(dt.datetime.fromtimestamp(UNTIL, dt.UTC), 1, b"key")
     events = generate_events(shipped_connectors(), users=3000, days=60, seed=7, until=UNTIL)
     verdicts = (judge(ParsedEvent(event.body), arrival, installation) for event in events)
-    spool = Spool.create(folder, QUOTA)
+    spool = SpoolFile.create(folder, QUOTA)
     for _ in range(entries):
         spool.append(dump(Batch(list(islice(verdicts, rows)))))
     spool.close()
@@ -50,12 +51,12 @@ def fill(folder: Path, entries: int, rows: int) -> None:
 async def drain(url: str, folder: Path, rows: int) -> float:
     """Return the seconds that draining takes, `rows` at a time."""
     engine = open_write_engine(url)
-    committer = Committer(engine)
-    spooler = Spooler(folder, QUOTA, committer, lambda: None, lambda _batch: None)
-    spooler.most_rows = spooler.rows = rows
-    await spooler.on_thread(spooler.adopt)
+    committer = Committer(engine, Circuit())
+    spool = Spool(folder, QUOTA, committer, lambda: None, lambda _batch: None)
+    spool.most_rows = spool.rows = rows
+    await spool.on_thread(spool.adopt)
     began = time.monotonic()
-    await spooler.finish(PATIENCE_SECONDS)
+    await spool.finish(PATIENCE_SECONDS)
     took = time.monotonic() - began
     await committer.close()
     await engine.dispose()

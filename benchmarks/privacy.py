@@ -1,5 +1,6 @@
 """What privacy costs: a clean event beside plain validation, and the worst events that fit into 32 KiB."""
 
+# Size: one experiment in one file.
 import base64
 import datetime as dt
 import json
@@ -133,6 +134,7 @@ def scatter(random: Random, alphabet: str) -> bytes:
     return spoil("".join(random.choices(alphabet, k=ROOM)))
 
 
+# Size: one line a way to be slow.
 def worst_events(random: Random) -> dict[str, bytes]:
     """Events of nearly 32 KiB, each made to be dear in another way."""
     keys = {f"{number:x}": 0 for number in range(3_600)}

@@ -15,7 +15,7 @@ from app.reports import ranking
 from app.reports.definitions.connectors import CONNECTORS
 from app.reports.definitions.connectors import rank as rank_connectors
 from app.reports.model import Row
-from app.reports.parameters import parse
+from app.reports.parsing import parse
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]

@@ -20,7 +20,7 @@ from sqlalchemy import Connection, Engine, create_engine, text
 from app.postgres import open_server
 from app.reports import registry
 from app.reports.model import Report
-from app.reports.parameters import parse
+from app.reports.parsing import parse
 from app.reports.run import bind, reading, run, statement
 from app.rollups.worker import drain
 from app.store import migrations, partitions

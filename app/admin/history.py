@@ -21,7 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from app.contract.document import Document, ParsedEvent, canonical, parse
 from app.contract.limits import BATCH_BYTES, BATCH_EVENTS
-from app.contract.wire import EARLIEST
+from app.contract.moments import EARLIEST
 from app.privacy.envelope import find_refusal_of_batch, is_too_large
 from app.privacy.projection import Arrival
 from app.privacy.verdict import Installation, Verdict, judge

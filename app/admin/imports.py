@@ -28,7 +28,7 @@ MOST_REFUSED: Final = 0.1
 TOO_MANY_REFUSED: Final = 2  # exit status
 
 
-def import_(
+def import_(  # Size: one argument an option, as typer wants them
     files: Annotated[
         list[Path], typer.Argument(help="Files of JSON lines, gzipped or not.", metavar="FILE…")
     ],

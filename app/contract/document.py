@@ -105,7 +105,7 @@ def parse_slowly(raw: bytes) -> object:
         except RecursionError:
             return load(cut(text))
     except (ValueError, RecursionError):
-        raise Problem(400, "malformed", "The body is not JSON in UTF-8.", rule="not_json") from None
+        raise Problem("malformed", "The body is not JSON in UTF-8.", rule="not_json") from None
 
 
 def load(text: str) -> object:

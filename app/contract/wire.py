@@ -5,11 +5,8 @@ In every object `null` counts as absent. Patterns are matched by Rust's `regex`:
 are spelled out because its `\\d` and `\\w` match Unicode.
 """
 
-import datetime as dt
-import re
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
-from functools import lru_cache
 from typing import Annotated, Final, Literal, NotRequired, Required, cast
 
 from pydantic import (
@@ -28,44 +25,19 @@ from pydantic_core import PydanticCustomError
 from typing_extensions import TypedDict  # pydantic needs this one before Python 3.12
 
 from app.contract import words
+from app.contract.hashes import Hash
+from app.contract.moments import Moment, SentAt
 from app.contract.vocabulary import CUSTOM, EXCEPTION_CLASSES, SHARED_ANONYMOUS_ID, UNKNOWN
 
 ULID: Final = "[0-7][0-9A-HJKMNP-TV-Z]{25}"
 UUID: Final = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
-HASH: Final = "[0-9a-f]{64}"
-HASH_DISTINCT_DIGITS: Final = 8  # a sha256 with fewer has odds of about 1 in 10^13: somebody typed it
 
-FIRST_YEAR, LAST_YEAR = "2023", "2099"
-LEAP_SECOND: Final = re.compile(".{10}[T ][0-9]{2}:[0-9]{2}:60")
-EARLIEST: Final = dt.datetime(2023, 1, 1, tzinfo=dt.UTC)
 MOST_RECORDS: Final = 10**12  # of one sync: more than anybody has sent, and a thousand such sums fit a bigint
-REMEMBERED: Final = 16_384  # hashes that passed: those of a session come several times
-
-LATEST: Final = dt.datetime(2100, 1, 2, tzinfo=dt.UTC)  # wherever the clock stood
 
 
 def full(pattern: str) -> StringConstraints:
     """A string that matches the pattern from its first to its last character."""
     return StringConstraints(strict=True, pattern=f"^(?:{pattern})$")
-
-
-@lru_cache(REMEMBERED)
-def check_entropy(text: str) -> str:
-    """Refuse hashes that no hash function returned: all zeros, `deadbeef` repeated."""
-    # Sixteen digits nearly always suffice to tell, at half the cost.
-    if len(set(text[:16])) < HASH_DISTINCT_DIGITS and len(set(text)) < HASH_DISTINCT_DIGITS:
-        raise PydanticCustomError("low_entropy", "fewer than 8 distinct digits")
-    return text
-
-
-def distinct_pattern() -> str:
-    """Return a pattern of 64 hexadecimal digits of which 8 are distinct, in ECMA 262's syntax; it never backtracks far."""
-    seen = [f"\\{number}" for number in range(1, HASH_DISTINCT_DIGITS)]
-    further = (
-        f"(?:{'|'.join(seen[:count])})*(?!{'|'.join(seen[:count])})([0-9a-f])"
-        for count in range(1, HASH_DISTINCT_DIGITS)
-    )
-    return f"^(?=[0-9a-f]{{64}}$)([0-9a-f]){''.join(further)}"
 
 
 def check_connector(name: object, info: ValidationInfo) -> str:
@@ -88,69 +60,6 @@ def integral(number: object) -> object:
     return int(number) if isinstance(number, float) and number.is_integer() else number
 
 
-def parse_moment(text: object) -> dt.datetime:
-    """Return a time in UTC. ISO 8601 or RFC 3339 with any offset, none meaning UTC; years 2023 to 2099 as they are written.
-
-    A leap second is the second after it. Raises PydanticCustomError.
-    """
-    # Python takes any character between date and time, `2026-11-23x01:59:40` too.
-    if (
-        isinstance(text, str)
-        and text.isascii()
-        and len(text) > 10
-        and (text[10] in "Tt " or text[8] in "Tt ")
-        and FIRST_YEAR <= text[:4] <= LAST_YEAR
-    ):
-        try:
-            moment = dt.datetime.fromisoformat(text)
-        except ValueError:
-            moment = parse_rare_moment(text)
-        try:
-            if moment.tzinfo is not dt.UTC:
-                moment = moment.replace(tzinfo=dt.UTC) if moment.tzinfo is None else moment.astimezone(dt.UTC)
-        except OverflowError:
-            pass
-        else:
-            if moment < LATEST:  # the years of ISO's weeks are not the calendar's
-                return moment
-    raise PydanticCustomError("moment", "not an ISO 8601 time between 2023 and 2099")
-
-
-def parse_rare_moment(text: str) -> dt.datetime:
-    """Return what Python does not read of RFC 3339: a lower-case `z`, and second 60 as the second after it."""
-    plain = text.upper()
-    leap = LEAP_SECOND.match(plain) is not None
-    try:
-        moment = dt.datetime.fromisoformat(f"{plain[:17]}59{plain[19:]}" if leap else plain)
-    except ValueError:
-        raise PydanticCustomError("moment", "not an ISO 8601 time") from None
-    return moment + dt.timedelta(seconds=1) if leap else moment
-
-
-MOMENT_SCHEMA: Final = {
-    "type": "string",
-    "format": "date-time",
-    "pattern": "^20(?:2[3-9]|[3-9][0-9])-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])[Tt]"
-    "(?:[01][0-9]|2[0-3]):[0-5][0-9]:(?:[0-5][0-9]|60)(?:[.][0-9]{1,9})?(?:[Zz]|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])$",
-}
-Moment = Annotated[
-    dt.datetime,
-    PlainValidator(parse_moment),
-    WithJsonSchema(MOMENT_SCHEMA | {"description": "2023 to 2099; without an offset UTC"}),
-]
-SentAt = Annotated[str, WithJsonSchema(MOMENT_SCHEMA)]
-Hash = Annotated[
-    str,
-    full(HASH),
-    AfterValidator(check_entropy),
-    WithJsonSchema(
-        {
-            "type": "string",
-            "pattern": distinct_pattern(),
-            "description": "64 hexadecimal digits, 8 of them distinct",
-        }
-    ),
-]
 Connector = Annotated[
     str,
     PlainValidator(check_connector),

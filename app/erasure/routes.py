@@ -3,7 +3,7 @@
 import asyncio
 import datetime as dt
 from collections.abc import Callable
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 import structlog
 from fastapi import APIRouter, Path, Request
@@ -14,9 +14,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from app.contract.document import find_fault, parse
 from app.erasure import forget
 from app.privacy.pseudonyms import to_ms
-from app.problems import PROBLEM_TYPE, Problem, TelemetryError
+from app.problems import Problem, TelemetryError
 from app.store.journal import Journal, Key
 from app.web import prefix
+from app.web.openapi import describe_problems
 from app.web.peers import Peers
 from app.web.throttle import Rate, Throttle
 
@@ -29,26 +30,25 @@ EACH: Final = Rate(burst=30, per_second=0.5)
 RESERVE: Final = Rate(burst=100, per_second=1)
 ALL_TOGETHER: Final = Rate(burst=500, per_second=5)
 
-UNAVAILABLE: Final = Problem(503, "unavailable", "The database cannot answer right now.", retry_after=5)
-TOO_LARGE: Final = Problem(413, "too_large", "The body is larger than 1 KiB.")
-WRONG_TYPE: Final = Problem(415, "unsupported_media_type", "The body must be application/json.")
-NOT_AN_OBJECT: Final = Problem(400, "malformed", "The body must be a JSON object.", rule="not_an_object")
+UNAVAILABLE: Final = Problem("database_unavailable", "The database cannot answer right now.")
+TOO_LARGE: Final = Problem("too_large", "The body is larger than 1 KiB.")
+WRONG_TYPE: Final = Problem("unsupported_media_type", "The body must be application/json.")
+NOT_AN_OBJECT: Final = Problem("malformed", "The body must be a JSON object.", rule="not_an_object")
 UNKNOWN_KEY: Final = Problem(
-    422, "not_forgettable", "The body takes `anonymousId` and nothing else.", rule="unknown_key", path="*"
+    "not_forgettable", "The body takes `anonymousId` and nothing else.", rule="unknown_key", path="*"
 )
 NOT_AN_ID: Final = Problem(
-    422,
     "not_forgettable",
     "`anonymousId` must be the ULID or the lower-case UUID of one installation. `airbyte-lib-user`, which old versions "
     "shared, is nobody's.",
     rule="pattern",
     path="anonymousId",
 )
-NO_RECEIPT: Final = Problem(404, "not_found", "There is no such receipt, or it is over.")
+NO_RECEIPT: Final = Problem("not_found", "There is no such receipt, or it is over.")
 ReceiptId = Annotated[str, Path(max_length=64, description="The receipt's `id`.")]
 
 
-def create_router(
+def create_router(  # Size: FastAPI takes the description of each endpoint with it
     write_engine: AsyncEngine, engine: Engine, journal: Journal, peers: Peers, wake: Callable[[], None]
 ) -> APIRouter:
     """The endpoints of *forget me*. They need no key: the id itself is the proof. `wake` starts the deletion."""
@@ -62,13 +62,20 @@ def create_router(
         summary="Delete everything under an anonymous id, and store nothing under it any more",
         description="The answer is the same whether or not there is anything under the id.",
         openapi_extra={"requestBody": BODY},
-        responses=describe({400, 413, 415, 422, 429, 503}),
+        responses=describe_problems(
+            "malformed",
+            "too_large",
+            "unsupported_media_type",
+            "not_forgettable",
+            "too_many_requests",
+            "database_unavailable",
+        ),
     )
     async def post_forget(request: Request) -> dict[str, str]:
         raw = await read_body(request)
         wait = throttle.admit(peers.find(request.scope))
         if wait is not None:
-            raise Problem(429, "rate_limited", "Too many requests to forget.", retry_after=min(wait, 300))
+            raise Problem("too_many_requests", "Too many requests to forget.", retry_after=min(wait, 300))
         anonymous_id = read_id(raw)
         key = forget.key_of(pseudonyms, anonymous_id)
         statement = forget.tombstone(key, dt.datetime.now(dt.UTC))
@@ -92,7 +99,7 @@ def create_router(
         description="`done` once all that was stored under the id at the time of the request is deleted, for as long as nothing is "
         "stored under it. What was on its way then is deleted within the hour after it. 404 when the receipt is over: "
         "another request for the same id took its place, or nothing has come in under the id for long.",
-        responses=describe({404, 503}),
+        responses=describe_problems("not_found", "database_unavailable"),
     )
     def get_receipt(id: ReceiptId) -> dict[str, str]:
         requested_ms = pseudonyms.receipt_ms(id)
@@ -144,7 +151,7 @@ def read_id(raw: bytes) -> str:
     document = parse(raw)
     fault = None if document.clean else find_fault(document.value)
     if fault is not None:
-        raise Problem(400, "malformed", "The body is no proper JSON.", rule=fault)
+        raise Problem("malformed", "The body is no proper JSON.", rule=fault)
     if not isinstance(document.value, dict):
         raise NOT_AN_OBJECT.fresh()
     if not {"anonymousId"}.issuperset(document.value):
@@ -170,12 +177,3 @@ BODY: Final = {
         }
     },
 }
-
-
-def describe(statuses: set[int]) -> dict[int | str, dict[str, Any]]:
-    """What OpenAPI says of the problems of an endpoint."""
-    schema = {"$ref": "#/components/schemas/Problem"}
-    return {
-        status: {"description": "A problem.", "content": {PROBLEM_TYPE: {"schema": schema}}}
-        for status in sorted(statuses)
-    }

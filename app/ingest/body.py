@@ -10,24 +10,20 @@ GZIP: Final = 31  # zlib's wbits for "gzip header, 32 KiB window"
 GZIPPED: Final = (b"gzip", b"x-gzip")  # RFC 9110: the second is the first's old name
 ENCODINGS: Final = (b"", b"identity", *GZIPPED)
 TOO_LARGE: Final = Problem(
-    413, "too_large", "The body is larger than the documented limit, counted after inflating."
+    "too_large", "The body is larger than the documented limit, counted after inflating."
 )
 WRONG_TYPE: Final = Problem(
-    415,
     "unsupported_media_type",
     "Send JSON with the header `Content-Type: application/json`; if it is compressed, with `Content-Encoding: gzip`.",
 )
 MEMBERS: Final = 16  # of a gzip body; senders make one, and each costs a copy of what follows it
 TOO_MANY_MEMBERS: Final = Problem(
-    400,
     "malformed",
     f"The body has more than {MEMBERS} gzip members: send it as one.",
     rule="too_many_members",
 )
-NO_ROOM: Final = Problem(
-    503, "overloaded", "Too many bodies are coming in without a write key in their header.", retry_after=1
-)
-NOT_GZIP: Final = Problem(400, "malformed", "The body is not gzip, or it is cut off.", rule="not_gzip")
+NO_ROOM: Final = Problem("overloaded", "Too many bodies are coming in without a write key in their header.")
+NOT_GZIP: Final = Problem("malformed", "The body is not gzip, or it is cut off.", rule="not_gzip")
 
 
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]

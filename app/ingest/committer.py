@@ -15,12 +15,12 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from app.ingest import instruments
+from app.ingest.circuit import Circuit
 from app.store.events import Batch
 from app.store.merging import insert_all
 
 log = structlog.get_logger()
 
-JUST_NOW: Final = 5.0  # seconds after a fault in which nobody should rely on Postgres
 LEFT_BEHIND_AT_MOST: Final = 3
 LEFT_BEHIND_SECONDS: Final = 20.0  # after that nobody is there; a server that hangs ends a statement after 2
 
@@ -32,17 +32,12 @@ class UnavailableError(Exception):
 class Committer:
     """One connection to Postgres at a time, opened when needed, dropped after any fault."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
-        """Commit through an engine whose connections commit by themselves."""
+    def __init__(self, engine: AsyncEngine, circuit: Circuit) -> None:
+        """Commit through an engine whose connections commit by themselves; `circuit` is told how it goes."""
+        self.circuit = circuit
         self.engine = engine
         self.connection: AsyncConnection | None = None
         self.left_behind: set[asyncio.Task[list[str]]] = set()
-        self.failed_at = float("-inf")  # on the monotonic clock; a commit since then makes it never
-
-    @property
-    def just_failed(self) -> bool:
-        """Whether Postgres did not take the last batch, a moment ago."""
-        return time.monotonic() - self.failed_at < JUST_NOW
 
     async def commit(self, batches: Sequence[Batch], seconds: float) -> list[str]:
         """Commit batches as one; return the outcomes of their verdicts, in order.
@@ -53,9 +48,9 @@ class Committer:
             outcomes = await self.attempt(batches, seconds)
         except UnavailableError:
             instruments.UNAVAILABLE.inc()
-            self.failed_at = time.monotonic()
+            self.circuit.fail()
             raise
-        self.failed_at = float("-inf")
+        self.circuit.succeed()
         instruments.BATCH_EVENTS.observe(len(outcomes))
         for outcome, number in Counter(outcomes).items():
             instruments.OUTCOMES.labels(outcome).inc(number)

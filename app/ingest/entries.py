@@ -8,7 +8,7 @@ from uuid import UUID
 import orjson
 from sqlalchemy import DateTime
 
-from app.ingest.spool import Entry, Spool
+from app.ingest.spool_file import Entry, SpoolFile
 from app.privacy.projection import NO_ROW
 from app.privacy.verdict import Verdict
 from app.store.events import Batch, Tally
@@ -49,7 +49,7 @@ def load(payload: bytes) -> Batch:
     return Batch(verdicts, tallies, UUID(document["batch_id"]))
 
 
-def take(spool: Spool, rows: int) -> list[tuple[Entry, Batch]]:
+def take(spool: SpoolFile, rows: int) -> list[tuple[Entry, Batch]]:
     """Return the oldest entries of a spool with their batches: so many rows together, one entry at the least if there is any.
 
     What cannot be loaded is dropped and set aside.

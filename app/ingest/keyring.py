@@ -33,8 +33,8 @@ HEADER_BYTES: Final = 512
 USE_SECONDS: Final = 60.0  # how often it is written down which keys were used
 NAME: Final = b'"writeKey"'
 KEY: Final = re.compile(NAME + rb'\s{0,99}:\s{0,99}("(?:[^"\\]|\\.){1,600}")')
-UNAUTHORIZED: Final = Problem(401, "unauthorized", "The write key is missing or unknown.")
-UNAVAILABLE: Final = Problem(503, "unavailable", "Write keys cannot be checked right now.", retry_after=5)
+UNAUTHORIZED: Final = Problem("unauthorized", "The write key is missing or unknown.")
+UNAVAILABLE: Final = Problem("database_unavailable", "Write keys cannot be checked right now.")
 
 
 @dataclass(frozen=True, slots=True, repr=False)

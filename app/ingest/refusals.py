@@ -10,14 +10,12 @@ from app.problems import Problem
 def write_whole(problem: Problem) -> bytes:
     """Return a problem as the last answer of a connection."""
     body = problem.render()
-    headers = [*problem.headers(), (b"content-length", b"%d" % len(body)), (b"connection", b"close")]
-    lines = [name + b": " + value + b"\r\n" for name, value in headers]
-    return b"".join([STATUS_LINE[problem.status], *lines, b"\r\n", body])
+    headers = problem.headers() | {"content-length": str(len(body)), "connection": "close"}
+    lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    return STATUS_LINE[problem.status] + lines.encode() + b"\r\n" + body
 
 
-OVERLOADED: Final = write_whole(Problem(503, "overloaded", "Too many connections.", retry_after=1))
-TOO_SLOW: Final = write_whole(Problem(408, "too_slow", "The request took too long to arrive."))
-TOO_LONG: Final = write_whole(Problem(431, "head_too_large", "The headers are longer or more than allowed."))
-NOT_HTTP: Final = write_whole(
-    Problem(400, "malformed", "The request is not proper HTTP/1.1.", rule="not_http")
-)
+OVERLOADED: Final = write_whole(Problem("overloaded", "Too many connections."))
+TOO_SLOW: Final = write_whole(Problem("too_slow", "The request took too long to arrive."))
+TOO_LONG: Final = write_whole(Problem("head_too_large", "The headers are longer or more than allowed."))
+NOT_HTTP: Final = write_whole(Problem("malformed", "The request is not proper HTTP/1.1.", rule="not_http"))

@@ -62,13 +62,12 @@ def render_dry_run(verdicts: Sequence[Verdict]) -> bytes:
 def malformed(verdict: Verdict) -> Problem:
     """Return the 400 of an event that is no proper JSON."""
     rule = verdict.reason or "malformed"
-    return Problem(400, "malformed", DETAILS[rule], rule=rule)
+    return Problem("malformed", DETAILS[rule], rule=rule)
 
 
 def refused(verdict: Verdict) -> Problem:
     """Return the 422 of an event that is outside the closed world."""
     return Problem(
-        422,
         "event_refused",
         "The event is refused; `rule` and `path` say why. Nothing of the refused field was kept.",
         rule=verdict.reason or INTERNAL,

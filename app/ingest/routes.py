@@ -29,6 +29,7 @@ from app.problems import Problem
 from app.scopes import IMPORT, INGEST, RELAY, SCOPES
 from app.store.events import Tally, hour_of
 from app.web.limits import Limit, weigh
+from app.web.problems import FAILED
 
 log = structlog.get_logger()
 
@@ -37,15 +38,11 @@ JSON: Final = [(b"content-type", b"application/json")]
 STATUSES: Final = (200, 204, 400, 401, 403, 405, 413, 415, 422, 429, 500, 503)
 UNKNOWN_BYTES: Final = 4 * 2**20  # eight batches of the largest size
 NO_WRITE_KEY: Final = 0  # tallies of requests that came without a valid one
-
-NOT_ALLOWED: Final = Problem(405, "method_not_allowed", "Send a POST request.", allow="POST")
+NOT_ALLOWED: Final = Problem("method_not_allowed", "Send a POST request.", allow="POST")
 MAY_NOT: Final = {
-    scope: Problem(403, "missing_scope", f"This write key may not do this: it needs the scope `{scope}`.")
+    scope: Problem("missing_scope", f"This write key may not do this: it needs the scope `{scope}`.")
     for scope in SCOPES
 }
-FAILED: Final = Problem(500, "internal", "The service failed; the fault is ours and is logged.")
-
-
 Submit = Callable[[Sequence[Verdict], Mapping[Tally, int]], Awaitable[list[str]]]
 
 
@@ -86,12 +83,12 @@ class Endpoint:
         except Problem as problem:
             if problem.status in (400, 401, 403, 413, 415, 429):
                 self.refused(received_at, NO_WRITE_KEY, problem.code)
-            await self.respond(send, problem.status, problem.headers(), problem.render())
+            await self.respond_problem(send, problem)
         except Disconnected:
             return
-        except Exception:
-            log.exception("request_failed")  # the log shows the type and the place, never the message
-            await self.respond(send, 500, FAILED.headers(), FAILED.render())
+        except Exception:  # the log shows the type and the place, never the message
+            log.exception("request_failed")
+            await self.respond_problem(send, FAILED)
 
     async def answer(
         self, scope: Mapping[str, Any], receive: Receive, send: Send, received_at: dt.datetime
@@ -165,6 +162,10 @@ class Endpoint:
         length = [(b"content-length", str(len(body)).encode())] if status != 204 else []
         await send({"type": "http.response.start", "status": status, "headers": headers + length})
         await send({"type": "http.response.body", "body": body})
+
+    async def respond_problem(self, send: Send, problem: Problem) -> None:
+        """Send a problem."""
+        await self.respond(send, problem.status, problem.fields(), problem.render())
 
     def refused(self, received_at: dt.datetime, write_key: int, reason: str) -> None:
         """Count a request that never became an event."""

@@ -16,6 +16,7 @@ from app.contract.limits import BATCH_BYTES, BATCH_EVENTS, EVENT_BYTES
 from app.ingest.gate import Gate
 from app.problems import Problem
 from app.web import prefix
+from app.web.openapi import SCHEMA, describe_problems
 
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 AsgiApp = Callable[[Any, Any, Any], Awaitable[None]]
@@ -92,7 +93,7 @@ class TelemetryApp(FastAPI):
 async def refuse(problem: Problem, send: Send) -> None:
     """Answer with a problem."""
     body = problem.render()
-    headers = [*problem.headers(), (b"content-length", b"%d" % len(body))]
+    headers = [*problem.fields(), (b"content-length", b"%d" % len(body))]
     await send({"type": "http.response.start", "status": problem.status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
 
@@ -124,27 +125,6 @@ async def answer_head(app: AsgiApp, scope: Any, receive: Any, send: Send) -> Non
     await app({**scope, "method": "GET"}, receive_until_over, send_head)
 
 
-PROBLEM: Final = {
-    "type": "object",
-    "description": "RFC 9457 problem; `code` is stable. It never holds any part of the input.",
-    "properties": {
-        "type": {"type": "string"},
-        "title": {"type": "string"},
-        "status": {"type": "integer"},
-        "detail": {"type": "string"},
-        "code": {"type": "string"},
-        "message": {"type": "string"},
-        "success": {"const": False},
-        "rule": {"type": "string", "description": "which rule was broken (400, 422)"},
-        "path": {"type": "string", "description": "schema path of the refused field (422)"},
-        "results": {
-            "type": "array",
-            "items": {"$ref": "#/components/schemas/Result"},
-            "description": "of a batch whose events are all refused (422)",
-        },
-    },
-    "required": ["type", "title", "status", "detail", "code", "message", "success"],
-}
 RESULT: Final = {
     "type": "object",
     "properties": {
@@ -167,30 +147,31 @@ BATCH: Final = {
     "additionalProperties": True,
     "description": "Any other key is dropped.",
 }
-PROBLEMS: Final = {
-    "400": "The body is malformed.",
-    "401": "The write key is missing, unknown, revoked or expired.",
-    "403": "The write key has not the scope that this needs: `ingest`, or `import` for history.",
-    "413": "The body is too large.",
-    "415": "The body is not `application/json`, or it is encoded otherwise than by gzip.",
-    "503": "Not stored: try again after `Retry-After` seconds.",
-}
+PROBLEMS: Final = (
+    "malformed",
+    "unauthorized",
+    "missing_scope",
+    "method_not_allowed",
+    "too_large",
+    "unsupported_media_type",
+    "too_many_requests",
+    "internal",
+    "database_unavailable",
+)
+# Of endpoints that store what they get.
+OF_STORING: Final = ("event_refused", "not_stored", "overloaded")
 
 
 def operation(
-    summary: str, body: Mapping[str, Any], reply: Mapping[str, Any], **problems: str
+    summary: str, body: Mapping[str, Any], reply: Mapping[str, Any], *further: str, answer: str = "Durable."
 ) -> dict[str, Any]:
-    """One POST operation of the OpenAPI document."""
+    """Return one POST operation of the OpenAPI document; `further` are the codes that it answers beside `PROBLEMS`."""
     responses: dict[str, Any] = {
-        "200": {"description": "Durable.", "content": {"application/json": {"schema": reply}}},
+        "200": {"description": answer, "content": {"application/json": {"schema": reply}}},
         "204": {"description": "`DNT: 1` or `Sec-GPC: 1`: nothing was stored."},
     }
-    for status, description in sorted({**PROBLEMS, **problems}.items()):
-        schema = {"$ref": "#/components/schemas/Problem"}
-        responses[status] = {
-            "description": description,
-            "content": {"application/problem+json": {"schema": schema}},
-        }
+    problems = describe_problems(*PROBLEMS, *further)
+    responses |= {str(status): response for status, response in problems.items()}
     return {
         "post": {
             "summary": summary,
@@ -219,7 +200,7 @@ def describe(document: dict[str, Any]) -> None:
     event = wire_schema.describe(ref_template="#/components/schemas/{model}")
     components = document.setdefault("components", {})
     schemas = components.setdefault("schemas", {})
-    schemas.update({**event.pop("$defs", {}), "Event": event, "Problem": PROBLEM, "Result": RESULT})
+    schemas.update({**event.pop("$defs", {}), "Event": event, "Problem": SCHEMA, "Result": RESULT})
     components.setdefault("securitySchemes", {})["writeKey"] = {
         "type": "http",
         "scheme": "basic",
@@ -229,19 +210,17 @@ def describe(document: dict[str, Any]) -> None:
     result = {"$ref": "#/components/schemas/Result"}
     results = {"type": "object", "properties": {"results": {"type": "array", "items": result}}}
     either = {"anyOf": [reference, BATCH]}
-    refused = {"422": "The event is refused; `rule` and `path` say why."}
-    all_refused = {"422": "All events are refused; `results` say why."}
     document["paths"].update(
         {
             "/v1/track": operation(
-                f"Send one event of at most {EVENT_BYTES} bytes", reference, result, **refused
+                f"Send one event of at most {EVENT_BYTES} bytes", reference, result, *OF_STORING
             ),
             "/v1/batch": operation(
-                f"Send up to {BATCH_EVENTS} events, {BATCH_BYTES} bytes", BATCH, results, **all_refused
+                f"Send up to {BATCH_EVENTS} events, {BATCH_BYTES} bytes", BATCH, results, *OF_STORING
             ),
-            "/v1/import": operation(
-                "Send history: times are kept as they are", BATCH, results, **all_refused
+            "/v1/import": operation("Send history: times are kept as they are", BATCH, results, *OF_STORING),
+            "/v1/validate": operation(
+                "Dry run: the same verdicts, nothing stored", either, results, answer="The verdicts."
             ),
-            "/v1/validate": operation("Dry run: the same verdicts, nothing stored", either, results),
         }
     )

@@ -1,382 +1,235 @@
-"""The spool: batches that Postgres could not take in time, fsynced in an SQLite file, until it can.
+"""The spool of this process on its event loop: its own file and those of dead processes, drained oldest first."""
 
-One file a process, under a lock file of its own (SQLite uses locks on its file itself, so that one is never flocked). The
-lock dies with its process: whoever gets the lock of somebody else's file adopts what is in it.
-"""
-
-import fcntl
-import hashlib
-import os
+import asyncio
 import sqlite3
 import time
-from collections.abc import Collection, Iterator
-from contextlib import closing, suppress
-from dataclasses import dataclass
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Final, Self
+from typing import Any, Final, TypeVar
 
 import structlog
-from ulid import ULID
+
+from app.ingest import instruments, spool_folder
+from app.ingest.committer import Committer, UnavailableError
+from app.ingest.entries import dump, take
+from app.ingest.spool_depth import Depth
+from app.ingest.spool_file import Entry, SpoolFile, SpoolFullError
+from app.problems import TelemetryError
+from app.store.disk import try_writing
+from app.store.events import Batch
 
 log = structlog.get_logger()
 
-SCHEMA: Final = """
-PRAGMA auto_vacuum = INCREMENTAL;
-PRAGMA journal_mode = WAL;
-PRAGMA synchronous = FULL;
-CREATE TABLE IF NOT EXISTS entries (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
-    queued_at REAL NOT NULL,
-    checksum BLOB NOT NULL,
-    payload BLOB NOT NULL
-);
-"""
-COUNT: Final = "SELECT count(*), coalesce(sum(length(payload)), 0), min(CAST(queued_at AS REAL)) FROM entries"
-# A damaged byte may be the one that says of what type a value is: bytes are taken for bytes, and moments for numbers.
-READ: Final = (
-    "SELECT id, coalesce(CAST(queued_at AS REAL), 0), CAST(checksum AS BLOB), coalesce(CAST(payload AS BLOB), x'')"
-    " FROM entries"
+Result = TypeVar("Result")
+DRAIN_SECONDS: Final = 10.0  # for what is committed together; statements have a time-out of their own
+DRAIN_ROWS: Final = (
+    10_000  # committed together; half of it after each failure, a slow server would never take them else
 )
-WRITE: Final = "INSERT INTO entries (queued_at, checksum, payload) VALUES (?, ?, ?)"
-PAGE_BYTES: Final = 4096
-MOST_PAGES: Final = 2**32 - 2  # of SQLite
-ENTRY_BYTES: Final = 32  # at the least: a moment and a checksum
-# What passes by itself, by the lower byte of its code. Everything else says that the file is not what SQLite wrote.
-PASSING: Final = (
-    sqlite3.SQLITE_PERM,
-    sqlite3.SQLITE_BUSY,
-    sqlite3.SQLITE_LOCKED,
-    sqlite3.SQLITE_NOMEM,
-    sqlite3.SQLITE_INTERRUPT,
-    sqlite3.SQLITE_IOERR,
-    sqlite3.SQLITE_FULL,
-    sqlite3.SQLITE_CANTOPEN,
-)
-UNREADABLE: Final = (
-    sqlite3.SQLITE_IOERR_SHORT_READ,
-    sqlite3.SQLITE_IOERR_READ,
-    sqlite3.SQLITE_IOERR_CORRUPTFS,
-)
-SET_ASIDE_SECONDS: Final = 30 * 24 * 3600.0  # since it was last written
-WAL_PAGES: Final = (
-    512  # the log is folded into the file every 2 MiB, so that the two stay near the quota together
-)
-SQLITE_ERRORS: Final = (sqlite3.Error, UnicodeDecodeError)  # its messages quote names of a damaged schema
-
-
-class SpoolFullError(Exception):
-    """The quota or the disk has no room; nothing was written."""
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A batch in the spool."""
-
-    number: int
-    payload: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Depth:
-    """How much waits in a spool: entries, bytes of payload, seconds since the oldest came; and how many were unreadable."""
-
-    entries: int = 0
-    payload_bytes: int = 0
-    age_seconds: float = 0.0
-    corrupt: int = 0
-
-    def __add__(self, other: "Depth") -> "Depth":
-        """Two spools taken together."""
-        return Depth(
-            self.entries + other.entries,
-            self.payload_bytes + other.payload_bytes,
-            max(self.age_seconds, other.age_seconds),
-            self.corrupt + other.corrupt,
-        )
-
-
-def checksum(payload: bytes) -> bytes:
-    """What tells a whole payload from a damaged one."""
-    return hashlib.blake2b(payload, digest_size=16).digest()
+FEW_ROWS: Final = 1_000
+PAUSE_SECONDS: Final = 0.25
+ADOPT_SECONDS: Final = 5.0
+PROBE_SECONDS: Final = 60.0
+ROOM: Final = 0.75  # of the quota: with less in it a spool is no longer full
 
 
 class Spool:
-    """One spool file, held by this process. Blocking: use it from one thread."""
+    """Keeps batches on disk while Postgres is unavailable, and brings them there afterwards."""
 
-    def __init__(self, file: Path, lock: int, quota_bytes: int) -> None:
-        """Open the file under a lock that is held already; set aside what cannot be read."""
-        self.file = file
-        self.lock = lock
-        self.quota_bytes = quota_bytes
-        self.corrupt = 0
-        self.entries = 0
-        self.payload_bytes = 0
-        self.oldest_at: float | None = None
-        try:
-            self.connection = self.connect()
-            self.count()
-        except SQLITE_ERRORS as error:
-            if not is_damage(error):
-                raise
-            self.start_over()
+    def __init__(
+        self,
+        folder: Path,
+        quota_bytes: int,
+        committer: Committer,
+        recover: Callable[[], None],
+        prepare: Callable[[Batch], None],
+    ) -> None:
+        """Spool into `folder`, at most `quota_bytes`, and drain through `committer`.
 
-    @classmethod
-    def create(cls, folder: Path, quota_bytes: int) -> Self:
-        """A new spool in a folder. Raises OSError or sqlite3.Error when it cannot be written."""
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        file = folder / f"{ULID()}.sqlite"
-        lock = take_lock(file)
-        if lock is None:
-            raise OSError("a new spool is locked already")
-        return cls(file, lock, quota_bytes)
-
-    @classmethod
-    def adopt(cls, folder: Path, quota_bytes: int) -> list[Self]:
-        """The spools in a folder whose processes are dead."""
-        adopted = []
-        for file in sorted(folder.glob("*.sqlite")):
-            lock = take_lock(file)
-            if lock is None:
-                continue
-            if file.exists():
-                try:
-                    adopted.append(cls(file, lock, quota_bytes))
-                except (OSError, sqlite3.Error) as error:  # not now; somebody looks again in a few seconds
-                    log.warning("spool_not_adopted", spool=file.name, error=type(error).__name__)
-                    os.close(lock)
-            else:  # its owner deleted it, empty, between our look and our lock
-                lock_file(file).unlink(missing_ok=True)
-                os.close(lock)
-        return adopted
-
-    @staticmethod
-    def discard_set_aside(folder: Path) -> None:
-        """Delete what was set aside long ago: it holds pseudonyms, and nobody who asks to be forgotten is found in it."""
-        for file in folder.glob("*.corrupt*"):
-            with suppress(OSError):  # another process was faster, or it is somebody else's
-                if time.time() - file.stat().st_mtime > SET_ASIDE_SECONDS:
-                    file.unlink()
-                    log.warning("spool_set_aside_deleted", file=file.name)
-
-    @staticmethod
-    def look(folder: Path, held: Collection[Path]) -> Depth:
-        """How much waits in the spools of other living processes; one that cannot be read just now counts as empty."""
-        depth = Depth()
-        for file in sorted(set(folder.glob("*.sqlite")) - set(held)):
-            with (
-                suppress(sqlite3.Error),
-                closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as connection,
-            ):
-                entries, size, oldest = connection.execute(COUNT).fetchone()
-                depth += Depth(entries, size, max(0.0, time.time() - oldest) if oldest else 0.0)
-        return depth
-
-    def connect(self) -> sqlite3.Connection:
-        """Open the file, fsyncing every commit."""
-        descriptor = os.open(self.file, os.O_RDWR | os.O_CREAT, 0o600)
-        os.close(descriptor)
-        connection = sqlite3.connect(self.file, isolation_level=None, check_same_thread=False)
-        try:
-            examine(connection, self.file)
-            bound(connection, self.quota_bytes // PAGE_BYTES)
-            connection.execute(f"PRAGMA wal_autocheckpoint = {WAL_PAGES}")
-        except BaseException:
-            connection.close()
-            raise
-        return connection
-
-    def count(self) -> None:
-        """Count what waits: once, for each change is counted from then on."""
-        self.entries, self.payload_bytes, self.oldest_at = self.connection.execute(COUNT).fetchone()
-
-    def append(self, payload: bytes) -> None:
-        """Keep a payload; it is on disk when this returns. Raises SpoolFullError, and nothing is written then."""
-        try:
-            self.insert(payload)
-        except SQLITE_ERRORS as error:
-            if not is_damage(error):
-                raise SpoolFullError(getattr(error, "sqlite_errorname", None)) from None
-            self.start_over()
-            self.insert(payload)
-
-    def insert(self, payload: bytes) -> None:
-        """Write a payload at the end."""
-        now = time.time()
-        self.connection.execute(WRITE, (now, checksum(payload), payload))
-        self.entries += 1
-        self.payload_bytes += len(payload)
-        self.oldest_at = self.oldest_at or now
-
-    def oldest(self, after: int = 0) -> Entry | None:
-        """Return the entry that waits longest, of those of a higher number than `after`; None if there is none.
-
-        Entries that cannot be read are dropped on the way and counted. If the file was damaged, `file` is another one
-        afterwards, with numbers of its own, and the entry is its first.
+        `recover` is called off the event loop while Postgres is away: it may bring it back. `prepare` has a last look at
+        a batch before it is committed, and may raise UnavailableError.
         """
-        file = self.file
-        while True:
-            after = after if self.file is file else 0
-            try:
-                row = self.connection.execute(f"{READ} WHERE id > ? ORDER BY id LIMIT 1", (after,)).fetchone()
-            except SQLITE_ERRORS as error:
-                if not is_damage(error):
-                    raise
-                self.start_over()
-                continue
-            if row is None:
-                self.oldest_at = self.oldest_at if after else None
-                return None
-            number, queued_at, expected, payload = row
-            self.oldest_at = self.oldest_at if after else queued_at
-            entry = Entry(number, payload)
-            if checksum(payload) == expected:
-                return entry
-            self.drop_corrupt(entry)
+        self.folder = folder
+        self.quota_bytes = quota_bytes
+        self.committer = committer
+        self.recover = recover
+        self.prepare = prepare
+        self.thread = ThreadPoolExecutor(1, "spool")  # SQLite blocks, and wants one thread
+        self.own: SpoolFile | None = None
+        self.adopted: list[SpoolFile] = []
+        self.others = Depth()  # what waits with other processes, as of the last look
+        self.most_rows = self.rows = DRAIN_ROWS
+        self.known_corrupt = 0  # entries lost in spools that are closed by now
+        self.full = False
+        self.unwritable = False  # as of the last probe
+        self.circuit = committer.circuit
+        self.work = asyncio.Event()
 
-    def drop_corrupt(self, entry: Entry) -> None:
-        """Set an entry aside that is not what was written, and say so."""
-        self.corrupt += 1
-        aside = self.file.with_suffix(f".{entry.number}.corrupt")
-        with suppress(OSError):  # on a full disk the log names it all the same
-            aside.touch(mode=0o600)
-            aside.write_bytes(entry.payload)
-        log.error("spool_entry_corrupt", spool=self.file.name, entry=entry.number, set_aside=aside.name)
-        self.remove(entry)
+    async def on_thread(self, function: Callable[[], Result]) -> Result:
+        """Run something on the spool's thread."""
+        return await asyncio.get_running_loop().run_in_executor(self.thread, function)
 
-    def remove(self, *entries: Entry) -> None:
-        """Forget entries: Postgres has them. Should this be lost, the batches' fences drop them the next time."""
-        numbers = ",".join(str(entry.number) for entry in entries)
+    async def append(self, batch: Batch) -> None:
+        """Keep a batch; it is fsynced when this returns. Raises SpoolFullError."""
+        self.work.set()
+        await self.on_thread(lambda: self.append_now(dump(batch)))
+        self.report()
+
+    def append_now(self, payload: bytes) -> None:
+        """Append on the thread, opening the spool the first time."""
         try:
-            gone = self.connection.execute(f"DELETE FROM entries WHERE id IN ({numbers})").rowcount
-        except SQLITE_ERRORS as error:
-            if not is_damage(error):
-                raise
-            gone = 0
-        if gone == len(entries):
-            self.entries -= gone
-            self.payload_bytes -= sum(len(entry.payload) for entry in entries)
-        else:  # found by a scan and not by its number: in such a file it would be the oldest for ever
-            self.start_over()
+            if self.own is None:
+                self.own = SpoolFile.create(self.folder, self.quota_bytes)
+            self.own.append(payload)
+            self.full = False
+        except (OSError, sqlite3.Error, SpoolFullError) as error:
+            if not self.full:  # once, not for every request that is refused for it
+                log.warning("spool_full", error=type(error).__name__)
+            self.full = True
+            raise SpoolFullError from error
+
+    async def probe(self) -> None:
+        """Try whether the spool can be written, before an outage does."""
+        try:
+            await self.on_thread(lambda: try_writing(self.folder))
+        except OSError as error:
+            if not self.unwritable:
+                log.warning("spool_not_writable", error=type(error).__name__)
+            self.unwritable = True
+        else:
+            self.unwritable = False
+            # A spool that was full is not until it is drained to some part: else this would waver while an outage lasts.
+            if self.own is None or self.own.payload_bytes < self.quota_bytes * ROOM:
+                self.full = False
+
+    async def run(self) -> None:
+        """Adopt and drain for ever, and try every minute whether the spool can be written."""
+        next_look = next_probe = 0.0
+        while True:
+            if time.monotonic() >= next_probe or (
+                self.full and next_probe > time.monotonic() + ADOPT_SECONDS
+            ):
+                await self.probe()
+                hurt = self.full or self.unwritable
+                next_probe = time.monotonic() + (ADOPT_SECONDS if hurt else PROBE_SECONDS)
+            try:
+                if time.monotonic() >= next_look:
+                    next_look = time.monotonic() + ADOPT_SECONDS
+                    await self.on_thread(self.adopt)
+                progressed = await self.drain_some()
+            except (OSError, sqlite3.Error) as error:  # the disk may have room again, or let go of a lock
+                log.warning("spool_not_read", error=type(error).__name__)
+                progressed = False
+            self.report()
+            if progressed is None:
+                self.work.clear()
+                try:
+                    async with asyncio.timeout(ADOPT_SECONDS):
+                        await self.work.wait()
+                except TimeoutError:
+                    continue
+            elif not progressed:
+                await asyncio.sleep(PAUSE_SECONDS)
+
+    async def drain_some(self) -> bool | None:
+        """Commit the oldest entries as one; return whether that worked, None if there was none."""
+        found = await self.on_thread(self.take)
+        if found is None:
+            self.circuit.try_again()  # also where the spool is full, or was emptied by hand
+            return None
+        spool, taken = found
+        batches = [batch for _, batch in taken]
+        try:
+            for batch in batches:
+                self.prepare(batch)
+            await self.committer.commit(batches, DRAIN_SECONDS)
+        except UnavailableError:
+            self.rows = max(min(FEW_ROWS, self.most_rows), self.rows // 2)
+            await self.try_to_recover()
+            return False
+        self.rows = min(self.most_rows, self.rows * 2)
+        await self.on_thread(lambda: spool.remove(*(entry for entry, _ in taken)))
+        return True
+
+    async def try_to_recover(self) -> None:
+        """Let Postgres be brought back, if it is ours."""
+        try:
+            await asyncio.to_thread(self.recover)
+        except TelemetryError:
+            log.exception("database_not_recovered")
+
+    async def finish(self, seconds: float) -> None:
+        """Drain for a bounded time before the process ends; what remains is adopted by the next one."""
+        try:
+            async with asyncio.timeout(seconds):
+                while await self.drain_some():
+                    pass
+        except (TimeoutError, OSError, sqlite3.Error):
+            log.warning("spool_not_drained", entries=self.depth().entries)
+        await self.on_thread(self.close)
+        self.thread.shutdown()
+
+    def adopt(self) -> None:
+        """Look for spools of dead processes, at those of living ones, and for what was set aside long ago."""
+        try:
+            spool_folder.discard_set_aside(self.folder)
+            found = spool_folder.adopt(self.folder, self.quota_bytes)
+        except OSError:
+            return
+        for spool in found:
+            log.info("spool_adopted", spool=spool.file.name, entries=spool.depth().entries)
+        self.adopted += found
+        held = [spool.file for spool in (*self.adopted, *([self.own] if self.own else []))]
+        self.others = spool_folder.look(self.folder, held)
+
+    def take(self) -> tuple[SpoolFile, list[tuple[Entry, Batch]]] | None:
+        """Return the next entries, those of one spool: adopted spools first, they are older."""
+        for spool in list(self.adopted):
+            taken = take(spool, self.rows)
+            if taken:
+                return spool, taken
+            self.known_corrupt += spool.corrupt
+            spool.close()
+            self.adopted.remove(spool)
+        if self.own is None:
+            return None
+        taken = take(self.own, self.rows)
+        if not taken:
+            self.own.shrink()
+        return (self.own, taken) if taken else None
 
     def depth(self) -> Depth:
-        """How much waits; quick, and from any thread."""
-        age = time.time() - self.oldest_at if self.oldest_at and self.entries else 0.0
-        return Depth(self.entries, self.payload_bytes, max(0.0, age), self.corrupt)
+        """How much waits in all spools of this process."""
+        spools = [*self.adopted, *([self.own] if self.own else [])]
+        return sum((spool.depth() for spool in spools), Depth(corrupt=self.known_corrupt))
 
-    def shrink(self) -> None:
-        """Give the space of what was drained back to the disk."""
-        with suppress(sqlite3.Error):
-            self.connection.execute("PRAGMA incremental_vacuum").fetchall()
-            self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    def report(self) -> None:
+        """Tell `/metrics` how much waits."""
+        depth = self.depth()
+        instruments.SPOOL_ENTRIES.set(depth.entries)
+        instruments.SPOOL_BYTES.set(depth.payload_bytes)
+        instruments.SPOOL_AGE.set(depth.age_seconds)
+        instruments.SPOOL_CORRUPT.set(depth.corrupt)
 
-    def start_over(self) -> None:
-        """Go on with a new file that holds every entry of a damaged one that can still be read; set that one aside.
+    def set_aside(self) -> list[str]:
+        """Names of damaged spool files, kept for whoever wants to look at them."""
+        return sorted(file.name for file in self.folder.glob("*.corrupt"))
 
-        Raises OSError or sqlite3.Error, and nothing has changed then. Should the process die between, entries are in both
-        files; their fences let them be stored once.
-        """
-        fresh = Spool.create(self.file.parent, self.quota_bytes)
-        try:
-            saved, lost = fresh.rescue(self.file)
-        except BaseException:
-            fresh.close()
-            raise
-        damaged = self.file.with_suffix(".corrupt")
-        with suppress(AttributeError, *SQLITE_ERRORS):  # the first if it never was one
-            self.connection.close()
-        for suffix in ("", "-wal", "-shm"):
-            with suppress(FileNotFoundError):
-                Path(f"{self.file}{suffix}").replace(f"{damaged}{suffix}")
-        log.error("spool_corrupt", spool=self.file.name, set_aside=damaged.name, saved=saved, lost=lost)
-        lock_file(self.file).unlink(missing_ok=True)
-        os.close(self.lock)
-        self.file, self.lock, self.connection = fresh.file, fresh.lock, fresh.connection
-        self.corrupt += max(lost, 1)
-        self.count()
-
-    def rescue(self, damaged: Path) -> tuple[int, int]:
-        """Copy the entries of a damaged file, all or none; how many there were, and how many could not be read.
-
-        Beyond the quota if need be: what was promised may take a page more in another file.
-        """
-        saved = lost = 0
-        bound(self.connection, MOST_PAGES)
-        with self.connection:  # commits, or rolls back
-            self.connection.execute("BEGIN")
-            for row in readable_rows(damaged):
-                if row is None:
-                    lost += 1
-                else:
-                    self.connection.execute(WRITE, row)
-                    saved += 1
-        bound(self.connection, self.quota_bytes // PAGE_BYTES)
-        return saved, lost
+    def describe(self) -> dict[str, Any]:
+        """What `/readyz` says of the spool."""
+        depth = self.depth()
+        return {
+            "in_use": not self.circuit.is_reliable,
+            "writable": not (self.full or self.unwritable),
+            "entries": depth.entries,
+            "bytes": depth.payload_bytes,
+            "age_seconds": round(depth.age_seconds, 1),
+            "corrupt": depth.corrupt,
+            "set_aside": self.set_aside(),
+            "others": {"entries": self.others.entries, "age_seconds": round(self.others.age_seconds, 1)},
+        }
 
     def close(self) -> None:
-        """Let go of the file; delete it if nothing waits in it."""
-        empty = False
-        with suppress(sqlite3.Error):
-            empty = self.connection.execute("SELECT count(*) FROM entries").fetchone()[0] == 0
-        self.connection.close()
-        if empty:
-            for suffix in ("", "-wal", "-shm"):
-                Path(f"{self.file}{suffix}").unlink(missing_ok=True)
-            lock_file(self.file).unlink(missing_ok=True)
-        os.close(self.lock)
-
-
-def bound(connection: sqlite3.Connection, pages: int) -> None:
-    """Let the file grow to so many pages, and to 64 in any case."""
-    connection.execute(f"PRAGMA max_page_count = {max(64, pages)}")
-
-
-def examine(connection: sqlite3.Connection, file: Path) -> None:
-    """Make the table of a new file, or see whether an old one is whole: 0.05 s for 200 MB. Raises sqlite3.DatabaseError."""
-    size = file.stat().st_size
-    tables = connection.execute("SELECT name FROM sqlite_schema WHERE name NOT GLOB 'sqlite_*'").fetchall()
-    connection.executescript(SCHEMA)
-    [(found,), *_] = connection.execute("PRAGMA quick_check(1)").fetchall()
-    if tables not in ([], [("entries",)]) or found != "ok" or 0 < size < PAGE_BYTES:
-        raise sqlite3.DatabaseError("damaged")
-
-
-def is_damage(error: Exception) -> bool:
-    """Whether an error says that the file is not what SQLite wrote; a full disk or a lock says nothing of that."""
-    code = getattr(error, "sqlite_errorcode", None)
-    return code is None or code in UNREADABLE or code & 0xFF not in PASSING
-
-
-def lock_file(file: Path) -> Path:
-    """The lock of a spool file."""
-    return file.with_suffix(".lock")
-
-
-def take_lock(file: Path) -> int | None:
-    """The descriptor of the lock of a spool file, None while a living process holds it."""
-    descriptor = os.open(lock_file(file), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(descriptor)
-        return None
-    return descriptor
-
-
-def readable_rows(damaged: Path) -> Iterator[tuple[float, bytes, bytes] | None]:
-    """Moment, checksum and payload of the entries of a damaged file, None for one that is known to be lost."""
-    with (
-        suppress(*SQLITE_ERRORS),
-        closing(sqlite3.connect(f"file:{damaged}?mode=ro", uri=True)) as connection,
-    ):
-        (last,) = connection.execute("SELECT coalesce(max(seq), 0) FROM sqlite_sequence").fetchone()
-        (first,) = connection.execute("SELECT min(id) FROM entries").fetchone()
-        first = last + 1 if first is None else first
-        # The numbers may be damaged, too: more entries than fit into the file there never were.
-        for number in range(first, min(last, first + damaged.stat().st_size // ENTRY_BYTES) + 1):
-            try:
-                row = connection.execute(f"{READ} WHERE id = ?", (number,)).fetchone()
-            except SQLITE_ERRORS:
-                yield None
-            else:
-                if row is not None and row[2] is not None:
-                    yield row[1:]
+        """Let go of all files."""
+        for spool in [*self.adopted, *([self.own] if self.own else [])]:
+            spool.close()

@@ -19,9 +19,9 @@ REFUSED: Final = 4
 # Of a live batch: more are a crowd.
 IDENTITIES: Final = 5
 
-NOT_AN_OBJECT: Final = Problem(400, "malformed", "The body must be a JSON object.", rule="not_an_object")
+NOT_AN_OBJECT: Final = Problem("malformed", "The body must be a JSON object.", rule="not_an_object")
 NOT_A_BATCH: Final = Problem(
-    400, "malformed", "The body must be an object with a list `batch`.", rule="not_a_batch"
+    "malformed", "The body must be an object with a list `batch`.", rule="not_a_batch"
 )
 
 

@@ -15,8 +15,8 @@ import structlog
 
 from app.ingest import instruments
 from app.ingest.committer import Committer, UnavailableError
-from app.ingest.spool import SpoolFullError
-from app.ingest.spooler import Spooler
+from app.ingest.spool import Spool
+from app.ingest.spool_file import SpoolFullError
 from app.privacy.verdict import Verdict
 from app.problems import Problem
 from app.store.events import Batch, Tally
@@ -29,10 +29,8 @@ TALLY_SECONDS: Final = 1.0
 SWEEP_SECONDS: Final = 0.05
 QUEUED: Final = "queued"
 
-OVERLOADED: Final = Problem(
-    503, "overloaded", "More events are waiting than can be stored now.", retry_after=1
-)
-UNAVAILABLE: Final = Problem(503, "unavailable", "The event could not be stored in time.", retry_after=5)
+OVERLOADED: Final = Problem("overloaded", "More events are waiting than can be stored now.")
+NOT_STORED: Final = Problem("not_stored", "The event could not be stored in time.")
 
 
 @dataclass(slots=True)
@@ -48,10 +46,10 @@ class Group:
 class Writer:
     """The only way into the event tables: one task, one batch at a time."""
 
-    def __init__(self, committer: Committer, spooler: Spooler, deadline_ms: int) -> None:
+    def __init__(self, committer: Committer, spool: Spool, deadline_ms: int) -> None:
         """Commit to Postgres, else spool; a caller waits `deadline_ms` milliseconds at the most."""
         self.committer = committer
-        self.spooler = spooler
+        self.spool = spool
         self.deadline = deadline_ms / 1000
         self.waiting: deque[Group] = deque()  # in order of their deadlines
         self.current: list[Group] = []  # whose batch is being written
@@ -117,12 +115,12 @@ class Writer:
 
     async def commit_or_spool(self, batch: Batch) -> list[str]:
         """The outcomes of a batch that is in Postgres or in the spool. Raises SpoolFullError if it is in neither."""
-        if not self.spooler.away:
+        if not self.committer.circuit.is_open:
             try:
                 return await self.committer.commit([batch], self.deadline / 2)
             except UnavailableError:
                 pass
-        await self.spooler.append(batch)
+        await self.spool.append(batch)
         instruments.OUTCOMES.labels(QUEUED).inc(len(batch.verdicts))
         return ["rejected" if verdict.rejected else QUEUED for verdict in batch.verdicts]
 
@@ -175,4 +173,4 @@ def give_up(groups: Sequence[Group]) -> None:
     """Answer 503 to the callers that still wait. Their events may be stored all the same; a 503 is no outcome."""
     for group in groups:
         if not group.done.done():
-            group.done.set_exception(UNAVAILABLE.fresh())
+            group.done.set_exception(NOT_STORED.fresh())

@@ -8,7 +8,8 @@ from urllib.parse import urlencode
 
 from app.problems import Problem
 from app.reports.model import Report
-from app.reports.parameters import PARAMETERS, parse
+from app.reports.parameters import PARAMETERS
+from app.reports.parsing import parse
 
 OWN: Final = ("q", "low")  # of the list of connectors: filter by name, show those of few users
 NAME_SORT: Final = "name"
@@ -82,7 +83,7 @@ def read(
             theirs.append((name, text))
     rest = [item for item in theirs if not (own and item == ("sort", NAME_SORT))]
     if any(name in fixed for name, _ in rest):
-        raise Problem(400, "invalid_parameter", "The address names the connector already.")
+        raise Problem("invalid_parameter", "The address names the connector already.")
     parse(report, [*rest, *fixed.items()], now)
     described = parse(report, [*fixed.items()], now).describe()
     defaults = {

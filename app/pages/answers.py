@@ -33,7 +33,7 @@ TITLES: Final[Mapping[str, str]] = {
     "unknown_page": "No such page",
     "database_unavailable": "The database cannot answer",
     "wrong_origin": "Sent from another site",
-    "too_many_tries": "Too many tries",
+    "too_many_requests": "Too many tries",
     "internal": "Something broke here",
 }
 REFUSED: Final = "The address asks for something else"
@@ -67,7 +67,7 @@ class Site:
         except Exception:
             reference = str(ULID())
             log.exception("page_failed", reference=reference)
-            fault = Problem(500, "internal", "The fault is ours.")
+            fault = Problem("internal", "The fault is ours.")
             return self.refuse(request, fault, target, reference)
 
     def show(self, request: Request, target: Target) -> Response:
@@ -89,7 +89,7 @@ class Site:
         if target.form != "html":
             found = self.tables.look(read_key(report.name, tuple(query.asked().items())))
             kept = found if isinstance(found, Kept) else found.result()
-            return write(kept, target.form, request.headers.get("if-none-match", ""))
+            return write(request, kept, target.form)
         context = BUILDERS[target.page.key](View(self.tables, query))
         if target.page is site.CONNECTOR:
             context["outside"] = list_ways_out(self.entries().get(target.fixed["name"]))
@@ -112,7 +112,7 @@ class Site:
         try:
             context = live.build(self.engine)
         except OperationalError:
-            raise Problem(503, "database_unavailable", AWAY, retry_after=5) from None
+            raise Problem("database_unavailable", AWAY) from None
         body = frame.render("live.html", self.dress(context, request, site.LIVE))
         return frame.respond(request, body, cached=frame.NEVER_KEPT)
 
@@ -144,12 +144,11 @@ class Site:
         """Return a problem as a page; as problem JSON where a file was asked for."""
         if target is not None and target.form != "html":
             return refuse(problem)
-        is_away = problem.status == 503
+        if problem.status == 503:
+            problem = Problem(problem.code, f"{AWAY} This page tries again in 5 s.")
         name = request.url.path.rstrip("/").rpartition("/")[2]
         context = {
-            "problem": Problem(503, problem.code, f"{AWAY} This page tries again in 5 s.", retry_after=5)
-            if is_away
-            else problem,
+            "problem": problem,
             "title": TITLES.get(problem.code, REFUSED),
             "reference": reference,
             "near": difflib.get_close_matches(name, self.entries(), 5)
@@ -158,6 +157,4 @@ class Site:
         }
         page = site.describe(request.url.path)
         dressed = self.dress(context, request, page) | {"notices": []}
-        headers = {"retry-after": "5"} if is_away else {}
-        body = frame.render("problem.html", dressed)
-        return frame.respond(request, body, status=problem.status, cached=frame.NEVER_KEPT, headers=headers)
+        return frame.respond_problem(request, problem, frame.render("problem.html", dressed))

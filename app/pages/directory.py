@@ -62,13 +62,12 @@ def resolve(path: str) -> Target:
 
 def unknown_page() -> Problem:
     """Return the problem of an address where nothing stands."""
-    return Problem(404, "unknown_page", "There is no page at this address.")
+    return Problem("unknown_page", "There is no page at this address.")
 
 
 def unknown_connector() -> Problem:
     """Return the problem of a connector that no registry has."""
     return Problem(
-        404,
         "unknown_connector",
         "The address names a connector that is not in the registry, so nothing was ever counted under it. "
         "Names look like source-faker.",

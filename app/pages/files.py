@@ -106,6 +106,6 @@ def to_png(svg: bytes) -> bytes:
         import resvg_py  # noqa: PLC0415 -- an extra
     except ImportError:
         raise Problem(
-            501, "png_unavailable", "PNG needs resvg: install pyairbyte-telemetry-server[png]."
+            "png_unavailable", "PNG needs resvg: install pyairbyte-telemetry-server[png]."
         ) from None
     return bytes(resvg_py.svg_to_bytes(svg_string=svg.decode()))

@@ -1,7 +1,6 @@
 """What every page stands in: the templates, the navigation, the policy of its content, and its bytes on the wire."""
 
 import gzip
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -12,7 +11,9 @@ from markupsafe import Markup
 
 from app.pages import addresses, charts, formats, site
 from app.pages.charts.drawing import HATCH
+from app.problems import Problem
 from app.web import prefix
+from app.web.entity import not_modified, tag_of
 from app.web.resources import Resources
 
 TEMPLATES: Final = Path(__file__).with_name("templates")
@@ -80,14 +81,18 @@ def respond(  # noqa: PLR0913 -- one argument a part of the answer
     """Return a page as a response: 304 to whoever has it, gzipped for whoever can read that."""
     if media_type == HTML:
         body = prefix.link(body, prefix.of(request.scope))
-    tag = f'W/"{hashlib.sha256(body).hexdigest()[:32]}"'
     sent = {**SECURITY, "cache-control": cached, "vary": "accept-encoding", **(headers or {})}
     if status == 200 and cached != NEVER_KEPT:
-        sent["etag"] = tag
-        known = request.headers.get("if-none-match", "")
-        if any(each.strip() == tag for each in known.split(",")):
-            return Response(status_code=304, headers=sent)
+        sent["etag"] = tag_of(body, weak=True)
+        if known := not_modified(request, sent):
+            return known
     if len(body) >= LEAST_GZIP and "gzip" in request.headers.get("accept-encoding", ""):
         body = gzip.compress(body, 6, mtime=0)
         sent["content-encoding"] = "gzip"
     return Response(body, status, sent, media_type)
+
+
+def respond_problem(request: Request, problem: Problem, body: bytes) -> Response:
+    """Return the page of a problem, which nobody keeps. It asks for no credentials: browsers would open a dialog."""
+    own = {name: value for name, value in problem.headers().items() if name == "retry-after"}
+    return respond(request, body, status=problem.status, cached=NEVER_KEPT, headers=own)

@@ -47,5 +47,5 @@ def draw(table: Table, name: str = "") -> tuple[str, str]:
     known = PICTURES.get(table.report.name, {})
     chosen = known.get(name) if name else next(iter(known.values()), None)
     if chosen is None:
-        raise Problem(404, "unknown_picture", f"This report has {' and '.join(known) or 'no'} pictures.")
+        raise Problem("unknown_picture", f"This report has {' and '.join(known) or 'no'} pictures.")
     return chosen(table)

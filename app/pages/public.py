@@ -35,8 +35,8 @@ def create_router(engine: Engine) -> APIRouter:
     privacy = frame.render("privacy.html", {"title": document.title, "body": body})
 
     @router.api_route(PREFIX + "/{digest}/{name:path}", methods=METHODS)
-    async def get_static(digest: str, name: str) -> Response:
-        return frame.STATICS.serve(digest, name)
+    async def get_static(request: Request, digest: str, name: str) -> Response:
+        return frame.STATICS.serve(request, digest, name)
 
     @router.api_route("/", methods=METHODS)
     async def get_root() -> Response:
@@ -67,9 +67,9 @@ def serve(request: Request, engine: Engine, month: str | None) -> Response:
             first = parse_month(asked)
             found = orjson.loads(read(engine, lambda connection: render_month(connection, first)))
     except Problem as problem:
-        body = frame.render("public-problem.html", {"problem": problem})
-        headers = {"retry-after": str(problem.retry_after)} if problem.retry_after else {}
-        return frame.respond(request, body, status=problem.status, cached=frame.NEVER_KEPT, headers=headers)
+        return frame.respond_problem(
+            request, problem, frame.render("public-problem.html", {"problem": problem})
+        )
     shows_all = request.query_params.get("all") == "show"
     context = build(index, found, str(request.base_url).rstrip("/"), shows_all=shows_all)
     cached = FOR_AN_HOUR if month else FOR_FIVE_MINUTES

@@ -15,7 +15,7 @@ from app.pages.answers import Site
 from app.pages.entrance import Entrance
 from app.pages.live.feed import Feed
 from app.pages.session import check_origin, find_way_back, write_cookie
-from app.problems import Problem
+from app.problems import ASK_FOR_TOKEN, Problem
 from app.reports.cache import Given, Tables
 from app.reports.routes import refuse
 from app.settings import LOOPBACK_HOSTS
@@ -67,9 +67,7 @@ def create_router(
     async def post_login(request: Request) -> Response:
         return log_in(request, entrance, await read_form(request))
 
-    @router.post("/reports/logout")
-    async def post_logout(request: Request) -> Response:
-        return log_out(request)
+    router.add_api_route("/reports/logout", log_out, methods=["POST"])
 
     @router.api_route("/reports/login", methods=METHODS)
     async def get_login(request: Request) -> Response:
@@ -122,7 +120,9 @@ def log_in(request: Request, entrance: Entrance, form: dict[str, str]) -> Respon
 def stream(feed: Feed, entrance: Entrance, request: Request) -> Response:
     """Return the live stream for whoever is logged in; 503 beyond 20 listeners."""
     if not entrance.lets_in(request):
-        return refuse(Problem(401, "unauthorized", "Log in first: the stream is part of a page."))
+        return refuse(
+            Problem("unauthorized", "Log in first: the stream is part of a page.", challenge=ASK_FOR_TOKEN)
+        )
     try:
         queue = feed.join()
     except Problem as problem:
@@ -131,7 +131,7 @@ def stream(feed: Feed, entrance: Entrance, request: Request) -> Response:
     return StreamingResponse(feed.listen(queue), headers=headers, media_type="text/event-stream")
 
 
-def log_out(request: Request) -> Response:
+async def log_out(request: Request) -> Response:
     """Return the way to the login page, without the cookie."""
     try:
         check(request)
@@ -168,14 +168,10 @@ def show_login(request: Request, problem: Problem | None, way: str = "", status:
     asked = f"{request.url.path}?{request.url.query}" if request.url.query else request.url.path
     target = way or find_way_back(asked)
     context = {"asked": site.describe(target.partition("?")[0]), "next": target, "problem": problem}
-    headers = {"retry-after": str(problem.retry_after)} if problem and problem.retry_after else {}
-    return frame.respond(
-        request,
-        frame.render("login.html", context),
-        status=problem.status if problem else status,
-        cached=frame.NEVER_KEPT,
-        headers=headers,
-    )
+    body = frame.render("login.html", context)
+    if problem is not None:
+        return frame.respond_problem(request, problem, body)
+    return frame.respond(request, body, status=status, cached=frame.NEVER_KEPT)
 
 
 def is_secure(request: Request) -> bool:

@@ -12,7 +12,7 @@ from typing import Final
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from app.pages import site
-from app.problems import Problem
+from app.problems import ASK_FOR_TOKEN, Problem
 from app.reports.parameters import CONNECTOR, PARAMETERS
 from app.reports.readers import Reader, Readers
 from app.web.throttle import Rate, Throttle
@@ -60,12 +60,11 @@ class Session:
         wait = self.throttle.admit(address)
         if wait is not None:
             raise Problem(
-                429,
-                "too_many_tries",
+                "too_many_requests",
                 "Too many wrong report tokens. Try again in a minute.",
                 retry_after=wait,
             )
-        raise Problem(401, "unauthorized", "This is not a report token.")
+        raise Problem("unauthorized", "This is not a report token.", challenge=ASK_FOR_TOKEN)
 
     def make_cookie(self, reader: Reader, *, secure: bool) -> str:
         """Return the header that sets the cookie for 30 days."""
@@ -84,11 +83,11 @@ def check_origin(origin: str | None, host: str, fetch_site: str | None) -> None:
     Our pages send no referrer, and browsers then write `Origin: null`: what they say in `Sec-Fetch-Site` decides.
     """
     if fetch_site is not None and fetch_site not in ("same-origin", "none"):
-        raise Problem(403, "wrong_origin", "This form was sent from another site.")
+        raise Problem("wrong_origin", "This form was sent from another site.")
     if origin == "null" and fetch_site is not None:
         return
     if origin is not None and urlsplit(origin).netloc != host:
-        raise Problem(403, "wrong_origin", "This form was sent from another site.")
+        raise Problem("wrong_origin", "This form was sent from another site.")
 
 
 def find_way_back(path: str) -> str:

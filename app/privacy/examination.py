@@ -11,8 +11,9 @@ from pydantic import ValidationError
 
 from app.contract import words
 from app.contract.envelope import UNSUPPORTED_TYPES
+from app.contract.moments import parse_moment
 from app.contract.vocabulary import CUSTOM, OTHER
-from app.contract.wire import OBJECTS, integral, parse_moment, validate
+from app.contract.wire import OBJECTS, integral, validate
 from app.privacy.detector import detect
 
 Path = tuple[str, ...]

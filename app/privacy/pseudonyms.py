@@ -5,7 +5,6 @@ counting and *forget me* survive re-keying; a leaked table is worthless.
 """
 
 import datetime as dt
-import hashlib
 import hmac
 import re
 from collections.abc import Callable, Iterable
@@ -23,8 +22,6 @@ ULID: Final = re.compile("[0-7][0-9A-HJKMNP-TV-Z]{25}")
 FROM_CROCKFORD: Final = str.maketrans(CROCKFORD, "0123456789ABCDEFGHIJKLMNOPQRSTUV")
 DIGIT_PAIRS: Final = [a + b for a in CROCKFORD for b in CROCKFORD]  # of 10 bits each
 DIGIT_TRIPLES: Final = [a + b for a in DIGIT_PAIRS for b in CROCKFORD]  # of 15 bits each
-BLOCK_BYTES: Final = 64  # of SHA-256
-INNER_PAD, OUTER_PAD = (bytes(byte ^ pad for byte in range(256)) for pad in (0x36, 0x5C))
 UNSIGNED: Final = (1 << 64) - 1
 WEEK_MS: Final = 7 * 24 * 3600 * 1000
 
@@ -69,21 +66,17 @@ def as_ulid(milliseconds: int, number: int) -> str:
 
 
 class Hmac:
-    """HMAC-SHA256 under one key (RFC 2104): the key is hashed once, not for every message."""
+    """HMAC-SHA256 under one key: the key is hashed once, not for every message."""
 
     def __init__(self, key: bytes) -> None:
         """Take a key of any length."""
-        block = (key if len(key) <= BLOCK_BYTES else hashlib.sha256(key).digest()).ljust(BLOCK_BYTES, b"\0")
-        self.inner = hashlib.sha256(block.translate(INNER_PAD))
-        self.outer = hashlib.sha256(block.translate(OUTER_PAD))
+        self.keyed = hmac.new(key, digestmod="sha256")
 
     def __call__(self, message: bytes) -> bytes:
         """Return the 32 bytes of a message."""
-        inner = self.inner.copy()
-        inner.update(message)
-        outer = self.outer.copy()
-        outer.update(inner.digest())
-        return outer.digest()
+        own = self.keyed.copy()
+        own.update(message)
+        return own.digest()
 
 
 def to_key(digest: bytes) -> int:

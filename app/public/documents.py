@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any, Final
 
 import orjson
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from app.contract import schema as wire_schema
 from app.contract.vocabulary import CUSTOM, EXCEPTION_CLASSES, UNKNOWN
 from app.problems import TelemetryError
+from app.web.entity import not_modified, tag_of
 
 CACHED: Final = {"cache-control": "public, max-age=300"}
 # Where the schema takes a word of a vocabulary; the validator itself looks it up in a set.
@@ -48,11 +49,18 @@ def create_router(connectors: Callable[[], Collection[str]]) -> APIRouter:
     @router.get(
         "/v1/schema",
         summary="The closed world as JSON Schema: what is not in it cannot be stored",
-        responses={200: {"content": {"application/schema+json": {"schema": {"type": "object"}}}}},
+        responses={
+            200: {"content": {"application/schema+json": {"schema": {"type": "object"}}}},
+            304: {"description": "The client has it already."},
+        },
         response_class=Response,
     )
-    async def get_schema() -> Response:
-        return Response(render(len(connectors())), media_type="application/schema+json", headers=CACHED)
+    async def get_schema(request: Request) -> Response:
+        body = render(len(connectors()))
+        headers = CACHED | {"etag": tag_of(body)}
+        return not_modified(request, headers) or Response(
+            body, media_type="application/schema+json", headers=headers
+        )
 
     return router
 

@@ -7,15 +7,15 @@ nothing of it: two versions of a month could be subtracted from each other.
 import datetime as dt
 import threading
 from collections.abc import Sequence
-from functools import cache, partial
-from importlib.resources import files
+from functools import partial
 from typing import Any, Final
 
 import structlog
-from sqlalchemy import Connection, TextClause, text
+from sqlalchemy import Connection, text
 from sqlalchemy.dialects.postgresql import insert
 
 from app.public.suppression import Count, Figure, suppress
+from app.store import statements
 from app.store.tables.publications import OTHER, public_figures, publications
 
 log = structlog.get_logger()
@@ -28,6 +28,7 @@ QUIET: Final = dt.timedelta(days=1)
 # From the 10th on a month is published whatever still arrives: late events must not be a power to keep it back.
 PATIENCE: Final = dt.timedelta(days=7)
 KEPT: Final = dt.timedelta(days=400)  # how long days are kept by user: an older month is no longer whole
+query = partial(statements.query, "app.public")
 
 
 def publish_due(
@@ -129,9 +130,3 @@ def as_rows(month: dt.date, role: str, shown: Sequence[Figure]) -> list[dict[str
         }
         for figure in shown
     ]
-
-
-@cache
-def query(name: str) -> TextClause:
-    """A statement of `sql/`."""
-    return text(files("app.public").joinpath("sql", f"{name}.sql").read_text("utf-8"))

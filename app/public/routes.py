@@ -1,20 +1,21 @@
 """The public figures over HTTP: no token, any origin, cached for long, since a month never changes."""
 
 import datetime as dt
-import hashlib
 import re
 from collections.abc import Callable
 from typing import Annotated, Any, Final
 
 import orjson
-from fastapi import APIRouter, Header, Path, Response
+from fastapi import APIRouter, Header, Path, Request, Response
 from sqlalchemy import Connection, Engine, select
 from sqlalchemy.exc import OperationalError
 
-from app.problems import PROBLEM_TYPE, Problem
+from app.problems import Problem
 from app.store.tables.publications import OTHER, public_figures, publications
+from app.web.entity import not_modified, tag_of
+from app.web.openapi import describe_problems
+from app.web.problems import respond
 
-RETRY_AFTER: Final = 5  # seconds
 MONTH: Final = re.compile(r"20[0-9]{2}-(0[1-9]|1[0-2])", re.ASCII)
 ANYWHERE: Final = {"access-control-allow-origin": "*"}
 FOR_EVER: Final = "public, max-age=31536000, immutable"
@@ -40,7 +41,7 @@ COLUMNS: Final = (
 )
 
 Months = Annotated[str, Path(description="A calendar month (UTC), as 2026-10.")]
-Known = Annotated[str | None, Header(description="The ETag of what is known already.")]
+Known = Annotated[str | None, Header(alias="if-none-match", description="The ETag of what is known already.")]
 
 
 def create_router(engine: Engine) -> APIRouter:
@@ -54,21 +55,21 @@ def create_router(engine: Engine) -> APIRouter:
         response_class=Response,
         responses=document("The months, newest first."),
     )
-    def read_index(if_none_match: Known = None) -> Response:
-        return serve(lambda: answer(read(engine, render_index), FOR_AN_HOUR, if_none_match))
+    def read_index(request: Request, _known: Known = None) -> Response:
+        return serve(lambda: answer(request, read(engine, render_index), FOR_AN_HOUR))
 
     @router.get(
         "/connectors/{month}.json",
         summary="The public figures of one month; they never change",
         response_class=Response,
-        responses=document("The figures.") | {404: problem("Not published (yet).")},
+        responses=document("The figures.", "not_published"),
     )
-    def read_month(month: Months, if_none_match: Known = None) -> Response:
+    def read_month(request: Request, month: Months, _known: Known = None) -> Response:
         def find() -> Response:
             first = parse_month(month)
             if first not in frozen:
                 frozen[first] = read(engine, lambda connection: render_month(connection, first))
-            return answer(frozen[first], FOR_EVER, if_none_match)
+            return answer(request, frozen[first], FOR_EVER)
 
         return serve(find)
 
@@ -85,7 +86,7 @@ def parse_month(month: str) -> dt.date:
 def not_published() -> Problem:
     """There is no such document."""
     return Problem(
-        404, "not_published", "No figures are published of this month: /v1/public/connectors.json lists them."
+        "not_published", "No figures are published of this month: /v1/public/connectors.json lists them."
     )
 
 
@@ -95,9 +96,7 @@ def read(engine: Engine, render: Callable[[Connection], bytes]) -> bytes:
         with engine.connect() as connection:
             return render(connection)
     except OperationalError:
-        raise Problem(
-            503, "database_unavailable", "The database cannot answer right now.", retry_after=RETRY_AFTER
-        ) from None
+        raise Problem("database_unavailable", "The database cannot answer right now.") from None
 
 
 def render_index(connection: Connection) -> bytes:
@@ -148,33 +147,24 @@ def dump(document: dict[str, Any]) -> bytes:
     return orjson.dumps(document, option=orjson.OPT_UTC_Z)
 
 
-def answer(body: bytes, cached: str, known: str | None) -> Response:
-    """200 with the document, or 304 if the client has it."""
-    tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
-    headers = ANYWHERE | {"etag": tag, "cache-control": cached}
-    if known is not None and (known.strip() == "*" or tag in re.findall(r'"[^"]*"', known)):
-        return Response(status_code=304, headers=headers)
-    return Response(body, media_type="application/json", headers=headers)
+def answer(request: Request, body: bytes, cached: str) -> Response:
+    """Return the document; 304 to whoever has it."""
+    headers = ANYWHERE | {"etag": tag_of(body), "cache-control": cached}
+    return not_modified(request, headers) or Response(body, media_type="application/json", headers=headers)
 
 
 def serve(find: Callable[[], Response]) -> Response:
-    """The response, or the problem as one; browsers of any origin may read both."""
+    """Return the response, or the problem as one; browsers of any origin may read both."""
     try:
         return find()
     except Problem as refusal:
-        headers = {name.decode(): value.decode() for name, value in refusal.headers()}
-        return Response(refusal.render(), refusal.status, ANYWHERE | {"cache-control": "no-store"} | headers)
+        return respond(refusal, ANYWHERE | {"cache-control": "no-store"})
 
 
-def problem(said: str) -> dict[str, Any]:
-    """What OpenAPI says of a problem."""
-    return {"content": {PROBLEM_TYPE: {"schema": {"type": "object"}}}, "description": said}
-
-
-def document(said: str) -> dict[int | str, dict[str, Any]]:
-    """What OpenAPI says of a document's answers."""
+def document(said: str, *codes: str) -> dict[int | str, dict[str, Any]]:
+    """Return what OpenAPI says of a document's answers."""
     return {
         200: {"content": {"application/json": {"schema": {"type": "object"}}}, "description": said},
         304: {"description": "The client has it already."},
-        503: problem("The database cannot answer; Retry-After says when to ask again."),
+        **describe_problems(*codes, "database_unavailable"),
     }

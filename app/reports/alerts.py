@@ -17,7 +17,7 @@ from sqlalchemy.dialects.postgresql import insert
 from app.reports.definitions.connectors import CONNECTORS
 from app.reports.definitions.regressions import REGRESSION, REGRESSIONS
 from app.reports.model import Row, Value
-from app.reports.parameters import parse
+from app.reports.parsing import parse
 from app.reports.run import run
 from app.store.tables.alerts import alerts
 

@@ -18,7 +18,8 @@ from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from app.problems import Problem
 from app.reports import registry, render
 from app.reports.model import Report, Table
-from app.reports.parameters import Parameters, parse
+from app.reports.parameters import Parameters
+from app.reports.parsing import parse
 from app.reports.run import reading, run
 
 log = structlog.get_logger()
@@ -28,7 +29,6 @@ AHEAD_SECONDS: Final = 300.0  # how often the default views are made ahead
 LATE_SECONDS: Final = 600.0  # what is older is served only where the database cannot make a newer one
 MOST: Final = 64
 AT_ONCE: Final = 2
-RETRY_AFTER: Final = 5  # seconds: a database that is restarting is back by then
 Given = Sequence[tuple[str, str]]
 Key = tuple[str, Parameters]
 Compute = Callable[[Report, Parameters], Table]
@@ -69,9 +69,7 @@ def open_tables(engine: Engine, denied: Sequence[int] = ()) -> "Tables":
             with reading(engine) as connection:
                 return run(report, parameters, connection, dt.datetime.now(dt.UTC), denied)
         except OperationalError:
-            raise Problem(
-                503, "database_unavailable", "The database cannot answer right now.", retry_after=RETRY_AFTER
-            ) from None
+            raise Problem("database_unavailable", "The database cannot answer right now.") from None
 
     return Tables(compute)
 

@@ -1,6 +1,7 @@
 """The command `report`."""
 
 import datetime as dt
+import inspect
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
@@ -16,8 +17,10 @@ from app.reports import digest, glossary, near, registry, render
 from app.reports.definitions.connectors import CONNECTORS
 from app.reports.digest import Digest
 from app.reports.model import Report, Table
-from app.reports.parameters import PARAMETERS, Parameters, parse
+from app.reports.parameters import PARAMETERS, Parameters
+from app.reports.parsing import parse
 from app.reports.run import reading, run
+from app.reports.written_sql import write_statements
 from app.settings import Settings, load_settings
 from app.store import secrets
 from app.store.causes import Cause, DatabaseError, cause_of
@@ -70,29 +73,36 @@ def option(name: str) -> typer.models.OptionInfo:
     return info
 
 
-def report(  # noqa: PLR0913, PLR0917 -- one argument an option, as typer wants them
+def with_parameters(command: Callable[..., None]) -> Callable[..., None]:
+    """Return a command with an option for each parameter of reports, after its argument.
+
+    It gets them as keywords with a `_` behind: the command's own argument is called `name`, too.
+    """
+    argument, *own, _rest = inspect.signature(command).parameters.values()
+    options = [
+        inspect.Parameter(
+            f"{name}_",
+            inspect.Parameter.KEYWORD_ONLY,
+            default=None,
+            annotation=Annotated[str | None, option(name)],
+        )
+        for name in PARAMETERS
+    ]
+    signature = inspect.Signature([argument, *options, *own])
+    command.__signature__ = signature  # type: ignore[attr-defined]
+    return command
+
+
+# Size: one argument an option, as typer wants them.
+@with_parameters
+def report(  # noqa: PLR0913
     name: Annotated[
         str,
         typer.Argument(
             help=f"Which report: {', '.join(registry.REPORTS)}; or {digest.NAME}, {digest.SUMMARY}, as text, markdown or html."
         ),
     ],
-    window: Annotated[str | None, option("window")] = None,
-    until: Annotated[str | None, option("until")] = None,
-    role: Annotated[str | None, option("role")] = None,
-    lane: Annotated[str | None, option("lane")] = None,
-    ci: Annotated[str | None, option("ci")] = None,
-    prerelease: Annotated[str | None, option("prerelease")] = None,
-    version: Annotated[str | None, option("version")] = None,
-    connector: Annotated[str | None, option("connector")] = None,
-    name_: Annotated[str | None, option("name")] = None,
-    scope: Annotated[str | None, option("scope")] = None,
-    users: Annotated[str | None, option("users")] = None,
-    denied: Annotated[str | None, option("denied")] = None,
-    few: Annotated[str | None, option("few")] = None,
-    series: Annotated[str | None, option("series")] = None,
-    sort: Annotated[str | None, option("sort")] = None,
-    limit: Annotated[str | None, option("limit")] = None,
+    *,
     format_: Annotated[Format, typer.Option("--format", help="How to write it.")] = Format.table,
     fail_on: Annotated[
         FailOn | None,
@@ -110,6 +120,13 @@ def report(  # noqa: PLR0913, PLR0917 -- one argument an option, as typer wants 
             "--explain", help="Say what every figure means and where it is computed, and run nothing."
         ),
     ] = False,
+    sql: Annotated[
+        bool,
+        typer.Option(
+            "--sql", help="Print the statements with their parameters, ready for EXPLAIN, and run nothing."
+        ),
+    ] = False,
+    **parameters: str | None,
 ) -> None:
     """Print a report, or a digest of them.
 
@@ -126,27 +143,12 @@ def report(  # noqa: PLR0913, PLR0917 -- one argument an option, as typer wants 
     if explain_:
         typer.echo(glossary.explain(find(name)))
         return
-    if format_ in WIDE and limit is None and name != digest.NAME:
-        limit = TEXT_LIMIT
-    given = {
-        "window": window,
-        "until": until,
-        "role": role,
-        "lane": lane,
-        "ci": ci,
-        "prerelease": prerelease,
-        "version": version,
-        "connector": connector,
-        "name": name_,
-        "scope": scope,
-        "users": users,
-        "denied": denied,
-        "few": few,
-        "series": series,
-        "sort": sort,
-        "limit": limit,
-    }
-    asked = {key: text for key, text in given.items() if text is not None}
+    asked = {key.removesuffix("_"): text for key, text in parameters.items() if text is not None}
+    if sql:
+        typer.echo(assemble(name, asked))
+        return
+    if format_ in WIDE and name != digest.NAME:
+        asked = {"limit": TEXT_LIMIT} | asked
     if name == digest.NAME:
         write_digest(asked, format_, is_posted=post)
         return
@@ -185,6 +187,13 @@ def write_digest(given: dict[str, str], format_: Format, *, is_posted: bool) -> 
         typer.echo(digest.to_markdown(made) if format_ is Format.markdown else digest.to_text(made))
     if is_posted and webhook is not None:
         digest.post(made, webhook.get_secret_value())
+
+
+def assemble(name: str, given: dict[str, str]) -> str:
+    """Return the SQL of a report as it would run now. Raises TelemetryError, which says what to mend."""
+    now = dt.datetime.now(dt.UTC)
+    chosen, parameters = read(name, given, now)
+    return write_statements(chosen, parameters, now, deny(load_settings()))
 
 
 def fetch(name: str, given: dict[str, str]) -> Table:

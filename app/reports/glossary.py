@@ -6,11 +6,11 @@
 import inspect
 import pkgutil
 from collections.abc import Callable, Mapping
-from importlib.resources import files
 from typing import Final, cast
 
 from app.reports import ranking
 from app.reports.model import Report
+from app.store.statements import read_sql
 
 Place = str | Callable[..., object]
 
@@ -76,7 +76,7 @@ def read(place: Place) -> list[str]:
     if not isinstance(place, str):
         return (inspect.getdoc(place) or "").splitlines()
     package, _, path = place.partition("/")
-    lines = files(package).joinpath(*path.split("/")).read_text("utf-8").splitlines()
+    lines = read_sql(package, path.removeprefix("sql/").removesuffix(".sql")).splitlines()
     words: list[str] = []
     for line in lines:
         if not line.startswith("--"):

@@ -3,10 +3,9 @@
 import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import Any, Final, Literal
 
-if TYPE_CHECKING:
-    from app.reports.parameters import Parameters
+from app.reports.parameters import Parameters
 
 Value = str | int | float | bool | None
 Row = dict[str, Value]
@@ -89,7 +88,7 @@ class Report:
     name: str
     summary: str
     queries: Mapping[str, tuple[str, ...]]
-    shape: Callable[[Answers, "Parameters"], list[Row]]
+    shape: Callable[[Answers, Parameters], list[Row]]
     columns: tuple[Column, ...]
     headings: tuple[Heading, ...]
     parameters: tuple[str, ...]

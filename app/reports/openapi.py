@@ -2,22 +2,24 @@
 
 from typing import Any, Final
 
-from app.problems import PROBLEM_TYPE
 from app.reports import render
 from app.reports.model import Column, Report
-from app.reports.parameters import MAX_LIMIT, PARAMETERS, default_of
+from app.reports.parameters import PARAMETERS
+from app.reports.parsing import of
+from app.web.openapi import describe_problems
 
 TYPES: Final = {"text": "string", "integer": "integer", "number": "number", "boolean": "boolean"}
 SAMPLES: Final[dict[str, Any]] = {"text": "source-faker", "integer": 12, "number": 0.25, "boolean": True}
 FORMS: Final = {"json": render.JSON_TYPE, "csv": render.CSV_TYPE, "parquet": render.PARQUET_TYPE}
-# Of parameters whose default is no example of what they take.
-EXAMPLES: Final = {
-    "until": "2026-11-23",
-    "version": "0.71.3",
-    "connector": "source-faker",
-    "name": "source-faker",
-}
-PROBLEM: Final = {"content": {PROBLEM_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}}
+COLUMN: Final = {name: {"type": "string"} for name in ("name", "type", "description")}
+PROBLEMS: Final = (
+    "invalid_parameter",
+    "unknown_parameter",
+    "repeated_parameter",
+    "missing_parameter",
+    "unauthorized",
+    "database_unavailable",
+)
 HEADERS: Final = {
     "As-Of": {
         "description": "When the figures were computed: a process keeps them and makes new ones behind, "
@@ -49,26 +51,13 @@ def describe(report: Report, form: str) -> dict[str, Any]:
                 "content": {FORMS[form]: describe_answer(report, form)},
             },
             304: {"description": "The figures are those of the entity tag in If-None-Match."},
-            400: {
-                **PROBLEM,
-                "description": "A parameter that the report does not have, or a value it does not take.",
-            },
-            401: {**PROBLEM, "description": "No report token, or another one."},
-            **(
-                {501: {**PROBLEM, "description": "This installation has no pyarrow."}}
-                if form == "parquet"
-                else {}
-            ),
-            503: {
-                **PROBLEM,
-                "description": "The database cannot answer; Retry-After says when to ask again.",
-            },
+            **describe_problems(*PROBLEMS, *(("parquet_unavailable",) if form == "parquet" else ())),
         },
         "openapi_extra": {"parameters": [describe_parameter(report, name) for name in report.parameters]},
     }
 
 
-def describe_answer(report: Report, form: str) -> dict[str, Any]:
+def describe_answer(report: Report, form: str) -> dict[str, Any]:  # Size: one document, field by field
     """Return type and example of an answer."""
     if form == "parquet":
         return {"schema": {"type": "string", "format": "binary"}}
@@ -77,7 +66,6 @@ def describe_answer(report: Report, form: str) -> dict[str, Any]:
         lines = (",".join(sample), ",".join(str(render.cell(value)) for value in sample.values()))
         return {"schema": {"type": "string"}, "example": "\r\n".join((*lines, ""))}
     title = "".join(part.capitalize() for part in report.name.split("-"))
-    column_schema = {name: {"type": "string"} for name in ("name", "type", "description")}
     columns = [
         {"name": each.name, "type": each.type, "description": each.description} for each in report.columns
     ]
@@ -89,7 +77,7 @@ def describe_answer(report: Report, form: str) -> dict[str, Any]:
         },
         "as_of": {"type": "string", "format": "date-time"},
         "rollup_lag_seconds": {"type": "number", "description": HEADERS["Rollup-Lag-Seconds"]["description"]},
-        "columns": {"type": "array", "items": {"title": f"{title}Column", **make_object(column_schema)}},
+        "columns": {"type": "array", "items": {"title": f"{title}Column", **make_object(COLUMN)}},
         "total": {"type": "integer", "description": "Rows before `limit` cut them."},
         "hidden": {"type": "integer", "description": "Rows that say too little: `few=show` lists them."},
         "rows": {
@@ -113,9 +101,7 @@ def describe_answer(report: Report, form: str) -> dict[str, Any]:
         "schema": schema,
         "example": {
             "report": report.name,
-            "parameters": {
-                name: EXAMPLES.get(name, describe_default(report, name)) for name in report.parameters
-            },
+            "parameters": {name: exemplify(report, name) for name in report.parameters},
             "as_of": "2026-11-23T12:00:00Z",
             "rollup_lag_seconds": 0.4,
             "columns": columns,
@@ -138,33 +124,36 @@ def describe_cell(column: Column) -> dict[str, Any]:
 
 def describe_value(name: str) -> dict[str, Any]:
     """Return the schema of a parameter as the answer repeats it: null where nothing was asked for."""
-    return {"type": ["integer"] if name == "limit" else ["string", "null"]}
+    kind = PARAMETERS[name].schema["type"]
+    return {"type": [kind] if kind == "integer" else [kind, "null"]}
 
 
 def describe_default(report: Report, name: str) -> str | int:
     """Return what a parameter of a report stands at, as its schema has it."""
-    default = default_of(report, name)
-    return int(default) if name == "limit" else default
+    known = of(report, name)
+    return int(known.default) if known.schema["type"] == "integer" else known.default
+
+
+def exemplify(report: Report, name: str) -> str | int:
+    """Return something that a parameter takes: its default, unless that is a word for "not given"."""
+    return PARAMETERS[name].example or describe_default(report, name)
 
 
 def describe_parameter(report: Report, name: str) -> dict[str, Any]:
     """Return one query parameter of a report. Its default may be given, which is the same as not giving it."""
-    parameter = PARAMETERS[name]
-    choices = tuple(report.sorts) if name == "sort" else parameter.choices
-    schema: dict[str, Any] = {"type": "string"}
-    if name == "limit":
-        schema = {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT}
-    if choices:
-        schema["enum"] = list(choices)
+    known = of(report, name)
+    schema = dict(known.schema)
+    if known.choices:
+        schema["enum"] = list(known.choices)
     required = name in report.required
-    if not required and name != "prerelease":  # whose default depends on whether a version is named
+    if not required and not known.default_depends:
         schema["default"] = describe_default(report, name)
-    takes = f" Takes {parameter.allowed}." if parameter.allowed else ""
+    takes = f" Takes {PARAMETERS[name].allowed}." if PARAMETERS[name].allowed else ""
     return {
         "name": name,
         "in": "query",
         "required": required,
-        "description": f"{parameter.description}{takes}",
+        "description": f"{known.description}{takes}",
         "schema": schema,
-        "example": EXAMPLES.get(name, describe_default(report, name)),
+        "example": exemplify(report, name),
     }

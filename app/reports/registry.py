@@ -46,6 +46,4 @@ def find(name: str) -> Report:
     try:
         return REPORTS[name]
     except KeyError:
-        raise Problem(
-            404, "unknown_report", f"There is no such report. Reports: {', '.join(REPORTS)}."
-        ) from None
+        raise Problem("unknown_report", f"There is no such report. Reports: {', '.join(REPORTS)}.") from None

@@ -7,11 +7,13 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Request, Response, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from app.problems import Problem, TelemetryError
+from app.problems import ASK_FOR_TOKEN, Problem, TelemetryError
 from app.reports import openapi, registry, render
 from app.reports.cache import Kept, Key, Tables, read_key
 from app.reports.model import Report
 from app.reports.readers import Readers
+from app.web.entity import not_modified
+from app.web.problems import respond
 
 TOKEN: Final = "token"  # noqa: S105 -- the parameter's name: in the query instead of the header: the link that `serve` prints, for a browser
 PRIVATE: Final = {
@@ -41,10 +43,7 @@ def create_router(tables: Tables, readers: Readers) -> APIRouter:
     router = APIRouter(prefix="/v1/reports", tags=["reports"])
 
     async def serve(
-        request: Request,
-        name: str,
-        credentials: HTTPAuthorizationCredentials | None,
-        form: str,
+        request: Request, name: str, credentials: HTTPAuthorizationCredentials | None, form: str
     ) -> Response:
         try:
             given = request.query_params.multi_items()
@@ -77,7 +76,11 @@ def create_router(tables: Tables, readers: Readers) -> APIRouter:
 def check_token(given: str, readers: Readers) -> None:
     """Raise Problem 401 without a token that is in force."""
     if readers.find(given) is None:
-        raise Problem(401, "unauthorized", "Reports need a report token: Authorization: Bearer <token>.")
+        raise Problem(
+            "unauthorized",
+            "Reports need a report token: Authorization: Bearer <token>.",
+            challenge=ASK_FOR_TOKEN,
+        )
 
 
 async def answer(tables: Tables, key: Key, request: Request, form: str) -> Response:
@@ -85,38 +88,33 @@ async def answer(tables: Tables, key: Key, request: Request, form: str) -> Respo
     found = tables.look(key, fresh="no-cache" in request.headers.get("cache-control", ""))
     if not isinstance(found, Kept):  # shielded: others wait for the same
         found = await asyncio.shield(asyncio.wrap_future(found))
-    known = request.headers.get("if-none-match", "")
     if form in found.bodies:
-        return write(found, form, known)
-    return await asyncio.to_thread(write, found, form, known)
+        return write(request, found, form)
+    return await asyncio.to_thread(write, request, found, form)
 
 
-def write(kept: Kept, form: str, known: str) -> Response:
-    """200 with the table in one of the forms; or 304 to whoever knows it, by its entity tag (RFC 9110, 13.1.2).
+def write(request: Request, kept: Kept, form: str) -> Response:
+    """Return the table in one of the forms; 304 to whoever knows it by its entity tag.
 
     Raises Problem 501 where Parquet cannot be written.
     """
     table = kept.table
-    lag = f"{table.lag_seconds:.1f}"
     headers = PRIVATE | {
         "etag": kept.tag,
         "as-of": render.instant(table.as_of),
-        "rollup-lag-seconds": lag,
+        "rollup-lag-seconds": f"{table.lag_seconds:.1f}",
     }
-    if any(each.strip() in (kept.tag, "*") for each in known.split(",")):
-        return Response(status_code=304, headers=headers)
+    if known := not_modified(request, headers):
+        return known
     if form != "json":  # to be saved under the report's name
         name = f"{table.report.name}-{table.parameters.get('until', table.as_of.date())}.{form}"
         headers["content-disposition"] = f'attachment; filename="{name}"'
     try:
         return Response(kept.write(form), media_type=MEDIA_TYPES[form], headers=headers)
     except TelemetryError as error:
-        raise Problem(501, "parquet_unavailable", str(error)) from None
+        raise Problem("parquet_unavailable", str(error)) from None
 
 
 def refuse(problem: Problem) -> Response:
-    """The problem as a response. A 401 asks for a Bearer token, not for the write key that events need."""
-    headers = {name.decode(): value.decode() for name, value in problem.headers()}
-    if problem.status == 401:
-        headers["www-authenticate"] = 'Bearer realm="reports"'
-    return Response(problem.render(), problem.status, PRIVATE | headers)
+    """Return the problem as a response that nobody keeps."""
+    return respond(problem, PRIVATE)

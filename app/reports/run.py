@@ -3,17 +3,18 @@
 import datetime as dt
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import cache
-from importlib.resources import files
+from functools import cache, partial
 from typing import Final
 
 from sqlalchemy import Connection, Engine, TextClause, text
 
 from app.reports import ranking
 from app.reports.model import Report, Table
-from app.reports.parameters import DAY, LANES, Parameters, day_of
+from app.reports.parameters import DAY, Parameters, day_of
+from app.store import statements
 from app.store.tables import NOBODY
 
+read_sql = partial(statements.read_sql, "app.reports")
 # How far back versions are looked for: far enough for the votes on a version of several months.
 HISTORY: Final = 180 * DAY
 
@@ -29,7 +30,7 @@ def reading(engine: Engine) -> Iterator[Connection]:
         yield connection
 
 
-def run(
+def run(  # Size: the steps of a report, in order
     report: Report,
     parameters: Parameters,
     connection: Connection,
@@ -60,7 +61,7 @@ def run(
     shown = [row for row in rows if not hides(row)] if hides else rows
     if len(shown) < len(rows):
         ranking.number(shown)
-    oldest: dt.datetime | None = connection.execute(text(read_sql("oldest_mark"))).scalar()
+    oldest: dt.datetime | None = connection.execute(statements.query("app.reports", "oldest_mark")).scalar()
     lag = 0.0 if oldest is None else max(0.0, (now - oldest).total_seconds())
     return Table(
         report,
@@ -80,23 +81,15 @@ def run(
 def bind(
     report: Report, parameters: Parameters, now: dt.datetime, denied: Sequence[int] = ()
 ) -> dict[str, object]:
-    """The parameters of the SQL: days and instants, never the database's own clock."""
+    """Return the parameters of the SQL: days and instants, never the database's own clock."""
     return {
+        **parameters.bind(),
         "as_of": now,
         "today": day_of(now),
         "prior_from": parameters.prior_from if report.compares else parameters.first_day,
         "first_day": parameters.first_day,
         "last_day": parameters.until,
         "history_from": parameters.until - HISTORY,
-        "role": parameters.role,
-        "lanes": list(LANES[parameters.lane]),
-        "connector": parameters.connector,
-        "name": parameters.name,
-        "ci": parameters.ci,
-        "prerelease": parameters.prerelease,
-        "version": parameters.version,
-        "scope": parameters.scope,
-        "users": parameters.users,
         "denied": [] if parameters.denied == "include" else list(denied),
         "nobody": NOBODY,
     }
@@ -111,8 +104,3 @@ def statement(stages: tuple[str, ...]) -> TextClause:
     *earlier, last = stages
     steps = ",\n".join(f"{stage.partition('/')[0]} AS (\n{read_sql(stage)})" for stage in earlier)
     return text(f"WITH {steps}\n{read_sql(last)}" if steps else read_sql(last))
-
-
-def read_sql(stage: str) -> str:
-    """The text of a stage."""
-    return files("app.reports").joinpath("sql", f"{stage}.sql").read_text("utf-8")

@@ -4,12 +4,12 @@ Whoever calls holds the buckets' rows in `rollup_buckets`, so nobody else change
 """
 
 import datetime as dt
-from functools import cache
-from importlib.resources import files
+from functools import cache, partial
 from typing import Final
 
 from sqlalchemy import Connection, TextClause, text
 
+from app.store import statements
 from app.store.tables import NOBODY
 
 NUMBERING: Final = ("number_routes", "number_environments", "number_failures")
@@ -24,6 +24,8 @@ AS_PLANNED: Final = (
 )
 MANY_SIGNALS: Final = 1_000  # from which on hashing pays
 OWN: Final = ("wanted", "signalled")  # stages that read a table of this connection
+read_sql = partial(statements.read_sql, "app.rollups")
+query = partial(statements.query, "app.rollups")
 SINCE_EVER: Final = "-infinity"
 UNKNOWN_ROWS: Final = 1_000  # from which on a partition without statistics gets some
 MANY: Final = (
@@ -91,14 +93,3 @@ def fill(table: str, *stages: str, remark: str = "") -> TextClause:
         f"{stage} AS {'MATERIALIZED ' if stage in OWN else ''}(\n{read_sql(stage)})" for stage in stages
     )
     return text(f"INSERT INTO {table} {remark}\nWITH {steps}\n{read_sql(table)}")
-
-
-@cache
-def query(name: str) -> TextClause:
-    """A statement of `sql/`."""
-    return text(read_sql(name))
-
-
-def read_sql(name: str) -> str:
-    """The text of a file of `sql/`."""
-    return files("app.rollups").joinpath("sql", f"{name}.sql").read_text("utf-8")

@@ -4,9 +4,7 @@ Any number of processes may host one: each claims buckets that nobody else works
 a worker that dies leaves nothing behind, since its transaction is one of all or nothing.
 """
 
-import contextlib
 import datetime as dt
-import threading
 import time
 from typing import Any, Final
 
@@ -17,7 +15,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from app.privacy.pseudonyms import to_text
 from app.rollups import instruments
 from app.rollups.recomputation import MANY, analyze_unknown, prepare, query, recompute
-from app.store.database import open_admin_engine
+from app.upkeep.background import UNAVAILABLE_SECONDS, Background, sqlstate_of
 
 log = structlog.get_logger()
 
@@ -26,8 +24,6 @@ MARKS: Final = 10_000  # a transaction of some hundred milliseconds
 PAUSE_SECONDS: Final = (
     0.5  # between steps: what came meanwhile is done at once, which costs less than one by one
 )
-AWAY_SECONDS: Final = 5.0  # how soon to look again when the database is away
-END_SECONDS: Final = 3.0
 REST: Final = (
     20  # a session that took t to recompute rests for 20 t: a daemon of a week costs 5 % of a worker at most
 )
@@ -36,8 +32,8 @@ WORTH_A_REST: Final = 0.05  # seconds
 DATA_FAULTS: Final = frozenset({"21", "22", "23", "54"})
 
 
-class Worker:
-    """The thread of one process.
+class Worker(Background):
+    """The rollups of one process.
 
     Its transactions end with COMMIT, also those that only read: psycopg forgets its prepared statements at a ROLLBACK, and
     planning 20 partitions anew takes ten times as long as recomputing a few sessions (26 ms, 2 ms).
@@ -45,37 +41,16 @@ class Worker:
 
     def __init__(self, url: str) -> None:
         """Work on the database at `url`."""
-        self.engine = open_admin_engine(url)
+        super().__init__("rollups", url)
         self.resting: dict[int, float] = {}  # session keys, until when
         self.marks = MARKS  # fewer after a step that failed, until the session is found that it fails for
         self.alone: tuple[int, int] | None = None  # the session of a step that takes one only
-        self.stopping = threading.Event()
-        self.driver: Any = None
-        self.thread = threading.Thread(target=self.run, name="rollups", daemon=True)
-
-    def start(self) -> None:
-        """Begin."""
-        self.thread.start()
-
-    def ask_to_stop(self) -> None:
-        """Start nothing new."""
-        self.stopping.set()
-
-    def stop(self) -> None:
-        """End soon: cancel the statement that is running; its transaction leaves nothing."""
-        self.ask_to_stop()
-        driver = self.driver
-        if driver is not None:
-            with contextlib.suppress(Exception):
-                driver.cancel_safe(timeout=1.0)
-        self.thread.join(END_SECONDS)
 
     def run(self) -> None:
         """Roll up until stopped, over one connection as long as it lasts."""
         while not self.stopping.is_set():
             try:
-                with self.engine.connect() as connection:
-                    self.driver = connection.connection.driver_connection
+                with self.connected() as connection:
                     prepare(connection)
                     while not self.stopping.is_set():
                         analyze_unknown(connection)
@@ -86,9 +61,7 @@ class Worker:
                             self.stopping.wait(PAUSE_SECONDS)
             except SQLAlchemyError as error:
                 self.failed(error)
-                self.stopping.wait(AWAY_SECONDS)
-            finally:
-                self.driver = None
+                self.stopping.wait(UNAVAILABLE_SECONDS)
 
     def step(self, connection: Connection) -> int:
         """Recompute some of what is marked, in one transaction, and commit; return how many marked sessions that were.
@@ -99,7 +72,7 @@ class Worker:
         try:
             sessions = self.recompute_marked(connection)
         except DBAPIError as error:
-            sqlstate = getattr(error.orig, "sqlstate", None) or ""
+            sqlstate = sqlstate_of(error) or ""
             if sqlstate[:2] not in DATA_FAULTS:
                 raise
             connection.rollback()
@@ -151,9 +124,8 @@ class Worker:
 
     def failed(self, error: SQLAlchemyError) -> None:
         """Say that the database did not do it; never the message, which may quote a row."""
-        code = getattr(error.orig, "sqlstate", None) if isinstance(error, DBAPIError) else None
         if not self.stopping.is_set():
-            log.warning("rollup_failed", error=type(error).__name__, sqlstate=code)
+            log.warning("rollup_failed", error=type(error).__name__, sqlstate=sqlstate_of(error))
 
 
 def observe_lag(connection: Connection) -> None:

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import URL, Engine, create_engine, make_url
@@ -111,8 +110,3 @@ def open_admin_engine(url: str) -> Engine:
     )
     pin(engine)
     return engine
-
-
-def read_sql(name: str) -> str:
-    """The text of a statement of `app/store/sql`."""
-    return files("app.store").joinpath("sql", name).read_text("utf-8")

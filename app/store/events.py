@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.privacy.projection import BUCKETS, NO_ROW
 from app.privacy.verdict import Verdict
-from app.store.database import read_sql
+from app.store.statements import read_sql
 from app.store.tables.events import events
 
 COLUMNS: Final = tuple(column.name for column in events.columns)
@@ -27,7 +27,7 @@ REJECTED: Final = "rejected"
 INTERNAL: Final = "internal"  # the reason of an event that Postgres itself would not take
 
 
-INSERT_BATCH: Final = read_sql("insert_batch.sql").format(columns=", ".join(COLUMNS))
+INSERT_BATCH: Final = read_sql("app.store", "insert_batch").format(columns=", ".join(COLUMNS))
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,11 +8,11 @@ from uuid import UUID
 from sqlalchemy.exc import DataError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.store.database import read_sql
 from app.store.events import Batch, bucket_of, insert, insert_whole, outcome_of
+from app.store.statements import read_sql
 
 TRIES: Final = 3  # a batch that was left behind may commit between the look and the commit
-FIND_COMMITTED: Final = read_sql("find_committed.sql")
+FIND_COMMITTED: Final = read_sql("app.store", "find_committed")
 
 
 async def insert_all(connection: AsyncConnection, batches: Sequence[Batch]) -> list[str]:

@@ -5,12 +5,12 @@ Days whose events were dropped are frozen: nothing recomputes them, so what each
 
 import datetime as dt
 import threading
-from importlib.resources import files
 from typing import Final
 
 from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
+from app.store.statements import read_sql
 from app.store.tables.events import SWEEPS
 from app.upkeep.clock import Guard
 
@@ -46,7 +46,7 @@ OLD_TOMBSTONES: Final = """
 # As long as a day by user: until the last of them is archived, it is told which of its users were settled.
 OLD_UNITS: Final = "DELETE FROM units WHERE last_day < :before"
 OLD_QUARANTINE: Final = "DELETE FROM quarantined_sessions WHERE met_at < :now - interval '400 days'"
-ARCHIVE_DAY: Final = files("app.upkeep").joinpath("sql", "archive_day.sql").read_text("utf-8")
+ARCHIVE_DAY: Final = read_sql("app.upkeep", "archive_day")
 
 
 def keep(connection: Connection, stop: threading.Event, guard: Guard) -> int:

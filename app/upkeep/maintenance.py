@@ -4,23 +4,22 @@ Every process has the thread; an advisory lock lets one of them work. Each job c
 for a lock at the most, so that ingestion never waits for it.
 """
 
-import contextlib
 import random
 import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 import structlog
 from prometheus_client import Counter
 from sqlalchemy import text
 from sqlalchemy.engine import Connection
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 
 from app.problems import TelemetryError
 from app.store.advisory_lock import only_one
-from app.store.database import open_admin_engine
+from app.upkeep.background import UNAVAILABLE_SECONDS, Background, sqlstate_of
 
 log = structlog.get_logger()
 
@@ -32,9 +31,7 @@ RUNS: Final = Counter(
 
 TICK_SECONDS: Final = 15.0
 BUSY_SECONDS: Final = 0.5  # how soon to look again when another process has the lock and something waits here
-AWAY_SECONDS: Final = 5.0  # how soon to look again when the database is away
 CONNECT: Final = "connect"  # not a job: what /readyz says of the database covers it
-END_SECONDS: Final = 3.0
 Result = TypeVar("Result")
 
 
@@ -47,44 +44,22 @@ class Job:
     run: Callable[[Connection, threading.Event], object]
 
 
-class Maintenance:
-    """The thread of one process."""
+class Maintenance(Background):
+    """The upkeep of one process."""
 
     def __init__(self, url: str, jobs: Sequence[Job], recover: Callable[[], None] = lambda: None) -> None:
         """Work on the database at `url`; `recover` may bring it back when it cannot be reached. It may block."""
+        super().__init__("maintenance", url)
         self.recover = recover
-        self.engine = open_admin_engine(url)
         self.jobs = jobs
         # Spread, so that many processes that were started together do not come together.
         self.due = {job.name: time.monotonic() + random.random() for job in jobs}  # noqa: S311
         self.failures: dict[str, int] = {}  # in a row, by job
-        self.stopping = threading.Event()
-        self.woken = threading.Event()
-        self.driver: Any = None
-        self.thread = threading.Thread(target=self.run, name="maintenance", daemon=True)
 
     def with_connection(self, work: Callable[[Connection], Result]) -> Result:
         """Return what `work` makes of a connection that may write. Raises sqlalchemy.exc.SQLAlchemyError."""
         with self.engine.connect() as connection:
             return work(connection)
-
-    def start(self) -> None:
-        """Begin."""
-        self.thread.start()
-
-    def ask_to_stop(self) -> None:
-        """Start nothing new."""
-        self.stopping.set()
-        self.woken.set()
-
-    def stop(self) -> None:
-        """End soon: cancel the statement that is running. A server that does not answer keeps nobody waiting."""
-        self.ask_to_stop()
-        driver = self.driver
-        if driver is not None:
-            with contextlib.suppress(Exception):
-                driver.cancel_safe(timeout=1.0)
-        self.thread.join(END_SECONDS)
 
     def wake(self, name: str) -> None:
         """Let a job be due now."""
@@ -101,8 +76,7 @@ class Maintenance:
     def tick(self) -> float:
         """Do what is due; the seconds after which to try again, 0 if all was done."""
         try:
-            with self.engine.connect() as connection, only_one(connection, wait=False) as held:
-                self.driver = connection.connection.driver_connection
+            with self.connected() as connection, only_one(connection, wait=False) as held:
                 if held:
                     connection.execute(text("SET lock_timeout = '100ms'"))
                     connection.commit()
@@ -111,9 +85,7 @@ class Maintenance:
         except SQLAlchemyError as error:
             self.failed(CONNECT, error)
             self.bring_back()
-            return AWAY_SECONDS
-        finally:
-            self.driver = None
+            return UNAVAILABLE_SECONDS
 
     def bring_back(self) -> None:
         """Try to bring the database back: without events nobody else would notice that it is gone."""
@@ -146,8 +118,9 @@ class Maintenance:
 
     def failed(self, name: str, error: SQLAlchemyError) -> None:
         """Say that a job failed; never the message, which may quote a row."""
-        code = getattr(error.orig, "sqlstate", None) if isinstance(error, DBAPIError) else None
         if not self.stopping.is_set():
             RUNS.labels(name, "failed").inc()
             self.failures[name] = self.failures.get(name, 0) + 1
-            log.warning("maintenance_failed", job=name, error=type(error).__name__, sqlstate=code)
+            log.warning(
+                "maintenance_failed", job=name, error=type(error).__name__, sqlstate=sqlstate_of(error)
+            )

@@ -8,6 +8,12 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any, Final, NamedTuple
 
+import structlog
+
+from app.web.entity import is_known
+
+log = structlog.get_logger()
+
 FOR_EVER: Final = float("inf")
 METHODS: Final = ("GET", "HEAD")
 # An answer that is no answer, such as a 500, is kept for less.
@@ -61,7 +67,7 @@ class Cached:
             made = await self.renew()
         headers = dict(scope["headers"])
         answer = made.gzipped if b"gzip" in headers.get(b"accept-encoding", b"") else made.plain
-        if answer.tag and answer.tag in headers.get(b"if-none-match", b""):
+        if is_known(answer.tag.decode(), headers.get(b"if-none-match", b"").decode("latin-1")):
             answer = Answer(304, [field for field in answer.headers if field[0] != b"content-length"], b"")
         await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
         await send({"type": "http.response.body", "body": answer.body})
@@ -113,6 +119,11 @@ async def ask(app: AsgiApp, path: str, encoding: bytes) -> Answer:
     async def send(message: MutableMapping[str, Any]) -> None:
         messages.append(message)
 
-    await app(scope, receive, send)
+    try:
+        await app(scope, receive, send)
+    except Exception:  # the app has answered with a problem, and raises so that the server logs it
+        if not messages:
+            raise
+        log.exception("request_failed")
     start, *rest = messages
     return Answer(start["status"], list(start["headers"]), b"".join(part.get("body", b"") for part in rest))

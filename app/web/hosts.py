@@ -8,7 +8,7 @@ from app.problems import Problem
 from app.settings import LOOPBACK_HOSTS, Settings
 
 UNKNOWN_HOST: Final = Problem(
-    421, "unknown_host", "This service is not known under that name: see TELEMETRY_HOSTS."
+    "unknown_host", "This service is not known under that name: see TELEMETRY_HOSTS."
 )
 
 IsKnown = Callable[[Mapping[str, Any]], bool]

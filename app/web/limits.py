@@ -85,9 +85,7 @@ def make_check(
 
 def too_many(wait: int) -> Problem:
     """Return the problem of whoever has to wait for so many seconds."""
-    return Problem(
-        429, "too_many_requests", "Too many requests; try again later.", retry_after=min(wait, 300)
-    )
+    return Problem("too_many_requests", "Too many requests; try again later.", retry_after=min(wait, 300))
 
 
 def weigh(size: int, events: int) -> float:

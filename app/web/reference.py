@@ -7,10 +7,11 @@ from functools import cache
 from importlib.resources import files
 from typing import Final
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 
 from app import __version__
 from app.problems import Problem
+from app.web.entity import not_modified, tag_of
 
 # Scripts and styles of ours only, none within the page; the viewer sets styles from script, which this allows.
 POLICY: Final = (
@@ -63,13 +64,11 @@ def create_router() -> APIRouter:
         return Response(PAGE, media_type="text/html; charset=utf-8", headers=HEADERS)
 
     @router.get("/docs/{name}")
-    def serve_file(name: str) -> Response:
+    def serve_file(request: Request, name: str) -> Response:
         if name not in KINDS:
-            raise Problem(404, "not_found", "Not Found")
-        return Response(
-            read_file(name),
-            media_type=KINDS[name],
-            headers=HEADERS | {"cache-control": "public, max-age=86400"},
-        )
+            raise Problem("not_found", "There is no such file.")
+        body = read_file(name)
+        headers = HEADERS | {"cache-control": "public, max-age=86400", "etag": tag_of(body)}
+        return not_modified(request, headers) or Response(body, media_type=KINDS[name], headers=headers)
 
     return router

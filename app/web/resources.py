@@ -5,7 +5,10 @@ import mimetypes
 from pathlib import Path
 from typing import Final
 
-from fastapi import Response
+from fastapi import Request, Response
+
+from app.problems import Problem
+from app.web.entity import not_modified, tag_of
 
 FOR_EVER: Final = "public, max-age=31536000, immutable"
 PREFIX: Final = "/static"
@@ -31,12 +34,15 @@ class Resources:
         self.files[name]
         return f"{PREFIX}/{self.digest}/{name}"
 
-    def serve(self, digest: str, name: str) -> Response:
-        """Return a file, 404 for a name that there is not. Under another release's digest it is not to be kept."""
+    def serve(self, request: Request, digest: str, name: str) -> Response:
+        """Return a file. Under another release's digest it is not to be kept. Raises Problem 404 for an unknown name."""
         body = self.files.get(name)
         if body is None:
-            return Response(status_code=404)
+            raise Problem("not_found", "There is no such file.")
+        headers = {
+            "cache-control": FOR_EVER if digest == self.digest else "no-cache",
+            "etag": tag_of(body),
+            "x-content-type-options": "nosniff",
+        }
         kind = TYPES.get(Path(name).suffix) or mimetypes.guess_type(name)[0] or "application/octet-stream"
-        cached = FOR_EVER if digest == self.digest else "no-cache"
-        headers = {"cache-control": cached, "x-content-type-options": "nosniff"}
-        return Response(body, headers=headers, media_type=kind)
+        return not_modified(request, headers) or Response(body, headers=headers, media_type=kind)

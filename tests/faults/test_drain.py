@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import create_engine, text
 from sqlalchemy.pool import NullPool
 
-from app.ingest.spool import checksum
+from app.ingest.spool_file import checksum
 from tests.conftest import Service, ServiceFactory
 from tests.faults.ledger import ids, is_drained, outcomes, readiness, wait_until
 from tests.faults.proxy import Proxy

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import create_engine, text
 from sqlalchemy.pool import NullPool
 
-from app.ingest.spool import Spool
+from app.ingest.spool_file import SpoolFile
 from tests.conftest import Service, ServiceFactory
 from tests.faults.ledger import check_books, ids, is_drained, outcomes, readiness, wait_until
 from tests.faults.load import Account, start_senders, stop_senders
@@ -283,7 +283,7 @@ def test_readiness_shows_what_waits_with_other_processes(
 ) -> None:
     service = start()
     folder = service.data_dir / "spool"
-    other = Spool.create(folder, 2**20)  # of this process, which lives
+    other = SpoolFile.create(folder, 2**20)  # of this process, which lives
     assert readiness(service)["status"] == "ok"
     other.append(b"a batch")
     wait_until(lambda: readiness(service)["spool"]["others"]["entries"] == 1, "the other spool is seen")

@@ -14,7 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.ingest.spool import Spool, SpoolFullError
+from app.ingest import spool_folder
+from app.ingest.spool_file import SpoolFile, SpoolFullError
 
 QUOTA = 2**20
 # Small ones, several to a page of 4 KiB, and one that takes several pages.
@@ -23,7 +24,7 @@ PAYLOADS = [b"%d" % number * (20_000 if number == 3 else 500) for number in rang
 
 def fill(folder: Path) -> Path:
     """The file of a dead process that holds the payloads, its write-ahead log folded in."""
-    spool = Spool.create(folder, QUOTA)
+    spool = SpoolFile.create(folder, QUOTA)
     for payload in PAYLOADS:
         spool.append(payload)
     spool.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
@@ -34,7 +35,7 @@ def fill(folder: Path) -> Path:
 def drain(folder: Path) -> tuple[list[bytes], int]:
     """What the spools of the folder hold, and how many entries their new owner had to give up."""
     payloads, corrupt = [], 0
-    for spool in Spool.adopt(folder, QUOTA):
+    for spool in spool_folder.adopt(folder, QUOTA):
         while entry := spool.oldest():
             payloads.append(entry.payload)
             assert len(payloads) < 10 * len(PAYLOADS), "an entry comes again for ever"
@@ -139,19 +140,19 @@ def test_a_rescue_without_room_changes_nothing_and_is_tried_again(tmp_path: Path
     file = fill(tmp_path)
     break_schema(file)
     with files_of_at_most(32_768):
-        assert Spool.adopt(tmp_path, QUOTA) == []
+        assert spool_folder.adopt(tmp_path, QUOTA) == []
     assert [each.name for each in tmp_path.glob("*.sqlite")] == [file.name]
     assert not list(tmp_path.glob("*.corrupt"))
     assert drain(tmp_path) == (PAYLOADS, 1)
 
 
 def test_a_rescue_may_go_beyond_the_quota(tmp_path: Path) -> None:
-    spool = Spool.create(tmp_path, QUOTA)
+    spool = SpoolFile.create(tmp_path, QUOTA)
     for _ in range(100):
         spool.append(bytes(5_000))
     spool.close()
     break_schema(spool.file)
-    [rescued] = Spool.adopt(tmp_path, 1)  # it was lowered, to less than what waits
+    [rescued] = spool_folder.adopt(tmp_path, 1)  # it was lowered, to less than what waits
     assert rescued.depth().entries == 100
     with pytest.raises(SpoolFullError):
         rescued.append(bytes(5_000))
@@ -163,7 +164,7 @@ def test_what_was_set_aside_is_deleted_after_a_month(tmp_path: Path) -> None:
     for days, name in zip((31, 31, 31, 29, 31, 31), names, strict=True):
         (tmp_path / name).touch()
         os.utime(tmp_path / name, (0, time.time() - days * 24 * 3600))
-    Spool.discard_set_aside(tmp_path)
+    spool_folder.discard_set_aside(tmp_path)
     assert sorted(file.name for file in tmp_path.iterdir()) == ["03.corrupt", "04.lock", "04.sqlite"]
 
 

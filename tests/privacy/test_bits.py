@@ -10,8 +10,9 @@ from itertools import product
 from sqlalchemy import Boolean, Enum
 
 from app.contract import words
+from app.contract.moments import FIRST_YEAR, LAST_YEAR
 from app.contract.vocabulary import EXCEPTION_CLASSES, shipped_connectors
-from app.contract.wire import FIRST_YEAR, LAST_YEAR, MOST_RECORDS
+from app.contract.wire import MOST_RECORDS
 from app.privacy import projection
 from app.privacy.examination import RULES
 from app.store.tables.events import events

@@ -14,7 +14,7 @@ from app.privacy.projection import BUCKETS, CONFIGURED
 from app.privacy.pseudonyms import to_key
 from app.reports import registry
 from app.reports.model import Row, Table
-from app.reports.parameters import parse
+from app.reports.parsing import parse
 from app.reports.run import reading, run
 from app.rollups.recomputation import prepare
 from app.rollups.worker import Worker

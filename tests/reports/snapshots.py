@@ -8,7 +8,7 @@ from rich.console import Console
 
 from app.reports import render
 from app.reports.model import Column, Report, Row, Table, Value
-from app.reports.parameters import parse
+from app.reports.parsing import parse
 from app.reports.registry import REPORTS
 from tests.reports.rows import NOW
 

@@ -137,7 +137,7 @@ def test_the_last_good_figures_stay_while_the_database_is_away(age: dt.timedelta
 
     def compute(report: Report, parameters: Parameters) -> Table:
         if is_away:
-            raise Problem(503, "database_unavailable", "The database cannot answer right now.")
+            raise Problem("database_unavailable", "The database cannot answer right now.")
         return make_table(report, parameters, age)
 
     tables = Tables(compute)

@@ -11,7 +11,7 @@ from rich.console import Console
 from app.problems import Problem
 from app.reports import glossary, render
 from app.reports.model import Table
-from app.reports.parameters import parse
+from app.reports.parsing import parse
 from app.reports.registry import REPORTS
 from tests.reports.rows import HOUR, NOON, NOW, Store, Stored, refuse, sync, upgrade
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from app.reports import registry
 from app.reports.model import Row
-from app.reports.parameters import Parameters, parse
+from app.reports.parameters import Parameters
+from app.reports.parsing import parse
 from tests.reports import oracle
 from tests.reports.oracle import Totals, add, connector_of, is_asked_for, lane_of, time_of
 from tests.reports.rows import DAY, NOW, Store, Stored

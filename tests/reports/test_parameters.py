@@ -6,7 +6,8 @@ import pytest
 
 from app.problems import Problem
 from app.reports.definitions.connectors import CONNECTORS
-from app.reports.parameters import Parameters, parse
+from app.reports.parameters import Parameters
+from app.reports.parsing import parse
 from tests.reports.rows import NOW
 
 
@@ -26,6 +27,7 @@ def test_defaults() -> None:
         "connector": None,
         "users": "all",
         "denied": "exclude",
+        "series": "none",
         "sort": "burden",
         "limit": 10_000,
     }

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from app.reports.definitions.connectors import CONNECTORS
 from app.reports.model import Row
-from app.reports.parameters import parse
+from app.reports.parsing import parse
 from tests.reports import oracle
 from tests.reports.rows import NOW, Store, Stored, pseudonym, refuse, sync
 from tests.rollups.oracle import know

@@ -14,7 +14,7 @@ from rich.console import Console
 from app.reports import render
 from app.reports.definitions.connectors import CONNECTORS
 from app.reports.model import Table
-from app.reports.parameters import parse
+from app.reports.parsing import parse
 from tests.reports.rows import NOW
 
 

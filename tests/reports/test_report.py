@@ -7,7 +7,7 @@ from sqlalchemy import text
 
 from app.reports.definitions.connectors import CONNECTORS
 from app.reports.model import Row
-from app.reports.parameters import parse
+from app.reports.parsing import parse
 from app.reports.ranking import add_change
 from app.reports.registry import REPORTS
 from app.reports.run import bind, reading, statement

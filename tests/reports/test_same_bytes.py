@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import Connection, text
 
 from app.reports import render
-from app.reports.parameters import parse
+from app.reports.parsing import parse
 from app.reports.registry import REPORTS
 from app.reports.run import run
 from tests.reports.rows import DAY, HOUR, NEW, NOON, NOW, RELEASED, Store, Stored, sync, upgrade, use

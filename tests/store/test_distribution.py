@@ -18,7 +18,7 @@ from app.erasure.sweeps import Sweeps
 from app.privacy.pseudonyms import Pseudonyms
 from app.public import publication
 from app.reports import registry
-from app.reports.parameters import parse
+from app.reports.parsing import parse
 from app.reports.run import reading, run, statement
 from app.rollups import recomputation
 from app.rollups.rebuild import rebuild, rebuild_session

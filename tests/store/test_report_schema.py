@@ -99,7 +99,7 @@ def test_the_view_of_connectors_says_what_the_report_says(database_url: str) -> 
     import datetime as dt  # noqa: PLC0415
 
     from app.reports import registry  # noqa: PLC0415
-    from app.reports.parameters import parse  # noqa: PLC0415
+    from app.reports.parsing import parse  # noqa: PLC0415
     from app.reports.run import reading, run  # noqa: PLC0415
     from tests.reports.rows import NOW  # noqa: PLC0415
 

@@ -36,7 +36,7 @@ class Feed:
     def join(self) -> "asyncio.Queue[bytes | None]":
         """Return the queue of a new listener. Raises Problem 503 if there are too many."""
         if len(self.listeners) >= LISTENERS:
-            raise Problem(503, "too_many_listeners", "Too many people watch already.", retry_after=10)
+            raise Problem("too_many_listeners", "Too many people watch already.")
         queue: asyncio.Queue[bytes | None] = asyncio.Queue(BACKLOG)
         self.listeners.add(queue)
         if self.task is None or self.task.done():

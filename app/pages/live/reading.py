@@ -3,12 +3,14 @@
 import datetime as dt
 from collections import Counter
 from dataclasses import dataclass, field
-from functools import cache
-from importlib.resources import files
+from functools import partial
 from typing import Any, Final
 
-from sqlalchemy import Engine, TextClause, text
+from sqlalchemy import Engine
 
+from app.store import statements
+
+query = partial(statements.query, "app.pages")
 MINUTES: Final = 30
 NEAR: Final = dt.timedelta(minutes=2)  # how far an event's own clock may be off to be listed
 MOST: Final = 100  # events a look
@@ -26,12 +28,6 @@ class Look:
 
     events: list[Event] = field(default_factory=list)
     minutes: dict[dt.datetime, Tally] = field(default_factory=dict)
-
-
-@cache
-def query(name: str) -> TextClause:
-    """Return a statement of `sql/`."""
-    return text(files("app.pages").joinpath("sql", f"{name}.sql").read_text("utf-8"))
 
 
 def look(engine: Engine, since: dt.datetime, minutes_since: dt.datetime, most: int) -> Look:

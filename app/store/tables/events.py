@@ -3,6 +3,7 @@
 Grain, key and meaning of every table stand here; a column carries the leaf name that the field has on the wire.
 """
 
+# Size: every column of the way in stands here once, with its meaning.
 from typing import Any, Final, get_args
 
 from sqlalchemy import (
@@ -64,7 +65,7 @@ EXECUTOR_TYPE: Final = enumeration("executor_type", Executor, OldExecutor)
 CACHE_TYPE: Final = enumeration("cache_type", CacheType, CUSTOM)
 
 
-def projection(*, complete: bool) -> list[Column[object]]:
+def projection(*, complete: bool) -> list[Column[object]]:  # Size: one line a column
     """The columns that an event and a ledger row share; `complete` rows have every required field.
 
     Ids and hashes are HMACs, never raw. Fixed-width columns come first, widest first: no padding between them.

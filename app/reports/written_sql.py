@@ -1,0 +1,36 @@
+"""A report's SQL as text, every parameter in its place: what `run` executes, for whoever wants its plan."""
+
+import datetime as dt
+import re
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from psycopg import sql
+
+from app.reports.model import Report
+from app.reports.parameters import Parameters
+from app.reports.run import bind, statement
+
+# Where SQLAlchemy's `text` takes a parameter: `:name`, and not `::type`.
+PARAMETER: Final = re.compile(r"(?<![:\w\\]):(\w+)(?!:)")
+
+
+def write_statements(
+    report: Report, parameters: Parameters, now: dt.datetime, denied: Sequence[int] = ()
+) -> str:
+    """Return the statements of a report in the order in which they run, each under a comment that names it.
+
+    EXPLAIN may stand before any of them. Where plans need a setting, that is a statement of its own, at the head.
+    """
+    values = bind(report, parameters, now, denied)
+    parts = [f"-- {report.name}: for the planner\n{report.planner};"] if report.planner else []
+    series = report.series.queries if report.series and parameters.series == "day" else {}
+    for name, stages in {**report.queries, **series}.items():
+        own = values | dict(report.fixed.get(name, {}))
+        parts.append(f"-- {report.name}: {name}\n{fill(statement(stages).text, own)};")
+    return "\n\n".join(parts)
+
+
+def fill(text: str, values: Mapping[str, object]) -> str:
+    """Return a statement with literals in the place of its parameters. Raises KeyError for one without a value."""
+    return PARAMETER.sub(lambda found: sql.Literal(values[found[1]]).as_string(), text.rstrip())

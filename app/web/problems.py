@@ -1,0 +1,41 @@
+"""Problems over HTTP: every refusal of every route is a problem document that holds nothing of the request."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from app.problems import CODES, Problem
+
+FAILED: Final = Problem("internal", CODES["internal"].means)
+# Of what Starlette itself refuses, by status.
+FRAMEWORK: Final[Mapping[int, str]] = {404: "not_found", 405: "method_not_allowed"}
+
+
+def respond(problem: Problem, headers: Mapping[str, str] | None = None) -> Response:
+    """Return a problem as a response, with further headers."""
+    return Response(problem.render(), problem.status, {**(headers or {}), **problem.headers()})
+
+
+def as_problem(error: Exception) -> Problem:
+    """Return the problem that an exception stands for."""
+    if isinstance(error, Problem):
+        return error
+    if isinstance(error, RequestValidationError):
+        return Problem("invalid_parameter", "A parameter is missing or has a wrong form.")
+    if isinstance(error, HTTPException) and error.status_code < 500:
+        code = FRAMEWORK.get(error.status_code, "malformed")
+        return Problem(code, CODES[code].means, allow=(error.headers or {}).get("Allow"))
+    return FAILED.fresh()
+
+
+def add_problems(app: FastAPI) -> None:
+    """Let an app answer every error with a problem; FastAPI's own answers would echo the input."""
+
+    async def answer(_request: Request, error: Exception) -> Response:
+        return respond(as_problem(error))
+
+    for kind in (Problem, RequestValidationError, HTTPException, Exception):
+        app.add_exception_handler(kind, answer)
