@@ -52,7 +52,9 @@ from app.store.causes import cause_of
 from app.store.database import hold, open_engine, open_write_engine
 from app.store.events import Batch, Tally
 from app.store.journal import Journal
-from app.upkeep import clock, expiry, packing, retention
+from app.store.lexicon import Lexicon
+from app.store.listed import Listed
+from app.upkeep import clock, expiry, packing, retention, words
 from app.upkeep.maintenance import Job, Maintenance
 from app.web import limits, reference
 from app.web.cached import FOR_EVER, Cached
@@ -108,7 +110,8 @@ class Service:
             settings.data_dir / "write-keys.json",
             settings.extra_write_keys,
         )
-        self.committer = Committer(self.write_engine, Circuit())
+        self.listed = Listed()
+        self.committer = Committer(self.write_engine, Circuit(), Lexicon(self.listed.words))
         self.spool = Spool(
             settings.data_dir / "spool",
             settings.spool_mb * 2**20,
@@ -142,6 +145,7 @@ class Service:
             Job("retention", 3600, partial(retention.keep, days=days, guard=guard)),
             Job("compaction", 3600, retention.compact),
             Job("packing", 3600, packing.pack),
+            Job("words", 3600, words.Collector(guard).keep),
             Job("figures", 3600, partial(figures.publish_due, denied=self.denied)),
         ]
         if self.settings.alert_webhook is not None:
@@ -178,6 +182,7 @@ class Service:
     def load_connectors(self) -> dict[str, connectors.Entry]:
         """Return what was learned of connectors since the release, by name."""
         with self.engine.connect() as connection:
+            self.listed.refresh(connection)
             return connectors.load(connection)
 
     def settle_write_keys(self, batch: Batch) -> None:

@@ -27,6 +27,7 @@ from app.privacy.verdict import Installation, judge
 from app.store import migrations
 from app.store.database import open_write_engine
 from app.store.events import Batch
+from app.store.lexicon import Lexicon
 from benchmarks.load import UNTIL
 
 EXAMPLE: Final = "Example: python3 dev.py bench drain --entries 401 --rows 25"
@@ -51,7 +52,7 @@ def fill(folder: Path, entries: int, rows: int) -> None:
 async def drain(url: str, folder: Path, rows: int) -> float:
     """Return the seconds that draining takes, `rows` at a time."""
     engine = open_write_engine(url)
-    committer = Committer(engine, Circuit())
+    committer = Committer(engine, Circuit(), Lexicon())
     spool = Spool(folder, QUOTA, committer, lambda: None, lambda _batch: None)
     spool.most_rows = spool.rows = rows
     await spool.on_thread(spool.adopt)

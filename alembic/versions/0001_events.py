@@ -115,8 +115,8 @@ SYSTEMS = (
 )
 # Versions in their canonical form: builds have no digits, and no part has more than four.
 NUMBER = "(0|[1-9][0-9]{0,3})"
-LIBRARY = rf"{NUMBER}\.{NUMBER}\.{NUMBER}((a|b|rc)(0|[1-9][0-9]{{0,2}}))?(\.post)?(\.dev)?(\+local)?"
-CONNECTOR_VERSION = rf"{NUMBER}(\.{NUMBER}){{1,2}}(-(a|b|rc|dev|preview|post))?|unknown|latest"
+LIBRARY = rf"{NUMBER}\.{NUMBER}\.{NUMBER}((a|b|rc)(0|[1-9][0-9]{{0,2}}))?(\.post)?(\.dev)?(\+local)?|other"
+CONNECTOR_VERSION = rf"{NUMBER}(\.{NUMBER}){{1,2}}(-(a|b|rc|dev|preview|post))?|unknown|latest|other"
 # No alternatives and no counts in the pattern: it costs a sixth of the exact one, and free text needs more than [a-z0-9-].
 NAME = (
     "{0} IN ('unknown', 'custom') OR (length({0}) <= 75 AND {0} !~ '[^a-z0-9-]'"
@@ -196,6 +196,7 @@ def upgrade() -> None:
     create_events()
     create_counts()
     create_installation()
+    create_words()
     for table, columns in checks().items():
         for column, condition in columns.items():
             op.execute(f"ALTER TABLE {table} ADD CONSTRAINT {table}_{column}_closed CHECK ({condition})")
@@ -226,7 +227,7 @@ def create_counts() -> None:
     outcomes = ("received", "accepted", "duplicate", "rejected", "expired", "forgotten")
     op.execute(COUNTS_TABLE.format(name="outcomes", kind="outcome", values=words(outcomes)))
     op.execute("CREATE INDEX outcomes_written_at_idx ON outcomes USING brin (written_at)")
-    kinds = ("refused", "withheld", "client_dropped", "envelope", "outside_window")
+    kinds = ("refused", "withheld", "client_dropped", "envelope", "outside_window", "new_word")
     op.execute(COUNTS_TABLE.format(name="tallies", kind="kind", values=words(kinds)))
 
 
@@ -325,8 +326,43 @@ def create_installation() -> None:
     )
 
 
+def create_words() -> None:
+    """Versions: those that a list names, and those that strangers brought within the budget."""
+    closed = """
+            CONSTRAINT {0}_subject_check CHECK (length(subject) <= 75 AND subject !~ '[^a-z0-9-]'),
+            CONSTRAINT {0}_word_check CHECK (length(word) <= 32 AND word !~ '[^0-9a-z.+-]')
+    """
+    op.execute(
+        f"""
+        CREATE TABLE listed_words (
+            subject text NOT NULL,
+            word text NOT NULL,
+            added_at timestamptz NOT NULL,
+            PRIMARY KEY (subject, word),
+            {closed.format("listed_words")}
+        )
+        """
+    )
+    op.execute(
+        f"""
+        CREATE TABLE words (
+            subject text NOT NULL,
+            word text NOT NULL,
+            first_day date NOT NULL,
+            last_day date NOT NULL,
+            write_key smallint NOT NULL,
+            slot smallint,
+            PRIMARY KEY (subject, word),
+            {closed.format("words")}
+        )
+        """
+    )
+    op.execute("CREATE INDEX words_first_day_idx ON words (first_day)")
+
+
 def downgrade() -> None:
     for table in (
+        *("words", "listed_words"),
         *(
             "maintenance_clock",
             "connectors",

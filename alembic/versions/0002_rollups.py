@@ -99,6 +99,7 @@ def upgrade() -> None:
             destination_name text NOT NULL,
             destination_version text NOT NULL,
             cache_type text NOT NULL,
+            last_day date NOT NULL,
             CONSTRAINT routes_words_key UNIQUE (
                 source_name, destination_name, lane, event, source_version, destination_version, cache_type
             )
@@ -117,6 +118,7 @@ def upgrade() -> None:
             notebook_runtime text NOT NULL,
             source_executor_type text NOT NULL,
             destination_executor_type text NOT NULL,
+            last_day date NOT NULL,
             CONSTRAINT environments_words_key UNIQUE (
                 version, python_version, os, ci, notebook_runtime, source_executor_type,
                 destination_executor_type

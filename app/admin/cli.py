@@ -11,7 +11,7 @@ from app.admin import registry, rotation
 from app.admin.doctor import examine
 from app.contract.vocabulary import shipped_connectors
 from app.settings import load_settings
-from app.store import connectors
+from app.store import connectors, listed
 from app.store.connected import connected
 from app.store.database import hold, open_admin_engine
 
@@ -41,10 +41,16 @@ connectors_app = typer.Typer(no_args_is_help=True, help="Names of public connect
 @connectors_app.command("refresh")
 def refresh_connectors(
     where: Annotated[
-        str, typer.Argument(help="An Airbyte registry: a JSON file or its URL.", metavar="FILE-OR-URL")
+        str,
+        typer.Argument(
+            help="An Airbyte registry, or a package index's JSON about `airbyte` or a connector: a file or its URL.",
+            metavar="FILE-OR-URL",
+        ),
     ],
 ) -> None:
-    """Learn the names of public connectors from an Airbyte registry.
+    """Learn the names and versions of public connectors from an Airbyte registry, or of a package from a package index.
+
+    Versions that a list names are stored under their own name; of others only a few new ones a day are.
 
     Running servers know them within seconds; pages then link a connector's documentation and issues. A name that was withheld becomes visible for later events only.
 
@@ -54,10 +60,12 @@ def refresh_connectors(
     with connected(create=True) as (connection, _):
         known = {*connectors.load(connection), *shipped_connectors()}
         connectors.save(connection, found.entries)
+        new = listed.save(connection, found.versions)
         connection.commit()
     typer.echo(
         f"Connectors in the registry: {len(found.entries)}. New: {len(found.entries.keys() - known)}. "
-        f"Left out: {found.private} private, {found.unusable} without a proper name."
+        f"Left out: {found.private} private, {found.unusable} without a proper name. "
+        f"Versions: {len(found.versions)}, {new} of them new."
     )
 
 

@@ -28,6 +28,7 @@ from app.privacy.verdict import Installation, Verdict, judge
 from app.problems import Problem, TelemetryError
 from app.store import partitions
 from app.store.events import INTERNAL, REJECTED, Batch, Tally, hour_of, insert
+from app.store.lexicon import Lexicon
 
 ROWS: Final = 1_000
 RETRIES: Final = 10
@@ -173,10 +174,11 @@ def load(found: Iterator[Judged], connection: Connection, engine: AsyncEngine, s
 
     async def run() -> None:
         async with engine.connect() as writer:
+            lexicon = Lexicon()
             while chunk := list(islice(found, ROWS)):
                 verdicts = [judged.verdict for judged in chunk]
                 make_partitions(connection, verdicts)
-                outcomes = await store(writer, Batch(verdicts, count_envelopes(verdicts)))
+                outcomes = await store(writer, lexicon, Batch(verdicts, count_envelopes(verdicts)))
                 for judged, outcome in zip(chunk, outcomes, strict=True):
                     summary.add(judged, outcome)
         await engine.dispose()
@@ -201,10 +203,11 @@ def make_partitions(connection: Connection, chunk: Iterable[Verdict]) -> None:
     partitions.make_all(connection, sorted(week for week in weeks if earliest <= week <= last))
 
 
-async def store(writer: AsyncConnection, batch: Batch) -> list[str]:
-    """Commit a batch, again if a fault passes: under its id nothing is counted twice."""
+async def store(writer: AsyncConnection, lexicon: Lexicon, batch: Batch) -> list[str]:
+    """Commit a batch, again if a fault passes: under its id nothing is counted twice. Its versions cost no budget."""
     for attempt in range(1, RETRIES + 1):
         try:
+            await lexicon.settle(writer, [batch], free=True)
             return await insert(writer, batch)
         except DBAPIError as error:
             if attempt == RETRIES or error.connection_invalidated:

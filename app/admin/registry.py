@@ -17,7 +17,9 @@ import orjson
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from app.admin.releases import parse_package, words_of
 from app.contract.vocabulary import shipped_connectors
+from app.privacy.budget import Word
 from app.problems import TelemetryError
 from app.store.connectors import Entry
 
@@ -34,21 +36,23 @@ ADDRESS: Final = re.compile(r"https://[a-z0-9-]+(\.[a-z0-9-]+)+(/[A-Za-z0-9._~/-
 
 @dataclass(frozen=True, slots=True)
 class Registry:
-    """The public entries of a registry by name, how many are private (`custom`), and how many have no proper name."""
+    """The public entries of a registry by name, how many are private (`custom`), how many have no proper name; and versions."""
 
     entries: Mapping[str, Entry]
-    private: int
-    unusable: int
+    private: int = 0
+    unusable: int = 0
+    versions: frozenset[Word] = frozenset()
 
 
 def read(where: str) -> Registry:
-    """The registry in a file or at a URL. Raises TelemetryError."""
+    """Return the registry in a file or at a URL, or the versions in a package list there. Raises TelemetryError."""
     raw = download(where) if where.startswith(("https://", "http://")) else read_file(Path(where))
     try:
         document = orjson.loads(raw)
     except orjson.JSONDecodeError:
         raise TelemetryError("That is no JSON document.") from None
-    return parse(document)
+    versions = parse_package(document)
+    return parse(document) if versions is None else Registry({}, versions=versions)
 
 
 def read_file(path: Path) -> bytes:
@@ -94,6 +98,7 @@ def parse(document: Any) -> Registry:
     if not isinstance(document, dict) or not any(isinstance(document.get(key), list) for key in ROLES):
         raise TelemetryError("That is no connector registry: it needs lists `sources` and `destinations`.")
     entries: dict[str, Entry] = {}
+    versions: set[Word] = set()
     private = unusable = 0
     for key, role in ROLES.items():
         for entry in document.get(key) or []:
@@ -101,11 +106,12 @@ def parse(document: Any) -> Registry:
                 private += 1
             elif (name := name_of(entry)) and name.startswith(role):
                 entries[name] = describe(entry, f"{role}DefinitionId")
+                versions |= words_of(name, tags_of(entry))
             else:
                 unusable += 1
     if not entries:
         raise TelemetryError("The registry names no public connector.")
-    return Registry(entries, private, unusable)
+    return Registry(entries, private, unusable, frozenset(versions))
 
 
 def name_of(entry: object) -> str | None:
@@ -125,6 +131,17 @@ def describe(entry: Mapping[str, object], id_key: str) -> Entry:
         else None,
         issue_label=label if isinstance(label, str) and NAME.fullmatch(label) else None,
     )
+
+
+def tags_of(entry: Mapping[str, Any]) -> list[object]:
+    """Return the versions that an entry names: the current one, its release candidates, and those that broke something."""
+    releases = entry.get("releases")
+    further = releases if isinstance(releases, Mapping) else {}
+    named = [further.get(key) for key in ("releaseCandidates", "breakingChanges")]
+    return [
+        entry.get("dockerImageTag"),
+        *(tag for each in named if isinstance(each, Mapping) for tag in each),
+    ]
 
 
 def parse_id(given: object) -> UUID | None:

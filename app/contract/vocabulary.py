@@ -4,6 +4,8 @@ from functools import cache
 from importlib.resources import files
 from typing import Final
 
+from app.contract.words import library_version
+
 UNKNOWN: Final = "unknown"
 CUSTOM: Final = "custom"  # an unregistered connector or somebody's own cache class
 OTHER: Final = "other"  # somebody's own exception class
@@ -20,6 +22,12 @@ def read_words(name: str) -> frozenset[str]:
 def shipped_connectors() -> frozenset[str]:
     """The public connector names that the release ships, `source-…` and `destination-…`."""
     return read_words("connectors.txt")
+
+
+@cache
+def shipped_versions() -> frozenset[str]:
+    """Return PyAirbyte's versions that the release ships, in their canonical form."""
+    return frozenset(map(library_version, read_words("pyairbyte_versions.txt")))
 
 
 EXCEPTION_CLASSES: Final = read_words("exception_classes.txt")

@@ -71,6 +71,7 @@ _RELEASE = re.compile(
 )
 _SUFFIX = re.compile(rf"({NUMBER}(?:\.{NUMBER}){{1,2}})[-.]?({'|'.join(SUFFIXES)})")
 _LIBRARY = re.compile(f"(?!{TOO_MANY_LIBRARY_DIGITS})(?:{LIBRARY})")
+_CONNECTOR = re.compile(f"(?!{TOO_MANY_DIGITS})(?:{CONNECTOR})")
 _TOO_MANY_DIGITS = re.compile(TOO_MANY_DIGITS)
 _TOO_MANY_LIBRARY_DIGITS = re.compile(TOO_MANY_LIBRARY_DIGITS)
 
@@ -112,6 +113,11 @@ def connector_version(text: str) -> str:
         raise ValueError(TOO_LONG)
     found = _SUFFIX.match(text)
     return f"{found[1]}-{found[2]}" if found else text
+
+
+def parse_connector_version(text: str) -> str | None:
+    """Return the canonical form of a connector's version that is accepted, None for anything else."""
+    return connector_version(text) if _CONNECTOR.fullmatch(text) else None
 
 
 @lru_cache(REMEMBERED)

@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from app.ingest import instruments
 from app.ingest.circuit import Circuit
 from app.store.events import Batch
+from app.store.lexicon import Lexicon
 from app.store.merging import insert_all
 
 log = structlog.get_logger()
@@ -32,10 +33,14 @@ class UnavailableError(Exception):
 class Committer:
     """One connection to Postgres at a time, opened when needed, dropped after any fault."""
 
-    def __init__(self, engine: AsyncEngine, circuit: Circuit) -> None:
-        """Commit through an engine whose connections commit by themselves; `circuit` is told how it goes."""
+    def __init__(self, engine: AsyncEngine, circuit: Circuit, lexicon: Lexicon) -> None:
+        """Commit through an engine whose connections commit by themselves.
+
+        `circuit` is told how it goes; `lexicon` has a look at the words first.
+        """
         self.circuit = circuit
         self.engine = engine
+        self.lexicon = lexicon
         self.connection: AsyncConnection | None = None
         self.left_behind: set[asyncio.Task[list[str]]] = set()
 
@@ -84,7 +89,9 @@ class Committer:
         """Insert over the connection, a new one if there is none; keep it only if all went well."""
         if connection is None:
             connection = await self.engine.connect()
+            self.lexicon.forget()
         try:
+            await self.lexicon.settle(connection, batches)
             outcomes = await insert_all(connection, batches)
         except BaseException:
             await connection.invalidate()

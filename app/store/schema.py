@@ -4,7 +4,7 @@ from typing import Final
 
 from sqlalchemy import MetaData
 
-from app.store.tables import alerts, events, publications, rollups
+from app.store.tables import alerts, events, publications, rollups, words
 
 METADATA: Final[MetaData] = events.metadata
-MODULES: Final = (events, rollups, alerts, publications)  # importing them fills METADATA
+MODULES: Final = (events, rollups, alerts, publications, words)  # importing them fills METADATA

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from app.admin import registry
+from app.admin import registry, releases
 from app.contract.vocabulary import shipped_connectors
 from app.problems import TelemetryError
 from tests.conftest import Service
@@ -40,6 +40,38 @@ def test_names_come_from_the_repository_of_public_entries() -> None:
     )
     assert set(found.entries) == {"source-new", "source-other", "destination-new"}
     assert (found.private, found.unusable) == (1, 6)
+
+
+def test_versions_are_those_that_the_registry_names() -> None:
+    entry = {
+        "dockerRepository": "airbyte/source-new",
+        "dockerImageTag": "1.2.3",
+        "releases": {"releaseCandidates": {"1.3.0-rc.2": {}}, "breakingChanges": {"1.0.0": {}, "x": {}}},
+    }
+    odd = [
+        {"dockerRepository": "airbyte/source-b", "dockerImageTag": tag, "releases": tag}
+        for tag in (None, 7, "jane@example.com", "10.0.3.17", "415.555.2671")
+    ]
+    found = registry.parse({"sources": [entry, *odd, entry | {"custom": True}]})
+    assert found.versions == {("source-new", "1.2.3"), ("source-new", "1.3.0-rc"), ("source-new", "1.0.0")}
+
+
+@pytest.mark.parametrize(
+    ("document", "words"),
+    [
+        (
+            {"info": {"name": "airbyte"}, "releases": {"1.0.0-rc.1": [], "0.9.9": [], "no version": []}},
+            {("pyairbyte", "1.0.0rc1"), ("pyairbyte", "0.9.9")},
+        ),
+        ({"name": "airbyte-source-faker", "versions": ["7.0.0", 7]}, {("source-faker", "7.0.0")}),
+        ({"name": "airbyte_destination.x", "versions": ["1.0.0"]}, {("destination-x", "1.0.0")}),
+        ({"name": "requests", "versions": ["1.0.0"]}, None),
+        ({"name": "airbyte"}, None),
+        ([], None),
+    ],
+)
+def test_versions_come_from_package_lists(document: Any, words: set[tuple[str, str]] | None) -> None:
+    assert releases.parse_package(document) == words
 
 
 @pytest.mark.parametrize("document", [[], {}, {"sources": "x"}, {"sources": []}, 7, None])

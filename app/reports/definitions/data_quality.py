@@ -13,7 +13,7 @@ COLUMNS: Final = (
         "text",
         "attempts (by lane), users, outcome (of events), rejected (events, by reason), withheld (fields of accepted events), "
         "refused (requests), client_dropped (by clients, as they tell: unverified, at most 10,000 a request), envelope (events with transport keys, which are "
-        "dropped), rollups.",
+        "dropped), new_word (versions beyond the budget of new words, stored as other), rollups.",
     ),
     Column("key", "text", "What is counted, by a name that stays: `orphans`, `accepted`, a field, a reason."),
     Column("lane", "text", "Of attempts: their lane."),

@@ -15,7 +15,7 @@ FROM (
     JOIN version_days AS days ON days.kind = new.kind AND days.key = new.key
     WHERE new.first_day BETWEEN CAST(:first_day AS date) AND CAST(:last_day AS date)
       AND new.first_day >= (SELECT day + 28 FROM data_from)
-      AND days.version NOT IN ('', 'unknown', 'latest', new.version)
+      AND days.version NOT IN ('', 'unknown', 'latest', 'other', new.version)
       AND days.day BETWEEN new.first_day - 28 AND new.first_day - 1
     GROUP BY new.kind, new.key, new.version, new.first_day, days.version
 ) AS used

@@ -1,6 +1,6 @@
 -- What became of the events that arrived in the window and in the one before, whatever they were.
 -- Grain: one row a window (is_current, else the one before), section (outcome, rejected, withheld, refused, client_dropped,
---        envelope) and item.
+--        envelope, new_word) and item.
 -- Index: none: counts, one row an hour, write key, outcome and reason once they are a day old.
 -- Parameters: prior_from, first_day, last_day (UTC days of arrival).
 SELECT is_current, section, item, CAST(sum(count) AS bigint) AS count

@@ -10,7 +10,7 @@ FROM (
         row_number() OVER (PARTITION BY kind, key, version ORDER BY min(day)) AS place,
         count(*) OVER (PARTITION BY kind, key, version) AS users
     FROM version_days
-    WHERE version NOT IN ('', 'unknown', 'latest')
+    WHERE version NOT IN ('', 'unknown', 'latest', 'other')
     GROUP BY kind, key, version, unit
 ) AS firsts
 WHERE place >= least(users, greatest(2, ceil(users / 50.0)))

@@ -10,7 +10,7 @@
 -- happened_at, route, environment and application are those of the start; an orphan's are its own.
 -- outcome: the state of the terminal, `started` of an open attempt. settles_at: it is in flight until 24 h after the
 -- latest time of its pair, then abandoned. install, validate and check send terminals only: none of them is an orphan.
--- Words without a number yet stand as route 0, environment 0, failure -1.
+-- Words without a number yet, or whose use was not noted today, stand as route 0, environment 0, failure -1.
 SELECT
     bucket,
     session_key,
@@ -53,11 +53,13 @@ FROM (
               ON (r.source_name, r.destination_name, r.lane, r.event, r.source_version, r.destination_version, r.cache_type)
                = (s.source_name, s.destination_name, s.lane, CAST(s.event AS text), s.source_version,
                   s.destination_version, s.cache_type)
+             AND r.last_day >= CAST(now() AT TIME ZONE 'UTC' AS date)
             LEFT JOIN environments AS e
               ON (e.version, e.python_version, e.os, e.ci, e.notebook_runtime, e.source_executor_type,
                   e.destination_executor_type)
                = (s.version, s.python_version, s.os, s.ci, s.notebook_runtime, s.source_executor_type,
                   s.destination_executor_type)
+             AND e.last_day >= CAST(now() AT TIME ZONE 'UTC' AS date)
             LEFT JOIN failures AS f ON f.exception_class = s.exception_class
         ) AS numbered
         WINDOW whole_pair AS (

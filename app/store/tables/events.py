@@ -160,9 +160,11 @@ outcomes = counted(
 Index("outcomes_written_at_idx", outcomes.c.written_at, postgresql_using="brin")
 
 # Counted beside that law: requests refused before it, withheld fields, what clients say they dropped, events that are stored
-# and never rolled up.
+# and never rolled up, versions that the budget of new words had no room for.
 tallies = counted(
-    "tallies", "kind", "kind IN ('refused', 'withheld', 'client_dropped', 'envelope', 'outside_window')"
+    "tallies",
+    "kind",
+    "kind IN ('refused', 'withheld', 'client_dropped', 'envelope', 'outside_window', 'new_word')",
 )
 
 # Who asked to be forgotten: later events under the id are counted and not stored. `sweeps` says how often what was stored

@@ -94,13 +94,15 @@ quarantined_sessions = Table(
 # Rows to lock: whoever holds a bucket's row is the only one to recompute its sessions.
 rollup_buckets = Table("rollup_buckets", metadata, small("bucket"), PrimaryKeyConstraint("bucket"))
 
-# What ran between what: few thousand rows, shared by all users.
+# What ran between what: few thousand rows, shared by all users. `last_day` is noted once a day by whoever uses the row: when no
+# daily sum refers to it any more it is deleted, two days later at the earliest.
 routes = Table(
     "routes",
     metadata,
     Column("id", Integer, Identity(always=True), nullable=False),
     *words("event", "lane", "source_name", "source_version"),
     *words("destination_name", "destination_version", "cache_type"),
+    Column("last_day", Date, nullable=False),
     PrimaryKeyConstraint("id"),
     UniqueConstraint(
         *("source_name", "destination_name", "lane", "event"),
@@ -119,6 +121,7 @@ environments = Table(
     Column("prerelease", Boolean),
     *words("version", "python_version", "os", "notebook_runtime"),
     *words("source_executor_type", "destination_executor_type"),
+    Column("last_day", Date, nullable=False),
     PrimaryKeyConstraint("id"),
     UniqueConstraint(
         *("version", "python_version", "os", "ci", "notebook_runtime"),
