@@ -18,7 +18,7 @@ from rich.table import Table
 from app.contract.vocabulary import shipped_connectors
 from app.demo import publish
 from app.demo.draw import DAY
-from app.demo.fleet import FleetEvent, generate_events
+from app.demo.fleet import FleetEvent, generate_events, list_versions
 from app.demo.host import open_target
 from app.demo.send import Batch, Summary, Target, send_events
 from app.problems import TelemetryError
@@ -59,6 +59,9 @@ def demo(  # noqa: PLR0913, PLR0917 -- one argument an option
     settings = load_settings()
     with open_target(settings, url, write_key) as target:
         is_ours = url is None and publish.ask(settings, publish.is_untouched)
+        if is_ours:
+            versions = list_versions(shipped_connectors(), days=days, seed=seed, until=end)
+            publish.ask(settings, lambda connection: publish.bring_versions(connection, versions))
         summary = send_with_progress(console, events, target, end - days * DAY, end)
         is_published = is_ours and publish.ask(settings, publish.publish_last_month)
     rate = summary.events / summary.seconds if summary.seconds else 0.0

@@ -46,13 +46,8 @@ def generate_events(
 
     The first day begins at midnight UTC; the last one is the day of `until`. `names` is the connector vocabulary; a few hundred of them are in use.
     """
-    random = Random(f"fleet {seed}")  # noqa: S311 -- a simulation, and it has to repeat
-    world = people.build_world(
-        until // DAY * DAY - days * DAY,
-        until,
-        catalog.list_sources(random, names, until),
-        catalog.list_destinations(random, names, until),
-    )
+    random = start_random(seed)
+    world = build_world(random, names, days, until)
     fleet = list(people.list_users(random, world, users))
     pending: list[tuple[float, int, FleetEvent]] = []
     number = 0
@@ -63,6 +58,27 @@ def generate_events(
             heapq.heappush(pending, (event.at, number, event))
         while pending and pending[0][0] < min(opening + DAY, until):
             yield heapq.heappop(pending)[2]
+
+
+def start_random(seed: int) -> Random:
+    """Return what a fleet is drawn from."""
+    return Random(f"fleet {seed}")  # noqa: S311 -- a simulation, and it has to repeat
+
+
+def build_world(random: Random, names: Collection[str], days: int, until: float) -> World:
+    """Return what all users of a fleet share."""
+    sources = catalog.list_sources(random, names, until)
+    destinations = catalog.list_destinations(random, names, until)
+    return people.build_world(until // DAY * DAY - days * DAY, until, sources, destinations)
+
+
+def list_versions(names: Collection[str], *, days: int, seed: int, until: float) -> dict[str, list[str]]:
+    """Return the versions of every connector of a fleet, and of `pyairbyte`."""
+    world = build_world(start_random(seed), names, days, until)
+    libraries = [*world.libraries, *(library for library, _ in catalog.pinned_libraries())]
+    connectors = (*world.sources, *world.destinations)
+    versions = {each.name: [release.version for release in each.releases] for each in connectors}
+    return versions | {"pyairbyte": [library.release.version for library in libraries]}
 
 
 def day_events(random: Random, fleet: list[User], world: World, opening: float) -> Iterator[FleetEvent]:

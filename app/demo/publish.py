@@ -2,20 +2,24 @@
 
 import datetime as dt
 import time
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final, TypeVar
 
 from sqlalchemy import Connection, text
+from sqlalchemy.dialects.postgresql import insert
 
+from app.admin.releases import words_of
 from app.public import publication
 from app.settings import Settings
 from app.store.database import hold, open_admin_engine
+from app.store.tables.words import words
 
+Answer = TypeVar("Answer")
 DEADLINE_SECONDS: Final = 120.0
 PAUSE_SECONDS: Final = 0.5
 
 
-def ask(settings: Settings, question: Callable[[Connection], bool]) -> bool:
+def ask(settings: Settings, question: Callable[[Connection], Answer]) -> Answer:
     """Return the answer of the configured database."""
     with hold(settings) as database:
         engine = open_admin_engine(database.url)
@@ -53,6 +57,18 @@ def settle(connection: Connection) -> None:
             """
         )
     )
+    connection.commit()
+
+
+def bring_versions(connection: Connection, versions: Mapping[str, Iterable[str]]) -> None:
+    """Make a fleet's versions known, and commit: they are too many for the budget of new words."""
+    today = dt.datetime.now(dt.UTC).date()
+    rows = [
+        word._asdict() | {"first_day": today - dt.timedelta(days=1), "last_day": today, "write_key": 0}
+        for subject, texts in versions.items()
+        for word in words_of(subject, texts)
+    ]
+    connection.execute(insert(words).on_conflict_do_nothing(), rows)
     connection.commit()
 
 

@@ -10,9 +10,10 @@ import psycopg
 import pytest
 
 from app.contract.vocabulary import shipped_connectors
-from app.demo import catalog
-from app.demo.fleet import FleetEvent, generate_events
+from app.demo import catalog, publish
+from app.demo.fleet import FleetEvent, generate_events, list_versions
 from app.demo.send import Summary, Target, send_events
+from app.store.database import open_admin_engine
 from tests.conftest import Service, ServiceFactory
 from tests.faults.ledger import is_rolled_up, wait_until
 
@@ -35,6 +36,9 @@ def count(database_url: str, query: str) -> dict[str, int]:
 
 
 async def send(service: Service, events: list[FleetEvent]) -> Summary:
+    versions = list_versions(shipped_connectors(), days=14, seed=7, until=NOW.timestamp())
+    with open_admin_engine(service.database_url).connect() as connection:
+        publish.bring_versions(connection, versions)
     return await send_events(events, Target(service.url, service.write_key))
 
 
