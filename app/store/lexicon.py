@@ -155,9 +155,9 @@ def wishes_of(row: Mapping[str, Any], unknown: AbstractSet[Word]) -> Iterator[Wa
             yield Wanted(word, row)
 
 
-def slot_of(unit: bytes | None, today: dt.date) -> int:
+def slot_of(unit: int | None, today: dt.date) -> int:
     """Return the slot of a sender on a day, another one on the next; 0 for nobody who can be told."""
-    return 0 if unit is None else 1 + zlib.crc32(unit, today.toordinal()) % SLOTS
+    return 0 if unit is None else 1 + zlib.crc32(b"%d" % unit, today.toordinal()) % SLOTS
 
 
 async def look_up(connection: AsyncConnection, words: Sequence[Word]) -> tuple[dt.date, set[Word], set[Word]]:

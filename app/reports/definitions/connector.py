@@ -189,7 +189,7 @@ CONNECTOR: Final = Report(
     name="connector",
     summary="One connector: totals, days, errors, versions, environments, and whether a few users make the figures.",
     queries={
-        "facets": (*SCOPE, "facet_units", "applications/facets", *COUNTS[1:], "facets"),
+        "facets": (*SCOPE, "told/connector", "named_versions", "facet_units", "applications/facets", *COUNTS[1:], "facets"),
         "firsts": ("routes_asked", "environments_asked", "error_firsts"),
     },
     shape=shape,

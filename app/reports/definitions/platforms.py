@@ -18,7 +18,7 @@ COLUMNS: Final = (
     Column(
         "value",
         "text",
-        "What the environment was in that dimension; unknown: not sent or withheld; none: nothing to name.",
+        "What the environment was in that dimension; unknown: not sent or withheld; none: nothing to name; other (n): all n but the 50 most used.",
     ),
     *ranking.MEASURES,
 )
@@ -41,7 +41,17 @@ def shape(answers: Answers, parameters: Parameters) -> list[Row]:
 PLATFORMS: Final = Report(
     name="platforms",
     summary="PyAirbyte versions, Python versions, operating systems, notebooks, CI and executors: usage and failures of each.",
-    queries={"platforms": (*SCOPE, "platform_numbers", "keyed/platforms", *COUNTS, "platforms")},
+    queries={
+        "platforms": (
+            *SCOPE,
+            "told/platforms",
+            "named_versions",
+            "platform_numbers",
+            "keyed/platforms",
+            *COUNTS,
+            "platforms",
+        )
+    },
     shape=shape,
     columns=COLUMNS,
     headings=(

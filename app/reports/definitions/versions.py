@@ -13,7 +13,11 @@ FEW_USERS: Final = 5  # fewer cannot cast five votes
 COLUMNS: Final = (
     Column("rank", "integer", "Place under the chosen sort, 1 first."),
     Column("of", "text", "The connector that was asked for, else pyairbyte."),
-    Column("version", "text", "The version; empty where none was told."),
+    Column(
+        "version",
+        "text",
+        "The version; empty where none was told; other (n): all n but the 50 most used, together.",
+    ),
     Column("first_day", "text", "First UTC day in the window on which it was used."),
     Column("last_day", "text", "Last UTC day in the window on which it was used."),
     Column("adoption", "number", "units / all users of the window; one who changed versions counts in each."),
@@ -41,7 +45,7 @@ def shape(answers: Answers, parameters: Parameters) -> list[Row]:
     return ranking.select(ordered, COLUMNS)
 
 
-RELEASES: Final = (*SCOPE, "release_numbers", "keyed/releases")
+RELEASES: Final = (*SCOPE, "told/versions", "named_versions", "release_numbers", "keyed/releases")
 VERSIONS: Final = Report(
     name="versions",
     summary="Versions of PyAirbyte, or with `connector` of one connector: adoption, failures, and evidence against the version before.",

@@ -1,5 +1,6 @@
 -- What each user did with the connector that is asked for, by every facet of it.
--- Grain: one row a section, item and unit. Reads: the stages routes_asked, environments_asked and scope.
+-- Grain: one row a section, item and unit. Reads: the stages routes_asked, environments_asked, scope and
+-- named_versions.
 --
 -- before: the window before; days are those of both windows, the other sections of the window only. with: where it went (a destination, else a cache), or of a destination what was written (a source, else a result that
 -- was read before). error by version: the exception, a tab, the version. error: failed attempts only; the other sections hold them, too.
@@ -14,16 +15,18 @@ SELECT
 FROM scope
 JOIN routes_asked ON routes_asked.id = scope.route
 JOIN environments_asked ON environments_asked.id = scope.environment
+JOIN named_versions AS releases ON releases.kind = 'environment' AND releases.version = environments_asked.version
+JOIN named_versions AS versions ON versions.kind = 'route' AND versions.version = routes_asked.connector_version
 LEFT JOIN failures ON failures.id = scope.failure
 CROSS JOIN LATERAL (
     VALUES
         (CASE WHEN scope.is_current THEN 'total' ELSE 'before' END, ''),
         ('day', CAST(scope.day AS text)),
-        ('version', connector_version),
+        ('version', versions.name),
         ('error', CASE failures.exception_class WHEN '' THEN '(none named)' ELSE failures.exception_class END),
         ('error by version', CASE failures.exception_class WHEN '' THEN '(none named)' ELSE failures.exception_class END
-            || chr(9) || connector_version),
-        ('pyairbyte', environments_asked.version),
+            || chr(9) || versions.name),
+        ('pyairbyte', releases.name),
         ('python', regexp_replace(python_version, '^([0-9]+[.][0-9]+)[^ ]*', '\1')),
         ('os', regexp_replace(os, ' [(]release.*$', '')),
         ('notebook', CASE notebook_runtime WHEN '' THEN 'none' ELSE notebook_runtime END),

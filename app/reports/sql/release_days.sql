@@ -1,13 +1,14 @@
 -- Days of each version, and all users together: what adoption is a share of.
--- Grain: one row a version, and one of NULL for all. Reads: the stages release_numbers and keyed. Parameter: nobody.
+-- Grain: one row a version, rarely used ones together, and one of NULL for all. Reads: the stages release_numbers and keyed.
+-- Parameter: nobody.
 SELECT
-    release_numbers.version,
+    names.version,
     CAST(min(day) AS text) AS first_day,
     CAST(max(day) AS text) AS last_day,
     count(DISTINCT unit) FILTER (WHERE unit <> CAST(:nobody AS bigint)) AS units
 FROM keyed
-JOIN release_numbers ON release_numbers.number = keyed.number
-GROUP BY release_numbers.version
+JOIN (SELECT DISTINCT number, name AS version FROM release_numbers) AS names ON names.number = keyed.number
+GROUP BY names.version
 UNION ALL
 SELECT
     NULL,
@@ -15,4 +16,3 @@ SELECT
     CAST(max(day) AS text),
     count(DISTINCT unit) FILTER (WHERE unit <> CAST(:nobody AS bigint))
 FROM keyed
-JOIN release_numbers ON release_numbers.number = keyed.number

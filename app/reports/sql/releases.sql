@@ -1,5 +1,5 @@
 -- The report `versions`, before it is rated.
--- Grain: one row a version. Reads: the stages release_numbers and counts.
-SELECT release_numbers.version, counts.*
+-- Grain: one row a version, rarely used ones together. Reads: the stages release_numbers and counts.
+SELECT names.version, counts.*
 FROM counts
-JOIN release_numbers ON release_numbers.number = counts.number
+JOIN (SELECT DISTINCT number, name AS version FROM release_numbers) AS names ON names.number = counts.number
