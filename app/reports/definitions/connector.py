@@ -189,7 +189,15 @@ CONNECTOR: Final = Report(
     name="connector",
     summary="One connector: totals, days, errors, versions, environments, and whether a few users make the figures.",
     queries={
-        "facets": (*SCOPE, "told/connector", "named_versions", "facet_units", "applications/facets", *COUNTS[1:], "facets"),
+        "facets": (
+            *SCOPE,
+            "told/connector",
+            "named_versions",
+            "facet_units",
+            "applications/facets",
+            *COUNTS[1:],
+            "facets",
+        ),
         "firsts": ("routes_asked", "environments_asked", "error_firsts"),
     },
     shape=shape,
