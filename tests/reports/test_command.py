@@ -92,7 +92,7 @@ def test_explain_prints_the_definitions_and_runs_nothing() -> None:
         "burden (number): weighed_units x capped_rate",
         "the k-th",  # of an attempt
         "app/rollups/sql/attempts.sql",
-        "w = min(a, 20)",
+        "w = min(a, 5)",
         "Donner & Zou",
         "app/reports/sql/scope.sql",
     ):
