@@ -27,6 +27,7 @@ from app.settings import find_launcher, load_settings
 HOUR_FORMAT: Final = "%Y-%m-%dT%H"
 
 
+# Size: half of it says what it takes.
 def demo(  # noqa: PLR0913, PLR0917 -- one argument an option
     users: Annotated[int, typer.Option(help="How many people use PyAirbyte.", min=1, max=200_000)] = 3000,
     days: Annotated[int, typer.Option(help="How many days back they did.", min=1, max=365)] = 60,

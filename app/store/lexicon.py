@@ -20,8 +20,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.contract.vocabulary import CUSTOM, OTHER
 from app.privacy.budget import PYAIRBYTE, Spent, Wish, Word, admit
 from app.privacy.verdict import Verdict
-from app.store.database import read_sql
 from app.store.events import Batch, Tally, hour_of
+from app.store.statements import read_sql
 
 # The column of a version, the column of whose it is (PyAirbyte's without), and the field on the wire.
 FIELDS: Final = (
@@ -41,9 +41,9 @@ SLOTS: Final = 32_767  # of senders: enough to part them for a day, and too few 
 DAY: Final = dt.timedelta(days=1)
 NO_TIME: Final = dt.timedelta()
 LOCK: Final = 0x7E1E_3072  # of whoever adds or deletes words
-KNOWN: Final = read_sql("known_words.sql")
-SPENT: Final = read_sql("spent_words.sql")
-TELL: Final = read_sql("tell_words.sql")
+KNOWN: Final = read_sql("app.store", "known_words")
+SPENT: Final = read_sql("app.store", "spent_words")
+TELL: Final = read_sql("app.store", "tell_words")
 
 
 class Lexicon:
