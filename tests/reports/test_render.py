@@ -61,7 +61,8 @@ def table() -> Table:
 
 def test_json(table: Table) -> None:
     found = orjson.loads(render.to_json(table))
-    assert list(found) == ["report", "parameters", "as_of", "rollup_lag_seconds", "columns", "rows"]
+    first = ["report", "parameters", "as_of", "rollup_lag_seconds", "columns"]
+    assert list(found) == [*first, "total", "hidden", "rows"]
     assert (found["report"], found["as_of"]) == ("connectors", "2026-11-23T12:00:00Z")
     assert found["parameters"]["window"] == "28d"
     assert found["rows"] == table.rows
