@@ -25,6 +25,8 @@ def test_the_service_goes_on_under_a_new_key(make_service: ServiceFactory, bare:
         lambda: bare.value("SELECT count(DISTINCT unit) FROM unit_days") == len(USERS) - 1,
         "nothing is rolled up",
     )
+    # Only settled users are kept as figures of a day.
+    bare.run("UPDATE units SET first_hour = first_hour - interval '8 days'")
     right = service.run("keys", "replace-lost-hash", "--yes")
     assert (right.returncode, right.stdout) == (1, "")
     service.stop()
@@ -38,7 +40,10 @@ def test_the_service_goes_on_under_a_new_key(make_service: ServiceFactory, bare:
     assert "--yes" in asked.stderr
     done = service.run("keys", "replace-lost-hash", "--yes")
     assert done.returncode == 0, done.stderr
-    tables = ("events", "rejections", "attempts", "unit_days", "tombstones", "write_keys", "dirty_sessions")
+    tables = (
+        *("events", "rejections", "attempts", "unit_days", "units", "tombstones", "write_keys"),
+        "dirty_sessions",
+    )
     assert {name: bare.value(f"SELECT count(*) FROM {name}") for name in tables} == dict.fromkeys(tables, 0)
     assert bare.value("SELECT sum(count) FROM outcomes WHERE outcome = 'accepted'") == len(USERS)
     busy = bare.rows("SELECT DISTINCT connector, units FROM connector_days")
