@@ -20,7 +20,7 @@ COMMANDS: Final = {
         "app.serving.cli:migrate",
         "Bring the database's schema up to date; `serve` does it too.",
     ),
-    "report": ("app.pages.cli:report", "Print a report."),
+    "report": ("app.pages.cli:report", "Print a report, or a digest of them."),
     "demo": (
         "app.demo.cli:demo",
         "Post a made-up fleet of PyAirbyte users through the HTTP API.",

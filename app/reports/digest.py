@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from app.problems import TelemetryError
-from app.reports import alerts, render
+from app.reports import render
 from app.reports.definitions.regressions import NOT_ENOUGH
 from app.reports.model import NOTE, Row, Table
 
@@ -166,6 +166,8 @@ def to_markdown(digest: Digest) -> str:
 
 def post(digest: Digest, webhook: str) -> None:
     """Post the digest to the alerts' webhook, as `text`, which Slack shows. Raises TelemetryError if it takes none."""
+    from app.reports import alerts  # noqa: PLC0415 -- its table brings all of the wire, for which no report waits
+
     if not alerts.post(webhook, {"text": to_text(digest)}, threading.Event()):
         raise TelemetryError("The webhook did not take the digest: see the log.")
 
