@@ -155,8 +155,8 @@ def test_the_hand_checked_ranking(
     custom = sources["custom"]
     assert figures(custom) == (4, 65, 19, 0, 10, 4)
     assert custom["failure_rate"] == pytest.approx(19 / 55)
-    # Settled attempts a and failures f of the users: 35/11, 10/3, 4/2, 4/2; a is capped at 20.
-    capped = (20 * 11 / 35 + 3 + 2 + 2) / (20 + 10 + 4 + 4)
+    # Settled attempts a and failures f of the users: 35/11, 10/3, 4/2, 4/2; a is capped at 5.
+    capped = (5 * 11 / 35 + 5 * 3 / 10 + 2 + 2) / (5 + 5 + 4 + 4)
     assert custom["capped_rate"] == pytest.approx(capped)
     assert custom["burden"] == pytest.approx(4 * capped)
     assert custom["rank"] == 1
