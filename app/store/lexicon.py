@@ -94,11 +94,12 @@ class Lexicon:
         if len(current) == len(words):
             return
         try:
-            self.known |= await self.add(connection, words, wanted, free=free)
+            added = await self.add(connection, words, wanted, free=free)
         except DBAPIError:
             with suppress(DBAPIError):
                 await connection.exec_driver_sql("ROLLBACK")
             raise
+        self.known |= added
 
     async def add(
         self, connection: AsyncConnection, words: Sequence[Word], wanted: Sequence["Wanted"], *, free: bool
