@@ -46,7 +46,7 @@ SOURCES = (ROOT, ROOT / "client" / "src")
 USAGE = """Usage: python3 dev.py VERB [ARGUMENTS]
 
   serve             run the service, with an embedded Postgres unless TELEMETRY_DATABASE_URL names one
-  test [PYTEST …]   run the tests
+  test [PYTEST …]   run the tests, without arguments in a process a core
   test --fast [PYTEST …]  run those that start no Postgres, no service and no installation
   check             format, lint, types, import directions, migrations, locks
   format            format and fix what can be fixed
@@ -237,10 +237,16 @@ def run_module(module: str, *fixed: str) -> Callable[[list[str]], None]:
 
 
 def test(arguments: list[str]) -> None:
-    """Run the tests; with --fast those that start nothing."""
+    """Run the tests; with --fast those that start nothing. What is not narrowed down runs in a process a core."""
     fast = "--fast" in arguments
     rest = [argument for argument in arguments if argument != "--fast"]
-    run_module("pytest", "-m", "not e2e and not slow" if fast else "not e2e")(rest)
+    # A cluster that CITUS_DSN names is one for the whole run; every process makes itself a Postgres.
+    spread = (
+        []
+        if rest or "CITUS_DSN" in os.environ
+        else ["-n", "auto", "--maxprocesses", "4", "--dist", "worksteal"]
+    )
+    run_module("pytest", "-m", "not e2e and not slow" if fast else "not e2e", *spread)(rest)
 
 
 def bench(arguments: list[str]) -> None:
