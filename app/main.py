@@ -132,6 +132,7 @@ class Service:
             limits.limit_keys(settings),
             self.peers.find,
         )
+        self.sweeps = Sweeps()
         self.upkeep = Maintenance(self.database.url, self.list_jobs(), self.database.ensure_running)
         self.rollups = Worker(self.database.url)
 
@@ -140,7 +141,7 @@ class Service:
         days = self.settings.raw_retention_days
         guard = clock.Guard(self.settings.retention_grace_minutes * 60)
         jobs = [
-            Job(FORGET, 15, Sweeps().sweep),
+            Job(FORGET, 15, self.sweeps.sweep),
             Job("partitions", 60, lambda connection, _stop: partitions.make_due(connection)),
             Job("retention", 3600, partial(retention.keep, days=days, guard=guard)),
             Job("compaction", 3600, retention.compact),
@@ -332,11 +333,11 @@ def create_routers(service: Service, tables: cache.Tables) -> Iterator[APIRouter
         service.engine,
         service.journal,
         service.peers,
-        lambda: service.upkeep.wake(FORGET),
+        lambda: service.upkeep.wake(FORGET, service.sweeps.rest_left()),
     )
     yield publication.create_router(lambda: service.vocabulary.names)
     yield public.create_router(service.engine)
-    yield reports.create_router(tables, service.readers)
+    yield reports.create_router(tables, service.readers, service.peers.find)
     yield pages.create_router(
         service.engine,
         tables,

@@ -25,7 +25,7 @@ COLUMNS: Final = (
     tombstones.c.requested_at,
     tombstones.c.sweeps,
 )
-WORTH_A_REST: Final = 5.0  # seconds
+WORTH_A_REST: Final = 0.05  # seconds
 # Rows that were ever inserted into a partition, as its statistics say within a minute; 0 where they are kept elsewhere, as by
 # a distributed Postgres.
 INSERTED: Final = """
@@ -50,7 +50,7 @@ class Sweeps:
     def sweep(self, connection: Connection, stop: threading.Event, now: dt.datetime | None = None) -> int:
         """Delete what is stored under ids whose sweep is due, all of them at once, in small transactions, and commit.
 
-        Return how many rows that were. After a long sweep nothing is done for a while, so that what is asked for meanwhile
+        Return how many rows that were. After a sweep nothing is done for a while, so that what is asked for meanwhile
         is swept together. A sweep reads a partition only if one of its ids was never looked for there, or if something was
         inserted since.
         """
@@ -79,6 +79,10 @@ class Sweeps:
         if ended - began >= WORTH_A_REST:
             self.rests_until = ended + REST * (ended - began)
         return deleted
+
+    def rest_left(self) -> float:
+        """Return the seconds until the next sweep may begin."""
+        return max(0.0, self.rests_until - self.clock())
 
     def is_clean(self, each: Due, partition: str, inserted: dict[str, int]) -> bool:
         """Return whether an earlier sweep for the same request left nothing in a partition, and nothing came in since."""

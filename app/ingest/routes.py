@@ -4,7 +4,6 @@ Bare ASGI inside the FastAPI app: FastAPI's request and response machinery costs
 `app.ingest.shortcut` describes the endpoints in OpenAPI all the same.
 """
 
-import asyncio
 import datetime as dt
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
@@ -20,7 +19,7 @@ from app.ingest.body import Disconnected, Receive, Room, read
 from app.ingest.heeded import count, is_opt_out, parse_unauthenticated
 from app.ingest.keyring import Keyring, Sender, find_key
 from app.ingest.replies import malformed, render_batch, render_dry_run, render_single
-from app.ingest.verdicts import REFUSED, judge_batch, judge_single
+from app.ingest.verdicts import REFUSED, Turns, judge_batch, judge_single
 from app.ingest.writer import Writer
 from app.privacy.examination import UNSUPPORTED_TYPE
 from app.privacy.projection import Arrival
@@ -57,7 +56,7 @@ class Ingest:
     keys: Limit
     find_peer: Callable[[Mapping[str, Any]], str]  # the address that sends
     room: Room = field(default_factory=lambda: Room(UNKNOWN_BYTES))  # for bodies of senders unknown yet
-    turn: asyncio.Lock = field(default_factory=asyncio.Lock)  # of the batch that is judged
+    turns: Turns = field(default_factory=Turns)  # of the batches that are judged
 
 
 class Endpoint:
@@ -114,11 +113,13 @@ class Endpoint:
         sender = sender or await self.authenticate_by_body(document)
         took("parse")
         self.ingest.keys.require(str(sender.write_key))
+        weight = weigh(len(raw), count_events(document)) if self.batch else 0.0
+        self.ingest.addresses.charge(address, weight)  # ahead of the verdicts, which may be refused
         verdicts = await self.judge(document, self.arrive(received_at, sender))
         took("judge")
-        if self.batch:
-            refused = [verdict.rejected for verdict in verdicts].count(True)
-            self.ingest.addresses.charge(address, weigh(len(raw), len(verdicts) + REFUSED * refused))
+        if self.batch and (refused := [verdict.rejected for verdict in verdicts].count(True)):
+            further = weigh(len(raw), len(verdicts) + REFUSED * refused) - weight
+            self.ingest.addresses.charge(address, further)
         tallies = count(headers, received_at, sender, verdicts)
         outcomes = await self.submit(verdicts, tallies) if verdicts else []
         took("store")
@@ -181,7 +182,7 @@ class BatchEndpoint(Endpoint):
     async def judge(self, document: Document, arrival: Arrival) -> list[Verdict]:
         """Return the verdicts in order. Raises Problem 400 or 413 for the batch as a whole."""
         arrival = arrival._replace(historical=self.historical)
-        return await judge_batch(document, arrival, self.ingest.installation, self.ingest.turn)
+        return await judge_batch(document, arrival, self.ingest.installation, self.ingest.turns)
 
     def render(self, verdicts: Sequence[Verdict], outcomes: Sequence[str]) -> bytes:
         """Return the results in order. Raises Problem 422 if all events are refused."""
@@ -218,6 +219,12 @@ class ValidateEndpoint(BatchEndpoint):
 async def submit_nothing(verdicts: Sequence[Verdict], _tallies: Mapping[Tally, int]) -> list[str]:
     """Return no outcomes."""
     return [""] * len(verdicts)
+
+
+def count_events(document: Document) -> int:
+    """Return how many events a body claims to hold."""
+    batch = document.value.get("batch") if isinstance(document.value, dict) else None
+    return len(batch) if isinstance(batch, list) else 1
 
 
 def count_lost(ingest: Ingest) -> None:

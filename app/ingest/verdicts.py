@@ -1,7 +1,8 @@
 """From a body to the verdicts on its events: alone, as a batch, or as history."""
 
 import asyncio
-from collections.abc import Iterator
+import time
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from app.contract.document import Document, ParsedEvent, canonical
@@ -16,9 +17,16 @@ from app.problems import Problem
 SLICE: Final = 50  # events
 # A refused event is looked at field by field, which costs so many more; one that is like another of its batch costs nothing.
 REFUSED: Final = 4
+# Refused events of a batch, beyond which it is judged apart from the others and rests after every slice.
+MANY_REFUSED: Final = 50
+# A rest is so many times as long as the slice before it: what is refused by the thousand gets a quarter of a core.
+REST: Final = 3
+# Batches that may be judged apart: each keeps some MB while it waits for its turn.
+APART: Final = 8
 # Of a live batch: more are a crowd.
 IDENTITIES: Final = 5
 
+OVERLOADED: Final = Problem("overloaded", "Too many batches of refused events are being judged.")
 NOT_AN_OBJECT: Final = Problem("malformed", "The body must be a JSON object.", rule="not_an_object")
 NOT_A_BATCH: Final = Problem(
     "malformed", "The body must be an object with a list `batch`.", rule="not_a_batch"
@@ -35,13 +43,56 @@ def judge_single(
     return [judge(ParsedEvent(document.value, document.clean, form, None, refusal), arrival, installation)]
 
 
-async def judge_batch(
-    document: Document, arrival: Arrival, installation: Installation, turn: asyncio.Lock
-) -> list[Verdict]:
-    """Return the verdicts on the events of a batch, in order. Raises Problem 400 or 413 for the batch as a whole.
+class Turns:
+    """Whose batch is judged: one at a time, for side by side all of many would be late.
 
-    The event loop is free after every slice of work, and batches take turns: side by side, all of many would be late.
+    A batch that turns out to be dear, of many refused events, goes on in a second row beside the first: nobody behind it has
+    to wait for it.
     """
+
+    def __init__(self) -> None:
+        """Start with nobody."""
+        self.first = asyncio.Lock()
+        self.second = asyncio.Lock()
+        self.apart = 0
+
+    async def take(self, slices: Iterator[int]) -> None:
+        """Do slices of work, each of which yields how many events were refused so far; the event loop is free after each.
+
+        Raises Problem 503 if too many batches are in the second row already.
+        """
+        async with self.first:
+            for refused in slices:
+                if refused > MANY_REFUSED:
+                    break
+                await asyncio.sleep(0)
+            else:
+                return
+        if self.apart >= APART:
+            raise OVERLOADED.fresh()
+        self.apart += 1
+        try:
+            async with self.second:
+                await go_slowly(slices)
+        finally:
+            self.apart -= 1
+
+
+async def go_slowly(slices: Iterator[int]) -> None:
+    """Do slices of work with a rest before each, so many times as long as the one before it took."""
+    took = 0.0
+    while True:
+        await asyncio.sleep(REST * took)
+        began = time.perf_counter()
+        if next(slices, None) is None:
+            return
+        took = time.perf_counter() - began
+
+
+async def judge_batch(
+    document: Document, arrival: Arrival, installation: Installation, turns: Turns
+) -> list[Verdict]:
+    """Return the verdicts on the events of a batch, in order. Raises Problem 400, 413 or 503 for the batch as a whole."""
     envelope = document.value
     if not isinstance(envelope, dict) or not isinstance(envelope.get("batch"), list):
         raise NOT_A_BATCH.fresh()
@@ -49,25 +100,32 @@ async def judge_batch(
         raise TOO_LARGE.fresh()
     arrival = arrival._replace(sent_at=envelope.get("sentAt"))
     verdicts: list[Verdict] = []
-    refused: dict[bytes, Verdict] = {}
-    spent = 0
-    async with turn:
-        for event in parsed_events(document, envelope, historical=arrival.historical):
-            if spent >= SLICE:
-                await asyncio.sleep(0)
-                spent = 0
-            verdict = refused.get(event.form) if refused and event.form else None
-            if verdict is not None:  # each has a row of its own
-                verdicts.append(verdict._replace(row=dict(verdict.row)))
-                continue
-            verdict = judge(event, arrival, installation)
-            spent += 1
-            if verdict.rejected and event.form:
-                spent += REFUSED
-                refused[event.form] = verdict
-            verdicts.append(verdict)
+    events = parsed_events(document, envelope, historical=arrival.historical)
+    await turns.take(judge_in_slices(events, arrival, installation, verdicts))
     mark_crowd(verdicts, arrival)
     return verdicts
+
+
+def judge_in_slices(
+    events: Iterable[ParsedEvent], arrival: Arrival, installation: Installation, verdicts: list[Verdict]
+) -> Iterator[int]:
+    """Add the verdicts on events to `verdicts`; after every slice of work yield how many different ones were refused so far."""
+    refused: dict[bytes, Verdict] = {}
+    spent = 0
+    for event in events:
+        if spent >= SLICE:
+            yield len(refused)
+            spent = 0
+        verdict = refused.get(event.form) if refused and event.form else None
+        if verdict is not None:  # each has a row of its own
+            verdicts.append(verdict._replace(row=dict(verdict.row)))
+            continue
+        verdict = judge(event, arrival, installation)
+        spent += 1
+        if verdict.rejected and event.form:
+            spent += REFUSED
+            refused[event.form] = verdict
+        verdicts.append(verdict)
 
 
 def mark_crowd(verdicts: list[Verdict], arrival: Arrival) -> None:

@@ -1,13 +1,14 @@
 """Group commit without timers: what arrives while a commit is in flight forms the next batch.
 
-Each caller waits for its own commit. On an idle service that is one event a commit, on a busy one hundreds. What Postgres
-does not commit within half the deadline goes to the spool; from then on every batch does, until one was committed again.
+Each caller waits for its own commit. On an idle service that is one event a commit, on a busy one hundreds. A request of
+thousands of events is committed in pieces, one beside whatever small ones wait, so that it holds up nobody but itself. What
+Postgres does not commit within half the deadline goes to the spool; from then on every batch does, until one was committed.
 """
 
 import asyncio
 from collections import Counter, deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import takewhile
 from typing import Final
 
@@ -24,6 +25,7 @@ from app.store.events import Batch, Tally
 log = structlog.get_logger()
 
 BATCH_ROWS: Final = 1_000  # two requests of 500, stored while two more are judged; more makes a convoy
+PIECE_ROWS: Final = 500  # of a request with more of them, in one batch
 IN_FLIGHT_ROWS: Final = 25_000  # about 40 MB of rows; beyond it the answer is 503 at once
 TALLY_SECONDS: Final = 1.0
 SWEEP_SECONDS: Final = 0.05
@@ -41,6 +43,18 @@ class Group:
     tallies: Mapping[Tally, int]
     done: asyncio.Future[list[str]]
     due: float  # on the event loop's clock
+    outcomes: list[str] = field(default_factory=list)  # of the pieces that are durable
+
+    def next_piece(self) -> Sequence[Verdict]:
+        """Return the verdicts that are due to be written: all of them, but for a large request."""
+        if len(self.verdicts) <= PIECE_ROWS:
+            return self.verdicts
+        done = len(self.outcomes)
+        return self.verdicts[done : done + PIECE_ROWS]
+
+    def is_last_piece(self) -> bool:
+        """Return whether nothing is left after the next piece."""
+        return len(self.outcomes) + PIECE_ROWS >= len(self.verdicts)
 
 
 class Writer:
@@ -52,6 +66,7 @@ class Writer:
         self.spool = spool
         self.deadline = deadline_ms / 1000
         self.waiting: deque[Group] = deque()  # in order of their deadlines
+        self.large: deque[Group] = deque()  # as well; of more than a piece
         self.current: list[Group] = []  # whose batch is being written
         self.rows_in_flight = 0
         self.tallies: Counter[Tally] = Counter()
@@ -68,7 +83,7 @@ class Writer:
             raise OVERLOADED.fresh()
         loop = asyncio.get_running_loop()
         group = Group(verdicts, tallies, loop.create_future(), loop.time() + self.deadline)
-        self.waiting.append(group)
+        (self.waiting if len(verdicts) <= PIECE_ROWS else self.large).append(group)
         self.rows_in_flight += len(verdicts)
         self.wake.set()
         try:
@@ -84,13 +99,13 @@ class Writer:
         """Write until closed, and then what is still waiting."""
         helpers = [asyncio.create_task(self.flush_tallies()), asyncio.create_task(self.keep_deadlines())]
         try:
-            while self.waiting or self.tallies or not self.closing:
+            while self.waiting or self.large or self.tallies or not self.closing:
                 formed = self.form_batch()
-                if formed is None:
+                if formed is not None:
+                    await self.keep(*formed)
+                elif not self.closing:
                     self.wake.clear()
                     await self.wake.wait()
-                else:
-                    await self.keep(*formed)
         finally:
             for helper in helpers:
                 helper.cancel()
@@ -109,9 +124,9 @@ class Writer:
             give_up(groups)
             return
         for group in groups:
-            own = [next(outcomes) for _ in group.verdicts]
-            if not group.done.done():
-                group.done.set_result(own)
+            group.outcomes += [next(outcomes) for _ in group.next_piece()]
+            if len(group.outcomes) == len(group.verdicts) and not group.done.done():
+                group.done.set_result(group.outcomes)
 
     async def commit_or_spool(self, batch: Batch) -> list[str]:
         """The outcomes of a batch that is in Postgres or in the spool. Raises SpoolFullError if it is in neither."""
@@ -132,19 +147,26 @@ class Writer:
         if not groups and not tallies:
             return None
         for group in groups:
-            if group.tallies:
+            if group.tallies and group.is_last_piece():  # whoever is told 503 before sends it all again
                 tallies.update(group.tallies)
-        return Batch([verdict for group in groups for verdict in group.verdicts], tallies), groups
+        return Batch([verdict for group in groups for verdict in group.next_piece()], tallies), groups
 
     def take(self) -> list[Group]:
-        """The groups of the next batch, oldest first; callers that gave up are left out."""
+        """The groups of the next batch, oldest first and a large one last; callers that gave up are left out.
+
+        A large one stays first of its kind until its last piece is taken, and has room for one however many small ones wait.
+        """
+        while self.large and self.large[0].done.done():
+            self.large.popleft()
         groups: list[Group] = []
-        rows = 0
+        rows = PIECE_ROWS if self.large else 0
         while self.waiting and (not groups or rows + len(self.waiting[0].verdicts) <= BATCH_ROWS):
             group = self.waiting.popleft()
             if not group.done.done():
                 groups.append(group)
                 rows += len(group.verdicts)
+        if self.large:
+            groups.append(self.large[0] if not self.large[0].is_last_piece() else self.large.popleft())
         return groups
 
     async def keep_deadlines(self) -> None:
@@ -153,7 +175,8 @@ class Writer:
         while True:
             await asyncio.sleep(SWEEP_SECONDS)
             give_up([group for group in self.current if group.due <= loop.time()])
-            give_up(list(takewhile(lambda group: group.due <= loop.time(), self.waiting)))
+            for queue in (self.waiting, self.large):
+                give_up(list(takewhile(lambda group: group.due <= loop.time(), queue)))
 
     def take_tallies(self) -> Counter[Tally]:
         """What was counted since the last time."""

@@ -111,7 +111,7 @@ def log_in(request: Request, entrance: Entrance, form: dict[str, str]) -> Respon
     way = find_way_back(form.get("next", ""))
     try:
         check(request)
-        reader = entrance.session.log_in(form.get(TOKEN, ""), entrance.find_address(request))
+        reader = entrance.session.readers.require(form.get(TOKEN, ""), entrance.find_address(request))
     except Problem as problem:
         return show_login(request, problem, way=way)
     return go(way, entrance.session.make_cookie(reader, secure=is_secure(request)))
@@ -146,7 +146,7 @@ def follow_link(request: Request, entrance: Entrance) -> Response:
     rest = [(name, text) for name, text in request.query_params.multi_items() if name != TOKEN]
     way = f"{request.url.path}?{urlencode(rest)}" if rest else request.url.path
     try:
-        reader = entrance.session.log_in(request.query_params[TOKEN], entrance.find_address(request))
+        reader = entrance.session.readers.require(request.query_params[TOKEN], entrance.find_address(request))
     except Problem as problem:
         return show_login(request, problem, way=way)
     return go(way, entrance.session.make_cookie(reader, secure=is_secure(request)))

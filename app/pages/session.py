@@ -12,10 +12,9 @@ from typing import Final
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from app.pages import site
-from app.problems import ASK_FOR_TOKEN, Problem
+from app.problems import Problem
 from app.reports.parameters import CONNECTOR, PARAMETERS
 from app.reports.readers import Reader, Readers
-from app.web.throttle import Rate, Throttle
 
 COOKIE: Final = "telemetry_reports"
 SECONDS: Final = 30 * 86_400
@@ -24,9 +23,6 @@ COOKIE_VALUE: Final = re.compile(r"(?P<expiry>[0-9]{1,12})\.(?P<number>[0-9]{1,5
 # What a report's parameters look like: lower case, digits, and what stands between them.
 VALUE: Final = re.compile("[a-z0-9.,_+-]{1,64}")
 TWIN: Final = re.compile(r"\.(json|csv|parquet|svg|png|md)$")
-# Wrong tokens an address may bring at once, and again after how long.
-TRIES: Final = Rate(burst=5, per_second=5 / 60)
-ALL_TRIES: Final = Rate(burst=1_000, per_second=50)
 
 
 class Session:
@@ -36,7 +32,6 @@ class Session:
         """`clock` gives seconds since the epoch."""
         self.readers = readers
         self.clock = clock
-        self.throttle = Throttle(TRIES, ALL_TRIES)
 
     def sign(self, reader: Reader, expiry: int) -> str:
         """Return the value of a reader's cookie that ends at `expiry`, in seconds since the epoch."""
@@ -51,20 +46,6 @@ class Session:
             return False
         known = hmac.compare_digest(cookie.encode(), self.sign(reader, int(told["expiry"])).encode())
         return known and int(told["expiry"]) > self.clock()
-
-    def log_in(self, token: str, address: str) -> Reader:
-        """Return whose report token it is. Raises Problem 401, or 429 after too many wrong ones from the address."""
-        reader = self.readers.find(token)
-        if reader is not None:
-            return reader
-        wait = self.throttle.admit(address)
-        if wait is not None:
-            raise Problem(
-                "too_many_requests",
-                "Too many wrong report tokens. Try again in a minute.",
-                retry_after=wait,
-            )
-        raise Problem("unauthorized", "This is not a report token.", challenge=ASK_FOR_TOKEN)
 
     def make_cookie(self, reader: Reader, *, secure: bool) -> str:
         """Return the header that sets the cookie for 30 days."""

@@ -18,6 +18,7 @@ PROBLEMS: Final = (
     "repeated_parameter",
     "missing_parameter",
     "unauthorized",
+    "too_many_requests",
     "database_unavailable",
 )
 HEADERS: Final = {

@@ -12,10 +12,15 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.privacy.pseudonyms import Pseudonyms
+from app.problems import ASK_FOR_TOKEN, Problem
+from app.web.throttle import Rate, Throttle
 
 log = structlog.get_logger()
 
 REFRESH_SECONDS: Final = 5.0  # how long a revoked token goes on working at the most
+# Wrong tokens an address may bring at once, and again after how long, wherever it brings them.
+TRIES: Final = Rate(burst=5, per_second=5 / 60)
+ALL_TRIES: Final = Rate(burst=1_000, per_second=50)
 Load = Callable[[], Mapping[bytes, tuple[int, float]]]
 
 
@@ -43,6 +48,30 @@ class Readers:
         self.load = load
         self.by_hash: dict[bytes, Reader] = {}
         self.by_number = {0: Reader(0, self.token)}
+        self.tries = Throttle(TRIES, ALL_TRIES)
+
+    def require(self, token: str, address: str) -> Reader:
+        """Return whose token it is. Raises Problem 401, or 429 after too many wrong ones from the address.
+
+        A right one is never counted and never waits, whatever others brought from the same address.
+        """
+        reader = self.find(token)
+        if reader is not None:
+            return reader
+        if not token:  # which is no try
+            raise Problem(
+                "unauthorized",
+                "Reports need a report token: Authorization: Bearer <token>.",
+                challenge=ASK_FOR_TOKEN,
+            )
+        wait = self.tries.admit(address)
+        if wait is not None:
+            raise Problem(
+                "too_many_requests",
+                "Too many wrong report tokens. Try again in a minute.",
+                retry_after=wait,
+            )
+        raise Problem("unauthorized", "This is not a report token.", challenge=ASK_FOR_TOKEN)
 
     def find(self, token: str) -> Reader | None:
         """Return whose token it is, if it is one in force."""

@@ -1,18 +1,19 @@
 """Reports over HTTP: the same two functions as the command line, behind a Bearer token."""
 
 import asyncio
-from collections.abc import Mapping
-from typing import Annotated, Final
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Request, Response, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from app.problems import ASK_FOR_TOKEN, Problem, TelemetryError
+from app.problems import Problem, TelemetryError
 from app.reports import openapi, registry, render
 from app.reports.cache import Kept, Key, Tables, read_key
 from app.reports.model import Report
 from app.reports.readers import Readers
 from app.web.entity import not_modified
+from app.web.peers import Peers
 from app.web.problems import respond
 
 TOKEN: Final = "token"  # noqa: S105 -- the parameter's name: in the query instead of the header: the link that `serve` prints, for a browser
@@ -26,6 +27,8 @@ MEDIA_TYPES: Final[Mapping[str, str]] = {
     "parquet": render.PARQUET_TYPE,
 }
 
+NO_PROXIES: Final = Peers(())
+
 bearer = HTTPBearer(
     auto_error=False,
     description="A report token: `TELEMETRY_REPORT_TOKEN`, as `serve` prints it, or of `tokens create`.",
@@ -33,10 +36,13 @@ bearer = HTTPBearer(
 Credentials = Annotated[HTTPAuthorizationCredentials | None, Security(bearer)]
 
 
-def create_router(tables: Tables, readers: Readers) -> APIRouter:
+def create_router(
+    tables: Tables, readers: Readers, find_peer: Callable[[Mapping[str, Any]], str] = NO_PROXIES.find
+) -> APIRouter:
     """`GET /v1/reports/NAME`, `/v1/reports/NAME.csv` and `.parquet` for each report, for whoever of `readers` brings a token.
 
-    The token comes as Bearer; or, for a browser, as the parameter `token`. Figures come from `tables`: `As-Of` says how
+    The token comes as Bearer; or, for a browser, as the parameter `token`. Wrong ones are counted by the address that
+    `find_peer` tells of a scope. Figures come from `tables`: `As-Of` says how
     old they are, and `Cache-Control: no-cache` in the request asks for new ones. Every refusal is problem JSON and holds
     no part of the request.
     """
@@ -47,7 +53,8 @@ def create_router(tables: Tables, readers: Readers) -> APIRouter:
     ) -> Response:
         try:
             given = request.query_params.multi_items()
-            check_token(credentials.credentials if credentials else dict(given).get(TOKEN, ""), readers)
+            token = credentials.credentials if credentials else dict(given).get(TOKEN, "")
+            readers.require(token, find_peer(request.scope))
             key = read_key(name, [(key, text) for key, text in given if key != TOKEN])
             return await answer(tables, key, request, form)
         except Problem as problem:
@@ -71,16 +78,6 @@ def create_router(tables: Tables, readers: Readers) -> APIRouter:
         return await serve(request, name, credentials, "json")
 
     return router
-
-
-def check_token(given: str, readers: Readers) -> None:
-    """Raise Problem 401 without a token that is in force."""
-    if readers.find(given) is None:
-        raise Problem(
-            "unauthorized",
-            "Reports need a report token: Authorization: Bearer <token>.",
-            challenge=ASK_FOR_TOKEN,
-        )
 
 
 async def answer(tables: Tables, key: Key, request: Request, form: str) -> Response:

@@ -61,9 +61,9 @@ class Maintenance(Background):
         with self.engine.connect() as connection:
             return work(connection)
 
-    def wake(self, name: str) -> None:
-        """Let a job be due now."""
-        self.due[name] = time.monotonic()
+    def wake(self, name: str, after: float = 0.0) -> None:
+        """Let a job be due now, or after so many seconds."""
+        self.due[name] = time.monotonic() + after
         self.woken.set()
 
     def run(self) -> None:

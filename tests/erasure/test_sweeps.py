@@ -105,6 +105,21 @@ def test_what_is_asked_for_during_a_rest_is_swept_together(engine: Engine, journ
         assert count(connection) == 0
 
 
+def test_a_rest_is_over_when_it_says_so(engine: Engine, journal: Journal) -> None:
+    clock, stop = Clock(0.0), threading.Event()
+    sweeps = Sweeps(clock)
+    assert sweeps.rest_left() == 0
+    clock.seconds = 0.5
+    with engine.connect() as connection:
+        for number, user in enumerate(USERS[:2]):
+            forget.request(connection, PSEUDONYMS, user, NOW + MINUTE / 10 * number, journal)
+            assert sweeps.sweep(connection, stop, NOW + MINUTE / 10 * number) == 3
+            clock.seconds, left = 0.0, sweeps.rest_left()
+            assert 0 < left <= REST
+            clock.now += left
+            clock.seconds = 0.5
+
+
 def test_a_later_sweep_reads_only_where_something_came_in(
     engine: Engine, journal: Journal, bare: Look
 ) -> None:

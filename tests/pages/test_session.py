@@ -47,12 +47,12 @@ def test_the_sixth_wrong_token_of_an_address_waits() -> None:
     session = make_session()
     for _ in range(5):
         with pytest.raises(Problem) as refused:
-            session.log_in("wrong", "10.0.0.1")
+            session.readers.require("wrong", "10.0.0.1")
         assert refused.value.status == 401
     with pytest.raises(Problem) as refused:
-        session.log_in("wrong", "10.0.0.1")
+        session.readers.require("wrong", "10.0.0.1")
     assert (refused.value.status, refused.value.code) == (429, "too_many_requests")
-    session.log_in("a-token", "10.0.0.1")  # who knows it is never kept out
+    session.readers.require("a-token", "10.0.0.1")  # who knows it is never kept out
 
 
 @pytest.mark.parametrize(

@@ -66,7 +66,7 @@ def test_a_cookie_is_its_own_tokens() -> None:
     readers.learn()
     session = Session(readers)
     cookies = {
-        name: session.make_cookie(session.log_in(name, "10.0.0.1"), secure=False)
+        name: session.make_cookie(session.readers.require(name, "10.0.0.1"), secure=False)
         .split(";")[0]
         .removeprefix(f"{COOKIE}=")
         for name in ("setting", "one", "two")
@@ -78,4 +78,4 @@ def test_a_cookie_is_its_own_tokens() -> None:
     readers.learn()
     assert [session.is_open(cookies[name]) for name in ("setting", "one", "two")] == [True, False, True]
     with pytest.raises(Problem):
-        session.log_in("one", "10.0.0.1")
+        session.readers.require("one", "10.0.0.1")

@@ -1,13 +1,15 @@
-"""`python3 dev.py siege [--minutes N] [--seed S] [--rate R]`: the long form of the siege."""
+"""`python3 dev.py siege [--minutes N] [--seed S] [--rate R] [--only KIND]`: the long form of the siege."""
 
 import argparse
 import random
 import tempfile
 from pathlib import Path
 
+from tests.siege.attacks import Attacker
 from tests.siege.harness import Siege
 
 QUIET_SECONDS = 30.0
+KINDS = sorted(Attacker(0, "", "", 0).attacks)
 
 
 def main() -> None:
@@ -19,9 +21,10 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=random.randrange(1_000_000))
     parser.add_argument("--rate", type=float, default=50, help="honest events a second")
     parser.add_argument("--force", type=float, default=1, help="multiplies the rates of the attacks")
+    parser.add_argument("--only", action="append", default=[], choices=KINDS, help="a kind of attack")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="telemetry-siege-") as folder:
-        siege = Siege(Path(folder), arguments.seed, arguments.rate, arguments.force)
+        siege = Siege(Path(folder), arguments.seed, arguments.rate, arguments.force, only=arguments.only)
         try:
             figures = siege.run(arguments.minutes * 60, min(QUIET_SECONDS, arguments.minutes * 60))
         except AssertionError:

@@ -11,7 +11,7 @@ import random
 import sys
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 
 from tests.samples import clean_event
 from tests.siege.senders import authorization, request
@@ -26,8 +26,10 @@ Attack = Callable[[], Awaitable[None]]
 class Attacker:
     """Attacks by name, each done once a call; `counts` says how many were begun."""
 
-    def __init__(self, port: int, key: str, token: str, seed: int, force: float = 1.0) -> None:
-        """`force` multiplies all rates."""
+    def __init__(
+        self, port: int, key: str, token: str, seed: int, force: float = 1.0, *, only: Collection[str] = ()
+    ) -> None:
+        """`force` multiplies all rates; `only` names the kinds of attack, all of them if it is empty."""
         self.port, self.key, self.token, self.force = port, key, token, force
         self.random = random.Random(seed)
         self.counts: Counter[str] = Counter()
@@ -54,6 +56,7 @@ class Attacker:
             "trailers": (5, 8, self.send_trailers),
             "rebound_hosts": (5, 8, self.rebind),
         }
+        self.attacks = {name: how for name, how in self.attacks.items() if not only or name in only}
 
     async def connect(self, address: str = "") -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """Open a connection from one of the attackers' addresses."""
@@ -204,9 +207,9 @@ class Attacker:
 
 
 def main() -> None:
-    """Attack: port, key, token, seed, force, seconds. Prints how many attacks of which kind were begun, as JSON."""
-    port, key, token, seed, force, seconds = sys.argv[1:]
-    attacker = Attacker(int(port), key, token, int(seed), float(force))
+    """Attack: port, key, token, seed, force, seconds, kinds. Prints how many attacks of which kind were begun, as JSON."""
+    port, key, token, seed, force, seconds, *only = sys.argv[1:]
+    attacker = Attacker(int(port), key, token, int(seed), float(force), only=only)
     asyncio.run(attacker.run(float(seconds)))
     print(json.dumps(attacker.counts))
 

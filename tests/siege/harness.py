@@ -5,7 +5,8 @@ import json
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +19,7 @@ from app.postgres import open_server
 from tests.faults.ledger import is_drained, wait_until
 from tests.service import ROOT, Service
 from tests.siege.honest import Account, Load
-from tests.siege.senders import resident_mb
+from tests.siege.senders import cpu_seconds, resident_mb
 
 RECOVERY_SECONDS = 5.0
 SAMPLE_SECONDS = 0.5
@@ -39,6 +40,7 @@ class Figures:
     after: Account = field(default_factory=Account)
     attacks: dict[str, int] = field(default_factory=dict)
     memory_mb: list[float] = field(default_factory=list)  # before, at most, after
+    cores: list[float] = field(default_factory=list)  # of the service process: quiet, besieged, after
     stored: int = 0
 
     @property
@@ -54,8 +56,8 @@ class Figures:
         """One line."""
         phases = {"quiet": self.quiet, "besieged": self.besieged, "5 s after": self.after}
         times = "; ".join(
-            f"{name}: {len(phase.took)} honest answers, p50 {phase.quantile_ms(0.5):.0f} ms, p99 {phase.quantile_ms(0.99):.0f} ms"
-            for name, phase in phases.items()
+            f"{name}: {phase.tell()}, p50 {phase.quantile_ms(0.5):.0f} ms, p99 {phase.quantile_ms(0.99):.0f} ms, {cores:.2f} cores"
+            for (name, phase), cores in zip(phases.items(), self.cores, strict=True)
         )
         memory = ", ".join(f"{mb:.0f}" for mb in self.memory_mb)
         kinds = ", ".join(f"{name} {number}" for name, number in sorted(self.attacks.items()))
@@ -69,10 +71,19 @@ class Siege:
     """A service of its own with an embedded Postgres, for which loopback is the world."""
 
     def __init__(
-        self, folder: Path, seed: int, rate: float, force: float = 1.0, settings: Mapping[str, str] = NOTHING
+        self,
+        folder: Path,
+        seed: int,
+        rate: float,
+        force: float = 1.0,
+        *,
+        settings: Mapping[str, str] = NOTHING,
+        only: Collection[str] = (),
     ) -> None:
-        """Everything random comes from `seed`; `rate` are honest events a second, `force` multiplies the attacks'."""
-        self.seed, self.rate, self.force = seed, rate, force
+        """Everything random comes from `seed`; `rate` are honest events a second, `force` multiplies the attacks', `only` are
+        their kinds.
+        """
+        self.seed, self.rate, self.force, self.only = seed, rate, force, only
         self.service = Service(folder, None, {"TELEMETRY_LIMIT_LOOPBACK": "true", **settings})
 
     def run(self, seconds: float, quiet_seconds: float) -> Figures:
@@ -95,23 +106,33 @@ class Siege:
         """Run the three phases."""
         load = Load(self.service.port, self.service.write_key, self.rate)
         await load.run(min(5.0, quiet_seconds))  # what a first load needs anyway
-        figures.quiet = await load.run(quiet_seconds)
+        with self.measure_cores(figures):
+            figures.quiet = await load.run(quiet_seconds)
         before = resident_mb(self.service)
         with self.sample_memory() as sizes, self.attack(seconds) as attackers:
-            figures.besieged = await load.run(seconds)
+            with self.measure_cores(figures):
+                figures.besieged = await load.run(seconds)
             output, _ = await asyncio.to_thread(attackers.communicate)
             assert attackers.returncode == 0
         figures.attacks = json.loads(output)
         await asyncio.sleep(RECOVERY_SECONDS)
-        figures.after = await load.run(quiet_seconds)
+        with self.measure_cores(figures):
+            figures.after = await load.run(quiet_seconds)
         figures.memory_mb = [before, max(sizes), resident_mb(self.service)]
+
+    @contextmanager
+    def measure_cores(self, figures: Figures) -> Iterator[None]:
+        """Add how much of a core the service's process takes while the block lasts."""
+        spent, began = cpu_seconds(self.service), time.monotonic()
+        yield
+        figures.cores.append((cpu_seconds(self.service) - spent) / (time.monotonic() - began))
 
     @contextmanager
     def attack(self, seconds: float) -> Iterator["subprocess.Popen[str]"]:
         """Have the attackers run."""
         service = self.service
         secrets = (service.write_key, service.report_token)
-        arguments = (service.port, *secrets, self.seed, self.force, seconds)
+        arguments = (service.port, *secrets, self.seed, self.force, seconds, *self.only)
         command = [sys.executable, "-m", "tests.siege.attacks", *map(str, arguments)]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
             try:

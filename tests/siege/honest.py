@@ -26,6 +26,11 @@ class Account:
     ids: set[str] = field(default_factory=set)
     lost: int = 0
 
+    def tell(self) -> str:
+        """Return how many answers there were of which kind: an outcome, a status that is not 200, or none in 30 s."""
+        told = [f"{number} {outcome}" for outcome, number in self.outcomes.most_common()]
+        return " + ".join([*told, f"{self.lost} unanswered"] if self.lost else told)
+
     def quantile_ms(self, share: float) -> float:
         """Return the time that this share of the answers took at the most, in milliseconds."""
         ordered = sorted(self.took)

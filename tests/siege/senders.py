@@ -2,6 +2,7 @@
 
 import base64
 import contextlib
+import os
 import socket
 from pathlib import Path
 
@@ -59,3 +60,9 @@ def resident_mb(service: Service) -> float:
     status = Path(f"/proc/{service.process.pid}/status").read_text()
     [line] = [line for line in status.splitlines() if line.startswith("VmRSS:")]
     return int(line.split()[1]) / 1024
+
+
+def cpu_seconds(service: Service) -> float:
+    """Return the seconds of a core that the service's process has taken."""
+    fields = Path(f"/proc/{service.process.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
