@@ -42,7 +42,7 @@ def client(store: Store) -> Iterator[httpx.Client]:
             yield client
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def without_database() -> Iterator[httpx.Client]:
     """A server whose database is away: what is refused before it must not depend on it."""
     app, engine = FastAPI(), open_engine("postgresql://nobody@127.0.0.1:9/nothing")

@@ -11,6 +11,7 @@ from tests.conftest import Service
 from tests.look import Look, wait_until
 
 PSEUDONYMS = Pseudonyms("a hash key of thirty-two characters or more")
+REFUSED = (401, 429)  # the second after some tries
 
 
 def make(service: Service, *arguments: str) -> str:
@@ -32,11 +33,11 @@ def test_tokens_come_and_go_without_a_restart(service: Service, look: Look) -> N
         assert browser.get("/reports/meaning", params={"token": grafana}).status_code == 200
         assert browser.get("/reports/meaning").status_code == 200, "logged in by cookie"
         assert service.run("tokens", "revoke", "grafana").stdout == "Revoked.\n"
-        wait_until(lambda: status(service, grafana) == 401, "a revoked token still works")
+        wait_until(lambda: status(service, grafana) in REFUSED, "a revoked token still works")
         assert browser.get("/reports/meaning").status_code == 401, "its logins end with it"
     assert [status(service, token) for token in (jane, service.report_token)] == [200, 200]
     look.run("UPDATE report_tokens SET expires_at = now() + interval '2 seconds' WHERE name = 'jane'")
-    wait_until(lambda: status(service, jane) == 401, "a token outlives its end")
+    wait_until(lambda: status(service, jane) in REFUSED, "a token outlives its end")
     stored = look.rows("SELECT name, token_hash::text FROM report_tokens")
     assert not any(token in text for token in (grafana, jane) for _, text in stored)
 
@@ -54,8 +55,8 @@ def test_the_list_names_tokens_and_shows_none(service: Service) -> None:
 
 def test_a_write_key_is_no_report_token(service: Service) -> None:
     key = service.run("keys", "create", "staging").stdout.strip()
-    assert status(service, key) == 401
-    assert status(service, service.write_key) == 401
+    assert status(service, key) in REFUSED
+    assert status(service, service.write_key) in REFUSED
 
 
 def test_a_cookie_is_its_own_tokens() -> None:
