@@ -12,11 +12,10 @@ from app.contract.vocabulary import SHARED_ANONYMOUS_ID
 from app.privacy.pseudonyms import Pseudonyms, to_ms, ulid_ms
 
 BUCKETS: Final = 4096  # for ever: enough for any number of shards, and two bytes hold it
-CONFIGURED: Final = {
-    "source": 1,
-    "destination": 2,
-    "cache": 4,
-}  # of which a refused event had a configuration hash
+# What a refused event had a configuration hash of, added up: of a refused name it is sometimes all that is left.
+SOURCE_CONFIGURED, DESTINATION_CONFIGURED, CACHE_CONFIGURED = 1, 2, 4
+SOURCE: Final = ("source_name", "source_executor_type", "source_version")
+DESTINATION: Final = ("destination_name", "destination_executor_type", "destination_version")
 NO_TIME: Final = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)  # never the arrival: a retry would be another event
 CLOCK_DRIFT: Final = dt.timedelta(minutes=55)  # less is a slow clock; more is a wrong time zone
 MOST_DRIFT: Final = dt.timedelta(days=3 * 365)  # more is no clock that anybody has looked at
@@ -126,31 +125,40 @@ def project(  # Size: one line a column
         row["session_key"] = pseudonyms.session(session_id, to_ms(occurred_at))
     if application_hash := properties.get("application_hash"):
         row["application_hash"] = pseudonyms.of("application", application_hash)
-    add_connectors(row, properties)
-    add_setup(row, properties, pseudonyms)
+    add_connectors(row, properties, pseudonyms)
     add_circumstances(row, properties)
     return row
 
 
-def add_connectors(row: dict[str, Any], properties: Mapping[str, Any]) -> None:
-    """Source, destination and cache."""
-    for role in ("source", "destination"):
-        if connector := properties.get(role):
-            row[f"{role}_name"] = connector.get("name")
-            row[f"{role}_executor_type"] = connector.get("executor_type") or connector.get("type")
-            row[f"{role}_version"] = connector.get("version")
+def add_connectors(row: dict[str, Any], properties: Mapping[str, Any], pseudonyms: Pseudonyms) -> None:
+    """Source, destination and cache; which configurations were run by which application, as one hash, where both are known."""
+    source = add_connector(row, properties.get("source"), SOURCE)
+    destination = add_connector(row, properties.get("destination"), DESTINATION)
+    cached = None
     if cache := properties.get("cache"):
         row["cache_type"] = cache.get("type")
-
-
-def add_setup(row: dict[str, Any], properties: Mapping[str, Any], pseudonyms: Pseudonyms) -> None:
-    """Which configurations were run by which application, as one hash; none where either is not known."""
-    hashes = {role: (properties.get(role) or NOTHING).get("config_hash") for role in CONFIGURED}
-    row["configured"] = sum(bit for role, bit in CONFIGURED.items() if hashes[role])
+        cached = cache.get("config_hash")
+    row["configured"] = (
+        (SOURCE_CONFIGURED if source else 0)
+        + (DESTINATION_CONFIGURED if destination else 0)
+        + (CACHE_CONFIGURED if cached else 0)
+    )
     application = properties.get("application_hash")
-    if application and (hashes["source"] or hashes["destination"]):
-        parts = f"{application} {hashes['source'] or ''} {hashes['destination'] or ''}"
-        row["setup"] = pseudonyms.of("setup", parts)
+    if application and (source or destination):
+        row["setup"] = pseudonyms.of("setup", f"{application} {source} {destination}")
+
+
+def add_connector(
+    row: dict[str, Any], connector: Mapping[str, Any] | None, columns: tuple[str, str, str]
+) -> str:
+    """Fill the columns of a source's or destination's name, executor and version; return its configuration hash or nothing."""
+    if not connector:
+        return ""
+    name, executor, version = columns
+    row[name] = connector.get("name")
+    row[executor] = connector.get("executor_type") or connector.get("type")
+    row[version] = connector.get("version")
+    return connector.get("config_hash") or ""
 
 
 def add_circumstances(row: dict[str, Any], properties: Mapping[str, Any]) -> None:

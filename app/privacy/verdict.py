@@ -101,7 +101,10 @@ def project_if_clean(
     if lacks_session(valid["properties"]):
         return None
     row = project(valid, message_key, arrival, installation.pseudonyms)
-    return None if any(detect_word(row[column]) for column in FREE_DIGITS if row[column]) else row
+    for column in FREE_DIGITS:
+        if row[column] and detect_word(row[column]):
+            return None
+    return row
 
 
 def digest(event: object, arrival: Arrival, pseudonyms: Pseudonyms, form: bytes | None = None) -> int:

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Engine, delete
 
-from app.privacy.projection import BUCKETS, CONFIGURED
+from app.privacy.projection import BUCKETS, SOURCE_CONFIGURED
 from app.privacy.pseudonyms import to_key
 from app.reports import registry
 from app.reports.model import Row, Table
@@ -93,7 +93,7 @@ def refuse(row: Stored, path: str = "properties.*", reason: str = "unknown_key",
     The configuration hash is the source's, unless there is no `setup`.
     """
     left = row | {"reason": reason, "path": path} | spoiled
-    return {"configured": 0 if left["setup"] is None else CONFIGURED["source"]} | left
+    return {"configured": 0 if left["setup"] is None else SOURCE_CONFIGURED} | left
 
 
 def mark(row: Stored) -> Stored:

@@ -20,7 +20,7 @@ READERS = 100
 # A report's query waits here for a table that somebody else has locked.
 WAITING = """
     SELECT count(*) FROM pg_stat_activity
-    WHERE wait_event_type = 'Lock' AND datname = current_database() AND application_name = 'pyairbyte-telemetry'
+    WHERE wait_event_type = 'Lock' AND datname = current_database() AND application_name = 'pyairbyte-telemetry reports'
 """
 
 

@@ -118,7 +118,7 @@ events = Table(
 )
 
 # The ledger: one row a refused event, invalid fields NULL, so that refusals cannot bias a rate. `configured` says which
-# configuration hashes it had (CONFIGURED, added up): of a refused name they are sometimes all that is left.
+# configuration hashes it had (SOURCE_CONFIGURED and so on, added up): of a refused name they are sometimes all that is left.
 rejections = Table(
     "rejections",
     metadata,
