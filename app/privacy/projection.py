@@ -18,6 +18,7 @@ SOURCE: Final = ("source_name", "source_executor_type", "source_version")
 DESTINATION: Final = ("destination_name", "destination_executor_type", "destination_version")
 NO_TIME: Final = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)  # never the arrival: a retry would be another event
 CLOCK_DRIFT: Final = dt.timedelta(minutes=55)  # less is a slow clock; more is a wrong time zone
+NO_DRIFT: Final = -CLOCK_DRIFT
 MOST_DRIFT: Final = dt.timedelta(days=3 * 365)  # more is no clock that anybody has looked at
 HOUR: Final = dt.timedelta(hours=1)
 ULID_LETTERS: Final = 26
@@ -91,16 +92,17 @@ def project(  # Size: one line a column
     id, else session, else message key) modulo 4,096, fixed for ever: it distributes the tables.
     """
     properties = event.get("properties") or NOTHING
+    own = properties.get
     anonymous_id = event.get("anonymousId")
     if anonymous_id == SHARED_ANONYMOUS_ID:
         anonymous_id = None
-    session_id = properties.get("session_id")
+    session_id = own("session_id")
     timestamp = event.get("timestamp")
     occurred_at = cut(timestamp) if timestamp else minted_at(session_id)
     subject = anonymous_id or session_id
     row = NO_ROW.copy()
     row["occurred_at"] = occurred_at
-    row["received_at"] = arrival.received_at
+    row["received_at"] = received_at = arrival.received_at
     row["bucket"] = (
         zlib.crc32(subject.encode() if subject else message_key.to_bytes(8, signed=True)) % BUCKETS
     )
@@ -110,20 +112,18 @@ def project(  # Size: one line a column
     row["imported"] = arrival.historical
     row["crowded"] = False
     row["event"] = event.get("event")
-    row["state"] = properties.get("state")
-    row["version"] = properties.get("version")
-    row["python_version"] = properties.get("python_version")
-    row["os"] = properties.get("os")
-    row["number_of_records"] = properties.get("number_of_records")
+    row["state"] = own("state")
+    row["version"] = own("version")
+    row["python_version"] = own("python_version")
+    row["os"] = own("os")
+    row["number_of_records"] = own("number_of_records")
     if timestamp and not arrival.historical:
-        row["corrected_at"] = correct(
-            occurred_at, event.get("sentAt") or arrival.sent_at, arrival.received_at
-        )
+        row["corrected_at"] = correct(occurred_at, event.get("sentAt") or arrival.sent_at, received_at)
     if anonymous_id:
         row["anonymous_id"] = pseudonyms.of("anonymous id", anonymous_id)
     if session_id:
         row["session_key"] = pseudonyms.session(session_id, to_ms(occurred_at))
-    if application_hash := properties.get("application_hash"):
+    if application_hash := own("application_hash"):
         row["application_hash"] = pseudonyms.of("application", application_hash)
     add_connectors(row, properties, pseudonyms)
     add_circumstances(row, properties)
@@ -205,4 +205,6 @@ def correct(timestamp: dt.datetime, sent_at: object, received_at: dt.datetime) -
         drift = received_at - (parse_moment(sent_at) if sent_at is not None else timestamp)
     except PydanticCustomError:  # an invalid sentAt is ignored
         drift = received_at - timestamp
+    if NO_DRIFT < drift < CLOCK_DRIFT:
+        return None
     return timestamp + round(drift / HOUR) * HOUR if CLOCK_DRIFT <= abs(drift) <= MOST_DRIFT else None

@@ -145,7 +145,8 @@ class Pseudonyms:
         A session is its process's, and a daemon lives for months: counted by weeks, none spans more than seven days.
         What a clock that was set back puts before the minting belongs to the first week.
         """
-        weeks = max(0, occurred_ms - ulid_ms(session_id)) // WEEK_MS
+        age = occurred_ms - ulid_ms(session_id)
+        weeks = age // WEEK_MS if age > 0 else 0
         return self.of("session", f"{session_id}{weeks}")
 
     def message(self, *parts: bytes) -> int:

@@ -67,9 +67,8 @@ def judge(parsed: ParsedEvent, arrival: Arrival, installation: Installation) -> 
     if fault is None and refusal is None:
         row = project_if_clean(unwrapped.event, message_key, arrival, installation)
         if row is not None:
-            return Verdict(
-                event_id(row["occurred_at"], message_key, row["bucket"]), row, dropped=unwrapped.dropped
-            )
+            identity = event_id(row["occurred_at"], message_key, row["bucket"])
+            return Verdict(identity, row, dropped=True) if unwrapped.dropped else Verdict(identity, row)
     findings = examine(unwrapped.event, installation.connectors)
     row = project(findings.cleaned, message_key, arrival, installation.pseudonyms)
     identity = event_id(row["occurred_at"], message_key, row["bucket"])
