@@ -73,7 +73,7 @@ def parse(raw: bytes, *, batch: bool = False) -> Document:
             pass  # the second: nested so deeply that it cannot be written again
         else:
             if raw.count(b":") == colons:
-                return Document(value, True, forms)  # noqa: FBT003 -- by place: this is once an event
+                return Document(value, True, forms)
     return Document(parse_slowly(raw), clean=False)
 
 
