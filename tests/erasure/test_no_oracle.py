@@ -79,7 +79,8 @@ def test_a_sweep_reads_the_same(bare: Look, database_url: str, journal: Journal)
             forget.request(connection, PSEUDONYMS, user, NOW, journal)
             with listening(engine) as sent:
                 assert Sweeps().sweep(connection, threading.Event(), NOW) == stored
-        told.append([each for each in sent if "WITH chosen AS MATERIALIZED" not in each])
+        # Of the last the list of ids that were met is written out, empty or not.
+        told.append([each[:60] for each in sent if "WITH chosen AS MATERIALIZED" not in each])
         assert len(sent) - len(told[-1]) == stored  # what deletes rows that were found, by their keys
     engine.dispose()
     assert told[0] == told[1]

@@ -62,12 +62,12 @@ def test_the_oldest_small_request_and_the_oldest_large_one_go_first(sizes: list[
 
 
 def test_a_large_request_is_answered_as_a_whole(client: httpx.Client, look: Look) -> None:
-    events = [clean_event(number_of_records=number) for number in range(1_700)]
-    events[1_234] = {"event": "nothing"}
+    events = [clean_event(number_of_records=number) for number in range(700)]
+    events[650] = {"event": "nothing"}
     results = client.post("/v1/batch", json={"batch": events}, timeout=60).json()["results"]
     outcomes = [result["outcome"] for result in results]
-    assert [place for place, outcome in enumerate(outcomes) if outcome == "rejected"] == [1_234]
-    assert len({result["id"] for result in results}) == 1_700
+    assert [place for place, outcome in enumerate(outcomes) if outcome == "rejected"] == [650]
+    assert len({result["id"] for result in results}) == 700
     if "queued" not in outcomes:  # as they are on a machine that is busy
-        assert look.value("SELECT count(*) FROM events") == 1_699
-        assert look.value("SELECT count(DISTINCT batch_id) FROM outcomes") >= 4
+        assert look.value("SELECT count(*) FROM events") == 699
+        assert look.value("SELECT count(DISTINCT batch_id) FROM outcomes") >= 2

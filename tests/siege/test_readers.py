@@ -99,7 +99,7 @@ def test_wrong_tokens_wait_and_the_right_one_never_does(
     limited = make_service()
 
     def read(token: str, path: str = "/v1/reports/data-quality") -> httpx.Response:
-        headers = {"Authorization": f"Bearer {token}"} if bearer else {}
+        headers = {"Authorization": f"Bearer {token}"} if bearer and token else {}
         params = {} if bearer else {"token": token}
         return httpx.get(f"{limited.url}{path}", headers=headers, params=params, timeout=60)
 
