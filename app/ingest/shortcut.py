@@ -66,7 +66,7 @@ class TelemetryApp(FastAPI):
         if cached is not None and (not prefix.of(scope) or scope["path"] not in LINKING):
             await cached(scope, receive, send)
         elif scope["path"] == "/openapi.json" and prefix.of(scope):
-            document = {**self.openapi(), "servers": [{"url": prefix.of(scope)}]}
+            document = {**await asyncio.to_thread(self.openapi), "servers": [{"url": prefix.of(scope)}]}
             await JSONResponse(document)(scope, receive, send)
         elif scope["method"] == "HEAD":
             await answer_head(super().__call__, scope, receive, send)
@@ -77,6 +77,8 @@ class TelemetryApp(FastAPI):
 
     async def answer(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer as FastAPI does, whatever is cached."""
+        if scope["path"] == "/openapi.json" and self.openapi_schema is None:  # half a second, the first time
+            await asyncio.to_thread(self.openapi)
         await super().__call__(scope, receive, send)
 
     def watch(self, send: Send) -> Send:

@@ -15,8 +15,9 @@ from app.problems import Problem
 
 # 2 ms of judging at a stretch: other requests, and the socket of a commit under way, come in between.
 SLICE: Final = 50  # events
-# A refused event is looked at field by field, which costs so many more; one that is like another of its batch costs nothing.
+# A refused event is looked at field by field, which costs so many more; one that is like another of its batch is copied.
 REFUSED: Final = 4
+ALIKE: Final = 0.05
 # Refused events of a batch, beyond which it is judged apart from the others and rests after every slice.
 MANY_REFUSED: Final = 50
 # A rest is so many times as long as the slice before it: what is refused by the thousand gets a quarter of a core.
@@ -111,14 +112,15 @@ def judge_in_slices(
 ) -> Iterator[int]:
     """Add the verdicts on events to `verdicts`; after every slice of work yield how many different ones were refused so far."""
     refused: dict[bytes, Verdict] = {}
-    spent = 0
+    spent = 0.0
     for event in events:
         if spent >= SLICE:
             yield len(refused)
-            spent = 0
+            spent = 0.0
         verdict = refused.get(event.form) if refused and event.form else None
         if verdict is not None:  # each has a row of its own
             verdicts.append(verdict._replace(row=dict(verdict.row)))
+            spent += ALIKE
             continue
         verdict = judge(event, arrival, installation)
         spent += 1
