@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import datetime as dt
 import gc
+import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping
 from contextlib import ExitStack, asynccontextmanager
@@ -82,6 +83,8 @@ PREPARE_SECONDS: Final = 1.0
 NOTE_SECONDS: Final = 2.0
 REPLAY_SECONDS: Final = 300.0
 DRAIN_AT_END_SECONDS: Final = 3.0
+# How long a thread that computes may keep the interpreter from the event loop, which asks for it after every wait.
+SWITCH_SECONDS: Final = 0.0005
 YOUNG_OBJECTS: Final = 20_000  # containers made and not freed since the last look for cycles
 DESCRIPTION = """Receives PyAirbyte's anonymous usage events, refuses unhashed PII, and reports which connectors to fix
 first: the most used ones that fail most often."""
@@ -297,9 +300,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                 # The first request that FastAPI answers makes all of its routes: 0.2 s in which nobody else is answered.
                 await ask(app.answer, "/healthz", b"")
                 pages.keep_ahead(tables, service.engine)
-                spare_the_collector()
-                # What is not ingestion, and blocks: public figures, receipts. Whoever comes beyond these waits for a thread.
-                to_thread.current_default_thread_limiter().total_tokens = THREADS
+                keep_the_loop_free()
                 yield
                 tables.close()
 
@@ -350,8 +351,8 @@ def create_routers(service: Service, tables: cache.Tables) -> Iterator[APIRouter
     yield public_pages.create_router(service.engine)
 
 
-def spare_the_collector() -> None:
-    """Let Python's garbage collector leave alone what needs no collecting."""
+def keep_the_loop_free() -> None:
+    """Let neither the garbage collector nor threads keep the event loop waiting for longer than they have to."""
     # What is loaded by now lives as long as the process. Each full collection would walk all of it while requests
     # wait: 0.1 s, twice a second under load.
     gc.collect()
@@ -359,3 +360,6 @@ def spare_the_collector() -> None:
     # What a batch is made of lives until it is stored, and reference counts free it then. With the default, 700, the
     # collector walked through it some twenty times.
     gc.set_threshold(YOUNG_OBJECTS)
+    sys.setswitchinterval(SWITCH_SECONDS)
+    # What is not ingestion, and blocks: public figures, receipts. Whoever comes beyond these waits for a thread.
+    to_thread.current_default_thread_limiter().total_tokens = THREADS

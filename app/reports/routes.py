@@ -27,6 +27,7 @@ MEDIA_TYPES: Final[Mapping[str, str]] = {
     "parquet": render.PARQUET_TYPE,
 }
 
+FindPeer = Callable[[Mapping[str, Any]], str]
 NO_PROXIES: Final = Peers(())
 
 bearer = HTTPBearer(
@@ -36,15 +37,12 @@ bearer = HTTPBearer(
 Credentials = Annotated[HTTPAuthorizationCredentials | None, Security(bearer)]
 
 
-def create_router(
-    tables: Tables, readers: Readers, find_peer: Callable[[Mapping[str, Any]], str] = NO_PROXIES.find
-) -> APIRouter:
+def create_router(tables: Tables, readers: Readers, find_peer: FindPeer = NO_PROXIES.find) -> APIRouter:
     """`GET /v1/reports/NAME`, `/v1/reports/NAME.csv` and `.parquet` for each report, for whoever of `readers` brings a token.
 
-    The token comes as Bearer; or, for a browser, as the parameter `token`. Wrong ones are counted by the address that
-    `find_peer` tells of a scope. Figures come from `tables`: `As-Of` says how
-    old they are, and `Cache-Control: no-cache` in the request asks for new ones. Every refusal is problem JSON and holds
-    no part of the request.
+    The token comes as Bearer; or, for a browser, as the parameter `token`; `find_peer` tells of a scope whose it is. Figures
+    come from `tables`: `As-Of` says how old they are, `Cache-Control: no-cache` asks for new ones. Every refusal is problem
+    JSON and holds no part of the request.
     """
     router = APIRouter(prefix="/v1/reports", tags=["reports"])
 

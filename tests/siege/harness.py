@@ -39,7 +39,7 @@ class Figures:
     besieged: Account = field(default_factory=Account)
     after: Account = field(default_factory=Account)
     attacks: dict[str, int] = field(default_factory=dict)
-    memory_mb: list[float] = field(default_factory=list)  # before, at most, after
+    memory_mb: list[float] = field(default_factory=list)  # before, half-way, at most, after
     cores: list[float] = field(default_factory=list)  # of the service process: quiet, besieged, after
     stored: int = 0
 
@@ -63,7 +63,7 @@ class Figures:
         kinds = ", ".join(f"{name} {number}" for name, number in sorted(self.attacks.items()))
         return (
             f"seed {self.seed}, {self.minutes:g} minutes, {self.rate:g} honest events a second, force {self.force:g}; {times}; lost {self.lost}; "
-            f"MB before, at most, after: {memory}; {sum(self.attacks.values())} attacks: {kinds}"
+            f"MB before, half-way, at most, after: {memory}; {sum(self.attacks.values())} attacks: {kinds}"
         )
 
 
@@ -118,7 +118,7 @@ class Siege:
         await asyncio.sleep(RECOVERY_SECONDS)
         with self.measure_cores(figures):
             figures.after = await load.run(quiet_seconds)
-        figures.memory_mb = [before, max(sizes), resident_mb(self.service)]
+        figures.memory_mb = [before, sizes[len(sizes) // 2], max(sizes), resident_mb(self.service)]
 
     @contextmanager
     def measure_cores(self, figures: Figures) -> Iterator[None]:

@@ -22,6 +22,6 @@ def test_a_short_siege(tmp_path: Path) -> None:
         siege.service.clean_up()
     assert figures.lost == 0, figures.line()
     assert set(figures.attacks) == set(Attacker(0, "", "", 0).attacks), figures.line()
-    before, _, after = figures.memory_mb
+    before, _, _, after = figures.memory_mb
     assert after < before + MORE_MB, figures.line()
     assert "Traceback" not in siege.service.output()
