@@ -38,14 +38,24 @@ def distribute(url: str) -> None:
 
 
 def copy(administer: "psycopg.Connection[tuple[object, ...]]", template: str, name: str) -> None:
-    """Copy a database, ending the connection of Citus's own daemon to it, which forbids that and comes back by itself."""
-    administer.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)".encode())
+    """Copy a database. Citus's own daemon, whose connection forbids that, is ended and comes back by itself."""
+    drop(administer, name)
+    patiently(administer, template, f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
+
+
+def drop(administer: "psycopg.Connection[tuple[object, ...]]", name: str) -> None:
+    """Drop a database if it is there, whoever is connected."""
+    patiently(administer, name, f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+
+def patiently(administer: "psycopg.Connection[tuple[object, ...]]", busy: str, statement: str) -> None:
+    """Run a statement that needs a database without connections."""
     for remaining in reversed(range(TRIES)):
         administer.execute(
-            "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = %s", [template]
+            "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = %s", [busy]
         )
         try:
-            administer.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY".encode())
+            administer.execute(statement.encode())
         except psycopg.errors.ObjectInUse:
             if not remaining:
                 raise

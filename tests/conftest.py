@@ -118,7 +118,10 @@ def copied_database(cluster_url: str, administer: "psycopg.Connection[tuple[obje
     else:
         administer.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} STRATEGY FILE_COPY")
     yield name_database(cluster_url, name)
-    administer.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    if citus.DSN:
+        citus.drop(administer, name)
+    else:
+        administer.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture

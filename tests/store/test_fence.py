@@ -30,7 +30,7 @@ HIDE = """
 
 
 @pytest.mark.parametrize("missed", [None, "outcomes", "tallies"])
-@pytest.mark.parametrize("hidden", [False, True])
+@pytest.mark.parametrize("hidden", [False, pytest.param(True, marks=pytest.mark.one_server)])
 def test_a_batch_that_is_committed_already_is_recognised_by_either_count(
     database_url: str, missed: str | None, *, hidden: bool
 ) -> None:

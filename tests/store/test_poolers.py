@@ -12,7 +12,10 @@ from tests.pooler import PGBOUNCER, Pooler
 from tests.samples import basic, clean_event
 from tests.service import Service
 
-pytestmark = pytest.mark.skipif(PGBOUNCER is None, reason="pgbouncer is not installed here")
+pytestmark = [
+    pytest.mark.one_server,  # the pooler stands before the embedded server's socket
+    pytest.mark.skipif(PGBOUNCER is None, reason="pgbouncer is not installed here"),
+]
 
 StartPooler = Callable[[str, str], str]
 
