@@ -17,6 +17,11 @@ MOST_TYPED: Final = 80  # characters of a filter
 
 ROLES: Final = {"source": "sources", "destination": "destinations"}
 WINDOWS: Final = {"7d": "7 days", "28d": "28 days", "90d": "90 days", "365d": "365 days"}
+# Windows of reports that the usual ones do not suit: whole weeks, and no further than sessions are stored.
+WINDOWS_OF: Final[Mapping[str, Mapping[str, str]]] = {
+    "trend": {"28d": "4 weeks", "56d": "8 weeks", "91d": "13 weeks", "182d": "26 weeks", "364d": "52 weeks"},
+    "recovery": {"7d": "7 days", "28d": "28 days", "90d": "90 days"},
+}
 LANES: Final = {"rated": "cache or destination", "cache": "a cache", "write": "a destination"}
 CI: Final = {"exclude": "left out", "include": "included", "only": "only CI"}
 FILTERS: Final[Mapping[str, tuple[str, Mapping[str, str]]]] = {
@@ -43,6 +48,14 @@ class Query:
         """Return a parameter in force."""
         return self.given.get(name, self.defaults.get(name, ""))
 
+    def options(self, name: str) -> Mapping[str, str]:
+        """Return what a filter offers, as values and what is said of them."""
+        return WINDOWS_OF.get(self.report.name, WINDOWS) if name == "window" else FILTERS[name][1]
+
+    def widest(self) -> tuple[str, str]:
+        """Return the longest window that the page offers, and what is said of it."""
+        return list(self.options("window").items())[-1]
+
     def link(self, path: str | None = None, suffix: str = "", **changes: str) -> str:
         """Return an address with some parameters changed; what stands at its default is left out of it."""
         merged = {**self.given, **self.own, **changes}
@@ -55,6 +68,8 @@ class Query:
         kept = {
             name: text for name, text in self.given.items() if name in report.parameters and name != "sort"
         }
+        if kept.get("window") not in WINDOWS_OF.get(report.name, kept.values()):
+            kept.pop("window", None)
         kept |= {name: text for name, text in changes.items() if text}
         return f"{path}?{urlencode(sorted(kept.items()))}" if kept else path
 

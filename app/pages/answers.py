@@ -82,7 +82,7 @@ class Site:
             request.url.path.rstrip("/"),
             request.query_params.multi_items(),
             target.fixed,
-            own=target.page.key in ("connectors", "regressions"),
+            own=target.page.key in (*site.LISTS, site.REGRESSIONS.key),
         )
         if target.picture:
             return self.send_picture(request, query, target)

@@ -7,7 +7,7 @@ from typing import Final
 
 from app.pages import site
 from app.pages.site import Page
-from app.pages.views import connector, connectors, home, quality, regressions, tables
+from app.pages.views import connector, connectors, home, quality, recovery, regressions, tables, trend
 from app.pages.views.common import Context, View
 from app.problems import Problem
 from app.reports.parameters import CONNECTOR as CONNECTOR_NAME
@@ -21,6 +21,8 @@ BUILDERS: Final[Mapping[str, Build]] = {
     "connector": connector.build,
     "regressions": regressions.build,
     "errors": tables.build_errors,
+    "trend": trend.build,
+    "recovery": recovery.build,
     "versions": tables.build_versions,
     "funnel": tables.build_funnel,
     "pairs": tables.build_pairs,

@@ -28,7 +28,7 @@ PAINT: Final = re.compile(
 )
 PICTURE_CLASSES: Final = re.compile(
     r"\.(chart|tick|line|dot|succeeded|failed|canceled|bar-ink|hatch|weekend|hit|track|reference|band|iso|value|scatter"
-    r"|watch|threshold|layer|stem|thin|axis|grid)|^text"
+    r"|watch|threshold|layer|line-name|stem|thin|axis|grid)|^text"
 )
 REM: Final = 15  # pixels
 

@@ -1,7 +1,10 @@
 """How figures are written for people: one place for thousands, per cent, ranges, changes, days and times."""
 
 import datetime as dt
+import re
 from typing import Any, Final
+
+from markupsafe import Markup
 
 from app.pages.charts.evidence import SUPERSCRIPT
 
@@ -10,6 +13,7 @@ MINUS: Final = "−"  # noqa: RUF001 -- a true minus
 NO_BREAK: Final = "\u00a0"
 POWER_FROM: Final = 1_000
 HALF: Final = 0.5
+CAPITALS: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 
 def number(value: float | None, decimals: int = 0) -> str:
@@ -98,6 +102,11 @@ def called(connector: str | None) -> str:
     return {"pyairbyte": "PyAirbyte", None: "not told", "": "not told"}.get(connector, connector or "")
 
 
+def breakable(name: str | None) -> Markup:
+    """Return a name that may be broken before its capitals: AirbyteConnectorReadError, DuckDBCache."""
+    return Markup("<wbr>").join(CAPITALS.split(name or ""))  # joining escapes the parts
+
+
 FILTERS: Final[dict[str, Any]] = {
     "number": number,
     "percent": percent,
@@ -108,4 +117,5 @@ FILTERS: Final[dict[str, Any]] = {
     "clock": clock,
     "age": age,
     "called": called,
+    "breakable": breakable,
 }

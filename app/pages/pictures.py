@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from app.pages import charts
+from app.pages.views import recovery, trend
 from app.pages.views.common import say_day
 from app.pages.views.connectors import say
 from app.pages.views.home import split
@@ -35,10 +36,24 @@ def draw_map(table: Table) -> tuple[str, str]:
     return picture, "Connectors: users by capped rate (both log); dashed lines join equal burden"
 
 
+def draw_weeks(table: Table) -> tuple[str, str]:
+    """Return the burden of all connectors together by week."""
+    title = f"Burden of all {table.parameters['role']}s by week"
+    return charts.weeks(trend.add_up(table.rows), "burden", trend.say_week, title, height=240), title
+
+
+def draw_fates(table: Table) -> tuple[str, str]:
+    """Return what became of the users who met a failure, for the connectors where most did."""
+    title = "Users who failed: who succeeded within 24 hours (grey), who never came back (red)"
+    return charts.fates(recovery.choose(table.rows), recovery.say, title), title
+
+
 PICTURES: Final[Mapping[str, Mapping[str, Draw]]] = {
     "home": {"days": draw_home_days},
     "connector": {"days": draw_connector_days},
     "connectors": {"map": draw_map},
+    "trend": {"weeks": draw_weeks},
+    "recovery": {"fates": draw_fates},
 }
 
 

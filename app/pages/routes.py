@@ -30,10 +30,10 @@ METHODS: Final = ["GET", "HEAD"]
 # The default views, in the order in which a reader opens them; regressions carry the number in the navigation.
 DEFAULTS: Final[tuple[tuple[str, Given], ...]] = (
     ("home", ()),
-    ("connectors", ()),
-    ("connectors", (("role", "destination"),)),
+    ("connectors", (("series", "day"),)),
+    ("connectors", (("role", "destination"), ("series", "day"))),
     ("regressions", (("series", "day"),)),
-    ("errors", ()),
+    ("errors", (("series", "day"),)),
 )
 
 

@@ -36,6 +36,12 @@ REGRESSIONS: Final = Page(
     "regressions", f"{BASE}/regressions", "Regressions", "regressions", "Which releases made it worse."
 )
 ERRORS: Final = Page("errors", f"{BASE}/errors", "Errors", "errors", "Which exceptions end syncs, and where.")
+TREND: Final = Page(
+    "trend", f"{BASE}/trend", "Trend", "trend", "What gets worse week by week, and what a fix did."
+)
+RECOVERY: Final = Page(
+    "recovery", f"{BASE}/recovery", "Recovery", "recovery", "Whether users get over a failure, or leave."
+)
 VERSIONS: Final = Page(
     "versions", f"{BASE}/versions", "Versions", "versions", "Adoption and failures of each version."
 )
@@ -65,11 +71,14 @@ MEANING: Final = Page(
 )
 
 NAVIGATION: Final = (
-    ("What to fix", (OVERVIEW, CONNECTORS, REGRESSIONS, ERRORS)),
-    ("Understand", (VERSIONS, FUNNEL, PAIRS, PLATFORMS)),
+    ("What to fix", (OVERVIEW, CONNECTORS, REGRESSIONS, ERRORS, TREND)),
+    ("Understand", (VERSIONS, FUNNEL, RECOVERY, PAIRS, PLATFORMS)),
     ("Trust", (QUALITY, LIVE, PUBLIC)),
 )
 PAGES: Final = tuple(page for _, pages in NAVIGATION for page in pages)
+
+# Pages that list connectors: they can be filtered by name, and leave out those of few users until asked for.
+LISTS: Final = frozenset({CONNECTORS.key, TREND.key, RECOVERY.key})
 
 PATHS: Final = frozenset(
     {f"{BASE}/home", *(page.path for page in (*PAGES, CACHES, MEANING) if page.path.startswith(BASE))}

@@ -19,6 +19,7 @@ EARLIEST: Final = dt.date(2023, 1, 1)  # an event's own bounds
 LATEST: Final = dt.date(2099, 12, 31)
 LANES: Final = {"rated": ("cache", "write"), "cache": ("cache",), "write": ("write",), "direct": ("direct",)}
 TODAY: Final = "today"
+YESTERDAY: Final = "yesterday"
 ANY_ROLE: Final = "any"  # of reports in which no connector ranks
 CONNECTOR: Final = re.compile(r"(source|destination)-[a-z0-9][a-z0-9-]{0,62}|unknown|custom")
 
@@ -124,7 +125,7 @@ class Parameters:
     until: dt.date = parameter(  # noqa: RUF009 -- a field
         "The last UTC day of the window, included. While no whole day has figures, `yesterday` is today.",
         f"a date YYYY-MM-DD from {EARLIEST} to {LATEST}, or today, or yesterday",
-        "yesterday",
+        YESTERDAY,
         read_until,
         is_word=True,
         example="2026-11-23",

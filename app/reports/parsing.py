@@ -10,7 +10,7 @@ from typing import Any
 
 from app.problems import Problem
 from app.reports.model import Report
-from app.reports.parameters import ANY_ROLE, DAY, PARAMETERS, TODAY, Parameter, Parameters, day_of
+from app.reports.parameters import ANY_ROLE, DAY, PARAMETERS, TODAY, YESTERDAY, Parameter, Parameters, day_of
 
 
 def of(report: Report, name: str) -> Parameter:
@@ -28,7 +28,8 @@ def of(report: Report, name: str) -> Parameter:
 
 
 def parse(report: Report, given: Iterable[tuple[str, str]], now: dt.datetime) -> Parameters:
-    """Return what the given names and values say; what is missing stands at its default, `until` at the day before.
+    """Return what the given names and values say; what is missing stands at its default, `until` at the day before
+    unless the report says otherwise.
 
     A parameter at its default is taken by every report, whether it has that parameter or not: clients that are generated
     from the OpenAPI document send defaults.
@@ -41,8 +42,10 @@ def parse(report: Report, given: Iterable[tuple[str, str]], now: dt.datetime) ->
         if name not in texts:
             allowed = of(report, name).allowed
             raise Problem("missing_parameter", f"This report needs the parameter {name}: {allowed}.")
-    if texts.get("until") == TODAY:
-        texts["until"] = day_of(now).isoformat()
+    if "until" in report.defaults:
+        texts.setdefault("until", report.defaults["until"])
+    if texts.get("until") in (TODAY, YESTERDAY):
+        texts["until"] = (day_of(now) - (0 if texts["until"] == TODAY else 1) * DAY).isoformat()
     values = defaults(report, now, texts) | {name: read(report, name, text) for name, text in texts.items()}
     return Parameters(report.parameters, "until" not in texts, **values)
 
@@ -63,7 +66,7 @@ def collect(report: Report, given: Iterable[tuple[str, str]]) -> dict[str, str]:
 
 def is_at_rest(report: Report, name: str, text: str) -> bool:
     """Return whether giving this says no more than not giving it: `until=yesterday`, or what the report does not take."""
-    known = PARAMETERS[name]
+    known = of(report, name)
     return name not in report.parameters or (known.is_word and text == known.default)
 
 

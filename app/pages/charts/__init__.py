@@ -4,8 +4,10 @@ from app.pages.charts.area import area
 from app.pages.charts.cells import bar, dot, interval, interval_axis, moved, share, spark
 from app.pages.charts.days import days
 from app.pages.charts.evidence import evidence
+from app.pages.charts.fates import fates
 from app.pages.charts.minutes import minutes
 from app.pages.charts.scatter import scatter
+from app.pages.charts.weeks import steps, weeks
 
 __all__ = [
     "area",
@@ -13,6 +15,7 @@ __all__ = [
     "days",
     "dot",
     "evidence",
+    "fates",
     "interval",
     "interval_axis",
     "minutes",
@@ -20,4 +23,6 @@ __all__ = [
     "scatter",
     "share",
     "spark",
+    "steps",
+    "weeks",
 ]

@@ -17,6 +17,7 @@ from app.pages.charts.drawing import (
     find_ticks,
     frame,
     pixels,
+    say_count,
     write,
     write_days,
 )
@@ -25,7 +26,7 @@ OUTCOMES: Final = ("failed", "abandoned", "canceled", "succeeded")  # from the b
 GAP: Final = 1.0  # pixels between segments: they must not rely on colour
 LEAST: Final = 0.8  # pixels of a segment, so that one failure among thousands is seen
 MOST_BARS: Final = 100
-WEEK: Final = 7
+WEEK, SATURDAY = 7, 5
 RATE_HEIGHT: Final = 70
 RATE_HEAD: Final = 22
 
@@ -46,15 +47,15 @@ def days(
     """
     rows = join_weeks(rows) if len(rows) > MOST_BARS else rows
     if not rows:
-        return frame([*draw_grid([0, 1], height, "{:,.0f}".format)], height + 22, key, title, "No day.")
+        return frame([*draw_grid([0, 1], height, say_count)], height + 22, key, title, "No day.")
     ticks = find_ticks(max(sum(amount(row, name) for name in OUTCOMES) for row in rows), 3)
     slot = 100 / len(rows)
-    out = [*tint_weekends(rows, slot, height), *draw_grid(ticks, height, "{:,.0f}".format)]
+    out = [*tint_weekends(rows, slot, height), *draw_grid(ticks, height, say_count)]
     out += [draw_day(row, say(row), index * slot, slot, height, ticks[-1]) for index, row in enumerate(rows)]
     out += write_days([str(row["item"]) for row in rows], height + 16, today)
     total = height + 22.0
     if rate is not None:
-        out += draw_rate(rows, rate, total + RATE_HEAD)
+        out += draw_rate(rows, rate, total + RATE_HEAD, today)
         total += RATE_HEAD + RATE_HEIGHT + 6
     return frame(out, total, key, title, tell(rows))
 
@@ -78,27 +79,31 @@ def tint_weekends(rows: Sequence[Row], slot: float, height: int) -> list[str]:
     if "weeks" in rows[0]:
         return []
     dates = [dt.date.fromisoformat(str(row["item"])) for row in rows]
+    free = [index for index, day in enumerate(dates) if day.weekday() >= SATURDAY]
+    starts = [index for index in free if index - 1 not in free]
+    ends = [index + 1 for index in free if index + 1 not in free]
     return [
-        draw_rect("weekend", index * slot, slot + 0.01, 0, height)
-        for index, day in enumerate(dates)
-        if day.weekday() >= 5
+        draw_rect("weekend", start * slot, (end - start) * slot, 0, height)
+        for start, end in zip(starts, ends, strict=True)
     ]
 
 
-def draw_rate(rows: Sequence[Row], name: str, y: float) -> list[str]:
-    """Return the second panel: a rate as a line, on the same days and an axis of its own; the last day is dashed."""
+def draw_rate(rows: Sequence[Row], name: str, y: float, today: str) -> list[str]:
+    """Return the second panel: a rate as a line, on the same days and an axis of its own; `today` is dashed."""
     slot = 100 / len(rows)
     known = [(index, float(row[name]) * 100) for index, row in enumerate(rows) if row.get(name) is not None]
     ticks = find_ticks(max((value for _, value in known), default=0), 3)
     points = [((i + 0.5) * slot, RATE_HEIGHT - value / ticks[-1] * RATE_HEIGHT) for i, value in known]
+    is_partial = bool(known) and rows[known[-1][0]]["item"] == today
+    whole = points[:-1] if is_partial else points
     out = [
         f'<text class="tick lead" x="0" y="{pixels(y - 8)}">Failure rate over 7 days, %</text>',
         *draw_grid(ticks, RATE_HEIGHT, "{:g}".format, y),
-        draw_line(points[:-1], RATE_HEIGHT, "line fail", y),
-        draw_line(points[-2:], RATE_HEIGHT, "line fail partial", y),
+        draw_line(whole, RATE_HEIGHT, "line fail", y),
+        draw_line(points[-2:], RATE_HEIGHT, "line fail partial", y) if is_partial else "",
     ]
     if points:
-        last = max(len(points) - 2, 0)
+        last = max(len(whole) - 1, 0)
         x, at = points[last]
         out += [
             draw_dot("fail", x, y + at, 3),

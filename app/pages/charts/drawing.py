@@ -40,6 +40,14 @@ def amount(row: Row, name: str) -> float:
     return float(row.get(name) or 0)
 
 
+def say_count(value: float) -> str:
+    """Return a count as an axis says it, in five characters at most: 7,500, 25k, 1.5M."""
+    for size, letter in ((1_000_000, "M"), (1_000, "k")):
+        if value >= size * (1 if letter == "M" else 10):
+            return f"{value / size:,.10g}{letter}"
+    return f"{value:,.10g}"
+
+
 def find_ticks(top: float, steps: int = 4) -> list[float]:
     """Return round values from 0 up to at least `top`, about `steps` apart; whole ones for counts above 1."""
     if top <= 0:

@@ -5,7 +5,7 @@ from typing import Final
 
 from markupsafe import Markup
 
-from app.pages.charts.drawing import Row, amount, draw_grid, draw_rect, find_ticks, frame, write
+from app.pages.charts.drawing import Row, amount, draw_grid, draw_rect, find_ticks, frame, say_count, write
 
 STACK: Final = (("rejected", "bar-ink"), ("duplicate", "canceled"), ("accepted", "succeeded"))
 
@@ -14,7 +14,7 @@ def minutes(rows: Sequence[Row], *, height: int = 110) -> Markup:
     """Return the picture; rows have `minute` (HH:MM, UTC) and the counts `accepted`, `duplicate`, `rejected`."""
     ticks = find_ticks(max((sum(amount(row, name) for name, _ in STACK) for row in rows), default=0), 2)
     slot = 100 / max(len(rows), 1)
-    out = draw_grid(ticks, height, "{:,.0f}".format)
+    out = draw_grid(ticks, height, say_count)
     for index, row in enumerate(rows):
         out.append(draw_minute(row, index * slot, slot, height, ticks[-1], running=index == len(rows) - 1))
         if index in (0, len(rows) // 2):

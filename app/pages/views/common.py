@@ -46,12 +46,26 @@ class View:
         """Return the table of the page's own report."""
         return self.tables.find(self.query.report.name, **self.query.asked())
 
+    def daily(self) -> Table:
+        """Return the table of the page's own report with its days."""
+        return self.tables.find(self.query.report.name, **{**self.query.asked(), "series": "day"})
+
+    def ranked(self, role: str) -> Table:
+        """Return the connectors of a role with their days, under those filters that they have, too."""
+        return self.find("connectors", **({} if role == "source" else {"role": role}), series="day")
+
 
 def days_of(table: Table) -> tuple[dt.date, dt.date]:
     """Return the first and the last UTC day of a table's window."""
     until = dt.date.fromisoformat(str(table.parameters["until"]))
     days = int(str(table.parameters["window"]).removesuffix("d"))
     return until - dt.timedelta(days=days - 1), until
+
+
+def list_days(table: Table) -> list[str]:
+    """Return the days of a table's window."""
+    first, last = days_of(table)
+    return [(first + dt.timedelta(days=number)).isoformat() for number in range((last - first).days + 1)]
 
 
 def word_window(table: Table) -> str:
@@ -99,6 +113,7 @@ def head(view: View, table: Table, *, compares: bool = False) -> Context:
         "days": days,
         "first": days_of(table)[0],
         "until": days_of(table)[1],
+        "is_today": is_today,
         "today": table.as_of.date().isoformat(),
         "window_words": word_window(table) + against,
         "filter_words": word_filters(view.query, is_today=is_today),

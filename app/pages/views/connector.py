@@ -1,5 +1,6 @@
 """One connector: why it fails, since when, for whom."""
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Final
 from urllib.parse import urlencode
@@ -7,6 +8,7 @@ from urllib.parse import urlencode
 from app.pages.views.common import CONFIG_RATE, Context, Row, View, fleet_rate, head
 from app.pages.views.home import carried, split
 from app.pages.views.markdown import write_connector
+from app.pages.views.tables import adopt
 from app.reports.definitions.regressions import NOT_ENOUGH
 from app.store.connectors import Entry
 
@@ -33,8 +35,11 @@ def build(view: View) -> Context:
     context = {**head(view, table), **carried(view), "name": name, "role": role}
     if "total" not in sections:
         return {**context, "is_missing": True}
-    ranked = view.find("connectors", **({} if role == "source" else {"role": role}))
-    found = view.find("regressions", scope=role).rows
+    ranked = view.ranked(role)
+    # The same comparisons as on the page of regressions: the number of those that are looked at decides what is found.
+    found = [row for row in view.find("regressions", series="day").rows if row["kind"] == role]
+    versions = view.find("versions", connector=name, series="day")
+    given = {"role": role} if role != "source" else {}
     return {
         **context,
         "is_missing": False,
@@ -42,10 +47,11 @@ def build(view: View) -> Context:
         "total": sections["total"][0],
         "alone": sections["concentration"][0],
         "never": sections["concentration"][1],
-        "ranked": next((row for row in ranked.rows if row["connector"] == name), None),
+        "ranked": find_row(ranked.rows, name),
         "of": len(ranked.rows),
         "reference": fleet_rate(ranked.rows),
-        "versions": view.find("versions", connector=name).rows,
+        "versions": versions.rows,
+        "recovered": find_row(view.find("recovery", **given).rows, name),
         "found": [row for row in found if row["connector"] == name and row["verdict"] != NOT_ENOUGH],
         "day_rows": sections.get("day", []),
         "errors": sections.get("error", []),
@@ -53,9 +59,14 @@ def build(view: View) -> Context:
         "is_loop": (sections["concentration"][0]["share"] or 0) >= LOOP,
         "is_config": is_config(sections["total"][0]),
         "shown_errors": ERRORS,
-        "layers": [],
+        **adopt(versions),
         "markdown": partial(write_connector, name, table, sections, found),
     }
+
+
+def find_row(rows: Sequence[Row], name: str) -> Row | None:
+    """Return a connector's row of a report that lists connectors, if it has one."""
+    return next((row for row in rows if row["connector"] == name), None)
 
 
 def list_ways_out(entry: Entry | None) -> list[tuple[str, str]]:

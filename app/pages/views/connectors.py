@@ -5,8 +5,9 @@ from typing import Final
 from urllib.parse import urlencode
 
 from app.pages import formats, site
-from app.pages.addresses import NAME_SORT, Query
+from app.pages.addresses import Query
 from app.pages.views.common import Context, Row, View, fleet_rate, head
+from app.pages.views.lists import list_rows
 
 SORTS: Final[
     Mapping[str, tuple[str, str]]
@@ -27,28 +28,18 @@ CARRIED: Final = ("window", "until", "lane", "ci", "prerelease", "version", "use
 def build(view: View) -> Context:
     """Return what the list of connectors shows."""
     query = view.query
-    table = view.main()
-    wanted = query.own.get("q", "").strip().lower()
-    rows: list[Row] = [row for row in table.rows if wanted in str(row["connector"])]
-    if query.given.get("sort") == NAME_SORT:
-        rows = sorted(rows, key=lambda row: row["connector"])
-    searched = bool(query.own.get("q")) or query.own.get("low") == "show"
-    shown = [row for row in rows if searched or not row["low_data"]]
+    table = view.daily()
     known = [
         row for row in table.rows if row["rank"] and not row["low_data"] and row["capped_rate"] is not None
     ]
     return {
         **head(view, table),
-        "shown": shown,
-        "of": len(table.rows),
-        "low_rows": sum(bool(row["low_data"]) for row in table.rows),
+        **list_rows(table.rows, query),
         "enough": sum(not row["low_data"] for row in table.rows),
         "dots": sorted(known, key=lambda row: -(row["burden"] or 0)),
         "most": max((row["burden"] or 0 for row in table.rows), default=0),
         "reference": fleet_rate(table.rows),
         "sorts": SORTS,
-        "sort": query.value("sort"),
-        "searched": searched,
         "href": lambda row: link_to(query, row["connector"], row["role"]),
         "say": say,
     }

@@ -1,16 +1,19 @@
 """The overview: what to fix first."""
 
 import math
+import re
 from collections.abc import Sequence
 from typing import Final
 
-from app.pages.views.common import CLASSES, Context, Row, View, head, say_day, total
+from app.pages.addresses import ROLES
+from app.pages.views.common import CLASSES, Context, Row, View, head, list_days, say_day, total
 from app.pages.views.connectors import link_to
 from app.reports import registry
 from app.reports.definitions.regressions import NOT_ENOUGH
-from app.reports.model import Table
+from app.reports.model import NOTE, Table
 
 TOP: Final = 10
+AT_THE_COMMAND_LINE: Final = re.compile(r" \(`--[^`]*`[^)]*\)")
 MOVED: Final = ("capped rate", "affected share")  # figures whose change has an interval
 
 
@@ -21,20 +24,22 @@ def build(view: View) -> Context:
     days = sections.get("day", [])
     half = len(days) // 2
     fleet = {row["item"]: row for row in sections.get("fleet", [])}
-    ranked = rank(view.find("connectors").rows, view.find("connectors", role="destination").rows)
+    tables = [view.ranked(role) for role in ROLES]
+    ranked = rank(*(each.rows for each in tables))
     regressions = view.find("regressions", series="day")
-    errors = view.find("errors").rows
+    errors = view.find("errors", series="day").rows
     return {
         **head(view, table, compares=True),
         "fleet": fleet,
         "figures": figures(fleet),
         **carried(view),
         "met_top": round_up(figures(fleet)["met"]),
-        "notes": [row["text"] for row in sections.get("note", [])],
+        "notes": [say_note(row) for row in sections.get(NOTE, [])],
         "moved": {item: fleet[item] for item in MOVED},
         "series": draw_series(days[:half], days[half:]),
         "found": [row for row in regressions.rows if row["verdict"] != NOT_ENOUGH],
         "top": ranked[:TOP],
+        "trends": trace(table, tables, ranked[:TOP]),
         "all_burden": total(ranked, "burden"),
         "reference": figures(fleet)["met"][0],
         "fleet_days": days[half:],
@@ -42,6 +47,23 @@ def build(view: View) -> Context:
         "failed": total(errors, "failed"),
         "is_empty": is_empty(table),
     }
+
+
+def trace(table: Table, tables: Sequence[Table], top: Sequence[Row]) -> dict[str, list[float | None]]:
+    """Return the failure rate of seven days by day of the window, None where there was no sync, for the connectors at the top."""
+    days = list_days(table)
+    rates: dict[str, dict[str, float | None]] = {}
+    for role, each in zip(ROLES, tables, strict=True):
+        series: Sequence[Row] = each.series or []
+        for row in series:
+            rates.setdefault(f"{role} {row['connector']}", {})[row["day"]] = row["failure_rate_7d"]
+    names = [f"{row['role']} {row['connector']}" for row in top]
+    return {name: [rates.get(name, {}).get(day) for day in days] for name in names}
+
+
+def say_note(row: Row) -> tuple[str, bool]:
+    """Return a sentence of the report, without what it says to a command line, and whether it tells of today."""
+    return AT_THE_COMMAND_LINE.sub("", str(row["text"])), row["item"] == "today so far"
 
 
 def draw_series(before: Sequence[Row], now: Sequence[Row]) -> Context:
@@ -60,6 +82,8 @@ def carried(view: View) -> Context:
         "regressions_report": registry.find("regressions"),
         "connectors_report": registry.find("connectors"),
         "errors_report": registry.find("errors"),
+        "recovery_report": registry.find("recovery"),
+        "trend_report": registry.find("trend"),
         "href": lambda row: link_to(view.query, row["connector"], row["role"]),
         "say_day": say_day,
     }

@@ -40,6 +40,7 @@ def build(view: View) -> Context:
     for row in table.rows:
         sections.setdefault(str(row["section"]), []).append(row)
     counts = {str(row["key"]): int(row["count"] or 0) for row in sections.get("outcome", [])}
+    rollups = {str(row["key"]): float(row["count"] or 0) for row in sections.get("rollups", [])}
     received = counts.pop("received", 0)
     parts = [(name, counts.get(name, 0)) for name in OUTCOMES if counts.get(name) or name in ALWAYS]
     missing = received - sum(counts.values())
@@ -64,7 +65,8 @@ def build(view: View) -> Context:
             if sections.get(key)
         ],
         "users": sections.get("users", []),
-        "rollups": sections.get("rollups", []),
+        "lag_seconds": round(rollups.get("lag_seconds", 0)),
+        "waiting": round(rollups.get("waiting", 0)),
     }
 
 

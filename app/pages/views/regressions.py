@@ -12,11 +12,6 @@ from app.reports.definitions.regressions import NOT_ENOUGH, REGRESSION, WATCHED
 FEW: Final = 12
 
 
-def own_of(view: View) -> dict[str, str]:
-    """Return what the page's own parameters ask of its report."""
-    return {name: text for name, text in view.query.asked().items() if name in ("sort", "limit")}
-
-
 def trace(found: Sequence[Row], series: Sequence[Row]) -> dict[int, list[tuple[str, float]]]:
     """Return E by day, by the rank of each finding."""
     courses: dict[int, list[tuple[str, float]]] = {}
@@ -33,7 +28,7 @@ def trace(found: Sequence[Row], series: Sequence[Row]) -> dict[int, list[tuple[s
 def build(view: View) -> Context:
     """Return what the page of regressions shows."""
     query = view.query
-    table = view.find("regressions", **own_of(view), series="day")
+    table = view.daily()
     found = [row for row in table.rows if row["verdict"] != NOT_ENOUGH]
     courses = trace(found, table.series or [])
     is_whole = query.own.get("low") == "show"

@@ -1,13 +1,14 @@
 """The pages that are a sentence and a table: errors, versions, funnel, pairs and caches, platforms."""
 
-import datetime as dt
+import math
 import re
 from collections.abc import Sequence
 from typing import Final
 
 from app.pages import formats
-from app.pages.views.common import CLASSES, Context, Row, View, days_of, fleet_rate, head
+from app.pages.views.common import CLASSES, INTERVAL_END, Context, Row, View, fleet_rate, head, list_days
 from app.pages.views.connectors import link_to
+from app.reports import registry
 from app.reports.definitions.errors import UNNAMED
 from app.reports.model import Table
 
@@ -27,14 +28,17 @@ DIMENSIONS: Final = {
     "destination executor": "Executor of destinations",
 }
 LAYERS: Final = 5  # versions in the picture of adoption; the others together
+# A connector and its users, as the report of errors lists them: source-faker (12), source-github (3).
+CONNECTORS: Final = re.compile(r"([a-z0-9-]+) \(([0-9]+)\)")
 SOURCES, TARGETS = 10, 8  # of the heat table, those of most users
 TINTS: Final = (0.05, 0.15, 0.3)  # capped rates from which the next of four tints stands
 
 
 def build_errors(view: View) -> Context:
     """Return what the page of errors shows."""
-    table = view.main()
+    table = view.daily()
     rows = table.rows
+    days = list_days(table)
     return {
         **head(view, table),
         "rows": rows,
@@ -42,37 +46,44 @@ def build_errors(view: View) -> Context:
         "new": sum(bool(row["is_new"]) for row in rows),
         "most": max((row["affected_units"] or 0 for row in rows), default=0),
         "classes": CLASSES,
-        "unnamed": UNNAMED,
+        "courses": course(table.series or [], days),
+        "split": CONNECTORS.findall,
         "href": lambda name: link_to(view.query, name, guess_role(name)),
     }
 
 
+def course(series: Sequence[Row], days: Sequence[str]) -> dict[str, list[float]]:
+    """Return the users whom each exception met by day; 0 on days without."""
+    found: dict[str, dict[str, float]] = {}
+    for row in series:
+        found.setdefault(row["exception_class"] or UNNAMED, {})[row["day"]] = row["affected_units"]
+    return {name: [by_day.get(day, 0) for day in days] for name, by_day in found.items()}
+
+
 def build_versions(view: View) -> Context:
     """Return what the page of versions shows."""
-    table = view.find("versions", **view.query.asked(), series="day")
+    table = view.daily()
     rows = table.rows
-    days = list_days(table)
-    layers = stack(table.series or [], days)
     return {
         **head(view, table),
-        "layer_days": days,
-        "layer_rows": [
-            (day, *(formats.percent(values[place], 0) for _, values in layers))
-            for place, day in enumerate(days)
-        ][::-1],
+        **adopt(table),
         "of": view.query.given.get("connector", "pyairbyte"),
         "rows": rows,
         "top": max(rows, key=lambda row: row["units"] or 0) if rows else None,
         "worst": find_worst(rows, "version"),
         "reference": fleet_rate(rows),
-        "layers": layers,
+        "end": find_end(rows),
     }
 
 
-def list_days(table: Table) -> list[str]:
-    """Return the days of a table's window."""
-    first, last = days_of(table)
-    return [(first + dt.timedelta(days=number)).isoformat() for number in range((last - first).days + 1)]
+def adopt(table: Table) -> Context:
+    """Return what the picture of adoption shows, and the table beside it."""
+    days = list_days(table)
+    layers = stack(table.series or [], days)
+    rows = [
+        (day, *(formats.percent(values[place], 0) for _, values in layers)) for place, day in enumerate(days)
+    ]
+    return {"layers": layers, "layer_days": days, "layer_rows": rows[::-1]}
 
 
 def stack(series: Sequence[Row], days: Sequence[str]) -> list[tuple[str, list[float]]]:
@@ -121,6 +132,7 @@ def build_pairs(view: View) -> Context:
     """Return what the page of pairs and caches shows."""
     table = view.main()
     rows: Sequence[Row] = table.rows
+    caches: Sequence[Row] = view.find("caches").rows
     return {
         **head(view, table),
         "rows": rows,
@@ -130,7 +142,10 @@ def build_pairs(view: View) -> Context:
         "cells": {(row["source"], row["target"]): row for row in rows},
         "tint": tint,
         "reference": fleet_rate(rows),
-        "caches": view.find("caches").rows,
+        "caches": caches,
+        "caches_report": registry.find("caches"),
+        "caches_end": find_end(caches),
+        "caches_reference": fleet_rate(caches),
         "href": lambda name: link_to(view.query, name, guess_role(name)),
     }
 
@@ -147,6 +162,8 @@ def build_platforms(view: View) -> Context:
         "dimensions": [(key, dimensions[key]) for key in order],
         "names": DIMENSIONS,
         "worst": find_worst(table.rows, "value"),
+        "end": find_end(table.rows),
+        "references": {key: fleet_rate(rows) for key, rows in dimensions.items()},
     }
 
 
@@ -159,6 +176,12 @@ def find_worst(rows: Sequence[Row], name: str) -> Row | None:
     """Return the row of the highest rate among those of enough users that have a name."""
     known = [row for row in rows if row["rate"] is not None and row[name]]
     return max(known, key=lambda row: row["rate"]) if known else None
+
+
+def find_end(rows: Sequence[Row]) -> float:
+    """Return a round end of the axis that these intervals share: 10 %, 20 %, … and at most where those of connectors end."""
+    most = max((row["rate_high"] for row in rows if row["rate_high"] is not None), default=0.0)
+    return min(max(math.ceil(most * 10), 1) / 10, INTERVAL_END)
 
 
 def find_largest(rows: Sequence[Row], name: str, number: int) -> list[str]:

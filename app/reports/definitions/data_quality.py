@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from app.reports import ranking
 from app.reports.model import FILTERS, SCOPE, Answers, Column, Counts, Heading, Report, Row, Value
-from app.reports.parameters import Parameters
+from app.reports.parameters import TODAY, Parameters
 
 COLUMNS: Final = (
     Column(
@@ -129,4 +129,5 @@ DATA_QUALITY: Final = Report(
     note="Attempts and users are those that the filters leave; events and requests are all that arrived in the window.",
     terms=("attempt", "refused events", "in flight"),
     compares=True,
+    defaults={"until": TODAY},  # whoever asks whether data comes in asks about today, too
 )
