@@ -63,7 +63,10 @@ def describe_reports() -> str:
     """A section for each report: what it takes and gives."""
     parts = []
     for report in REPORTS.values():
-        takes = ", ".join(f"`{name}`" for name in report.parameters)
+        takes = ", ".join(
+            f"`{name}` (default {report.defaults[name]})" if name in report.defaults else f"`{name}`"
+            for name in report.parameters
+        )
         sorts = (
             f" Sorts: {', '.join(f'`{sort}`' for sort in report.sorts)}."
             if "sort" in report.parameters

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from app.pages import charts
 from app.pages.charts.days import OUTCOMES, join_weeks
-from app.pages.charts.drawing import find_ticks
+from app.pages.charts.drawing import find_ticks, say_count
 
 HEIGHT = 150
 MANY = 1_000_000
@@ -124,3 +124,50 @@ def say_connector(row: Any) -> str:
 def test_the_same_rows_give_the_same_bytes() -> None:
     rows = [make_day(number, failed=number, abandoned=1) for number in range(5)]
     assert charts.days(rows, say, "Syncs") == charts.days(rows, say, "Syncs")
+
+
+@given(st.lists(st.tuples(st.floats(0, MANY), st.booleans()), max_size=60))
+def test_weeks_are_as_tall_as_their_amounts(found: list[tuple[float, bool]]) -> None:
+    rows = [
+        {"week": f"20{10 + n // 12:02d}-{n % 12 + 1:02d}-01", "burden": value, "low_data": few}
+        for n, (value, few) in enumerate(found)
+    ]
+    picture = parse(charts.weeks(rows, "burden", lambda row: f"{row['week']} <&>", "Burden", height=HEIGHT))
+    groups = [group for group in picture.iter("g") if group.get("class") == "slot"]
+    assert len(groups) == len(rows)
+    top = find_ticks(max((value for value, _ in found), default=0), 3)[-1]
+    for group, (value, _) in zip(groups, found, strict=True):
+        [drawn] = [rect for rect in group.iter("rect") if rect.get("class") == "bar-ink"]
+        tall = float(drawn.get("height", ""))
+        assert tall == pytest.approx(max(value / top * HEIGHT, 1.0) if value else 0, abs=0.06)
+    small = [rect.get("class") for rect in parse(charts.steps(rows, "burden")).iter("rect")]
+    assert small == ["canceled" if few else "bar-ink" for _, few in found]
+
+
+SHARES = st.one_of(st.none(), st.floats(0, 1))
+
+
+@given(st.lists(st.tuples(SHARES, SHARES), max_size=12))
+def test_fates_stand_where_their_shares_are(found: list[tuple[float | None, float | None]]) -> None:
+    rows = [{"connector": LONG, "recovered_share": good, "lost_share": lost} for good, lost in found]
+    picture = parse(charts.fates(rows, say_connector, "Fates"))
+    for group, shares in zip(
+        [group for group in picture.iter("g") if group.get("class") == "slot"], found, strict=True
+    ):
+        places = [float(dot.get("cx", "").rstrip("%")) for dot in group.iter("circle")]
+        assert places == pytest.approx([share * 100 for share in shares if share is not None], abs=0.006)
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [(0, "0"), (2.5, "2.5"), (7_500, "7,500"), (25_000, "25k"), (1.5e6, "1.5M"), (4e7, "40M")],
+)
+def test_an_axis_says_counts_in_few_characters(value: float, said: str) -> None:
+    assert say_count(value) == said
+
+
+def test_today_is_dashed_and_no_other_day() -> None:
+    rows = [make_day(number, failed=1, succeeded=2) | {"failure_rate_7d": 0.1} for number in range(5)]
+    whole = charts.days(rows, say, "Syncs", rate="failure_rate_7d", today="2026-11-06")
+    assert "partial" not in whole
+    assert "partial" in charts.days(rows, say, "Syncs", rate="failure_rate_7d", today="2026-11-05")

@@ -10,13 +10,21 @@ from app.pages import charts, files
 from tests.pages.test_charts import make_day, say
 from tests.service import Service
 
-PATHS = ["/reports/home/days", "/reports/connectors/source-faker/days", "/reports/connectors/map"]
+PATHS = [
+    "/reports/home/days",
+    "/reports/connectors/source-faker/days",
+    "/reports/connectors/map",
+    "/reports/trend/weeks",
+    "/reports/recovery/fates",
+]
 
 
 def test_a_file_has_its_colours_and_its_lines_in_pixels() -> None:
     rows = [make_day(n, failed=n, abandoned=2, succeeded=3, attempts=9) for n in range(9)]
     rows = [{**row, "failure_rate_7d": 0.5} for row in rows]
-    body = files.to_svg(charts.days(rows, say, "Syncs", rate="failure_rate_7d"), "A <title>", 1_000)
+    body = files.to_svg(
+        charts.days(rows, say, "Syncs", rate="failure_rate_7d", today="2026-11-09"), "A <title>", 1_000
+    )
     root = ElementTree.fromstring(body)  # noqa: S314 -- our own
     text = body.decode()
     assert "var(" not in text
