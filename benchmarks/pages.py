@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Annotated, Final
@@ -17,9 +17,10 @@ import httpx
 import typer
 from rich.console import Console
 from rich.table import Table
+from scipy.stats import binom
 
 from app.pages import site
-from benchmarks.load import measure, write_templates
+from benchmarks.load import Measurement, measure, write_templates
 from benchmarks.servers import CONSOLE, Server, run_service
 
 PATHS: Final = (*(page.path for page in site.PAGES), "/reports/connectors/source-faker")
@@ -74,21 +75,35 @@ def time_pages(client: httpx.Client, rounds: int) -> dict[str, list[float]]:
 
 def compare_listeners(
     server: Server, client: httpx.Client, templates: Path, seconds: int, rounds: int
-) -> list[float]:
-    """Return the rate of `/v1/track` with five listeners over the rate with none, round by round, in turns."""
-    ratios = []
+) -> tuple[list[float], list[float]]:
+    """Return, round by round and in turns, five listeners over none: the rates of `/v1/track`, the server's CPU an event."""
+    rates, costs = [], []
     for number in range(rounds):
-        rates = {}
+        seen: dict[int, Measurement] = {}
         for listeners in (0, LISTENERS) if number % 2 else (LISTENERS, 0):
             with ExitStack() as stack:
                 for _ in range(listeners):
                     stream = stack.enter_context(client.stream("GET", f"{site.LIVE.path}/stream"))
                     threading.Thread(target=drain, args=(stream,), daemon=True).start()
-                rates[listeners] = measure(
-                    server, templates, CONNECTIONS, seconds, "/v1/track"
-                ).events_per_second
-        ratios.append(rates[LISTENERS] / rates[0])
-    return ratios
+                seen[listeners] = measure(server, templates, CONNECTIONS, seconds, "/v1/track")
+        with_them, without = seen[LISTENERS], seen[0]
+        rates.append(with_them.events_per_second / without.events_per_second)
+        costs.append(cost_event(with_them) / cost_event(without))
+    return rates, costs
+
+
+def cost_event(seen: Measurement) -> float:
+    """Return the seconds of the server's CPU for each event."""
+    return seen.server_cpu / seen.events_per_second
+
+
+def say_ratios(name: str, ratios: Sequence[float]) -> str:
+    """Return the median of ratios, its bounds at 90 % confidence by the order of the rounds, and all of them."""
+    ordered = sorted(ratios)
+    aside = max(int(binom.ppf(0.05, len(ordered), 0.5)) - 1, 0)
+    low, high = ordered[aside], ordered[-1 - aside]
+    said = " ".join(f"{each:.3f}" for each in ratios)
+    return f"{name}: median {statistics.median(ratios):.3f} ({low:.3f} to {high:.3f}); {said}"
 
 
 def drain(stream: httpx.Response) -> None:
@@ -135,7 +150,8 @@ def find_p99(times: list[float]) -> float:
 def main(
     users: Annotated[int, typer.Option(help="Users of the demo's fleet.")] = 3_000,
     rounds: Annotated[int, typer.Option(help="How often each page is read.")] = 50,
-    seconds: Annotated[int, typer.Option(help="Seconds of load a round of listeners.")] = 3,
+    seconds: Annotated[int, typer.Option(help="Seconds of load a turn with and without listeners.")] = 3,
+    turns: Annotated[int, typer.Option(help="How often both are measured.")] = 10,
 ) -> None:
     """Measure the pages on the demo's fleet."""
     console = Console()
@@ -159,11 +175,9 @@ def main(
                 busy = time_pages(client, max(rounds // 5, 3))
                 ingestion.join()
                 console.print(render(client, quiet, busy))
-                ratios = compare_listeners(server, client, templates, seconds, 4)
-                said = ", ".join(f"{each:.3f}" for each in ratios)
-                console.print(
-                    f"/v1/track with {LISTENERS} listeners over none, in turns: {said}; median {statistics.median(ratios):.3f}"
-                )
+                told = compare_listeners(server, client, templates, seconds, turns)
+                for name, ratios in zip(("rate", "CPU of the server an event"), told, strict=True):
+                    console.print(say_ratios(f"/v1/track, {LISTENERS} listeners over none, {name}", ratios))
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from ulid import ULID
 from app.pages import addresses, files, frame, pictures, site
 from app.pages.addresses import Query
 from app.pages.directory import BUILDERS, Target, resolve, unknown_connector
+from app.pages.kept import Page, Pages
 from app.pages.views import live
 from app.pages.views.common import View
 from app.pages.views.connector import list_ways_out
@@ -44,7 +45,27 @@ SPOOLING: Final = (
 )
 # Of the command on the page without events: 64 hexadecimal digits that stand for nobody.
 EXAMPLE_HASH: Final = hashlib.sha256(b"an example").hexdigest()
+OF_NOW: Final = (
+    "now",
+    "session_id",
+)  # of the frame: only the page without events, which is not kept, shows them
 ALWAYS_KNOWN: Final = ("unknown", "custom")
+
+
+def read(request: Request, target: Target) -> Query:
+    """Return what an address asks for. Raises Problem 400."""
+    return addresses.read(
+        registry.find(target.page.report or "home"),
+        request.url.path.rstrip("/"),
+        request.query_params.multi_items(),
+        target.fixed,
+        own=target.page.key in (*site.LISTS, site.REGRESSIONS.key),
+    )
+
+
+def tell(framed: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what makes a kept page another one when it changes."""
+    return {name: value for name, value in framed.items() if name not in OF_NOW}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +76,7 @@ class Site:
     tables: Tables
     entries: Callable[[], Mapping[str, Entry]]
     is_spooling: Callable[[], bool]
+    pages: Pages
 
     def answer(self, request: Request) -> Response:
         """Return the page of an address, for whoever is logged in."""
@@ -76,25 +98,36 @@ class Site:
             raise unknown_connector()
         if target.page is site.LIVE:
             return self.show_live(request)
-        report = registry.find(target.page.report or "home")
-        query = addresses.read(
-            report,
-            request.url.path.rstrip("/"),
-            request.query_params.multi_items(),
-            target.fixed,
-            own=target.page.key in (*site.LISTS, site.REGRESSIONS.key),
-        )
+        if target.form == "html":
+            return frame.respond(request, self.find(request, target))
+        query = read(request, target)
         if target.picture:
             return self.send_picture(request, query, target)
-        if target.form != "html":
-            found = self.tables.look(read_key(report.name, tuple(query.asked().items())))
-            kept = found if isinstance(found, Kept) else found.result()
-            return write(request, kept, target.form)
-        context = BUILDERS[target.page.key](View(self.tables, query))
+        found = self.tables.look(read_key(query.report.name, tuple(query.asked().items())))
+        kept = found if isinstance(found, Kept) else found.result()
+        return write(request, kept, target.form)
+
+    def find(self, request: Request, target: Target) -> bytes:
+        """Return a page, kept or new. Raises Problem."""
+        address = str(request.url)
+        kept = self.pages.find(address)
+        if kept is not None and kept.told == tell(self.surround(request, target)):
+            return kept.body
+        view = View(self.tables, read(request, target))
+        context = BUILDERS[target.page.key](view)
+        framed = self.surround(request, target)  # anew: the tables may have said that the database is away
+        if context.get("is_empty"):
+            return frame.render("empty.html", {**framed, **context})
+        body = frame.render(f"{target.page.key}.html", {**framed, **context})
+        self.pages.keep(address, Page(view.seen, tell(framed), body))
+        return body
+
+    def surround(self, request: Request, target: Target) -> dict[str, Any]:
+        """Return what a page shows beside its tables."""
+        framed = self.dress({}, request, target.page)
         if target.page is site.CONNECTOR:
-            context["outside"] = list_ways_out(self.entries().get(target.fixed["name"]))
-        template = "empty.html" if context.get("is_empty") else f"{target.page.key}.html"
-        return frame.respond(request, frame.render(template, self.dress(context, request, target.page)))
+            framed["outside"] = list_ways_out(self.entries().get(target.fixed["name"]))
+        return framed
 
     def send_picture(self, request: Request, query: Query, target: Target) -> Response:
         """Return a picture of a page as a file. Raises Problem 404, or 501 where PNG cannot be drawn."""

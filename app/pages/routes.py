@@ -13,6 +13,7 @@ from sqlalchemy import Engine, text
 from app.pages import frame, site
 from app.pages.answers import Site
 from app.pages.entrance import Entrance
+from app.pages.kept import Pages
 from app.pages.live.feed import Feed
 from app.pages.session import check_origin, find_way_back, write_cookie
 from app.problems import ASK_FOR_TOKEN, Problem
@@ -58,7 +59,7 @@ def create_router(
 
     `entries` gives the connectors that are known and what a registry says of them, `is_spooling` whether events wait for the database.
     """
-    pages = Site(engine, tables, entries, is_spooling)
+    pages = Site(engine, tables, entries, is_spooling, Pages(tables))
     feed = Feed(engine)
     pool = ThreadPoolExecutor(THREADS, "pages")
     router = APIRouter(include_in_schema=False)

@@ -25,6 +25,8 @@ class Reader(HTMLParser):
             self.open[-1].append([])
         elif tag in ("td", "th"):
             self.cell = []
+        elif self.cell is not None and tag != "wbr":
+            self.cell.append(" ")
 
     def handle_endtag(self, tag: str) -> None:
         if tag == "svg":

@@ -16,6 +16,7 @@ import pytest
 from app.pages import frame, site
 from tests.conftest import ServiceFactory
 from tests.look import wait_until
+from tests.pages.test_live import send
 from tests.service import Service
 
 STAFF = [page.path for page in site.PAGES if page.path.startswith(site.BASE)]
@@ -197,3 +198,32 @@ def test_before_the_first_event_there_are_three_steps(make_service: ServiceFacto
         check=False,
     )
     assert b'"accepted"' in done.stdout, done.stdout
+
+
+def test_a_kept_page_is_each_readers_own(reader: httpx.Client) -> None:
+    week = reader.get("/reports/connectors?window=7d").text
+    month = reader.get("/reports/connectors").text
+    assert (reader.get("/reports/connectors?window=7d").text, reader.get("/reports/connectors").text) == (
+        week,
+        month,
+    )
+    assert week != month
+
+
+def test_a_kept_page_changes_with_its_figures(make_service: ServiceFactory) -> None:
+    service = make_service()
+    with httpx.Client(base_url=service.url, follow_redirects=True, timeout=60) as client:
+        client.get("/reports", params={"token": service.report_token})
+        send(service)
+        shown = "/reports/data-quality"
+        wait_until(lambda: "1 received" in client.get(shown).text, "the event is not counted")
+        assert client.get(shown).text == client.get(shown).text
+        headers = {"authorization": f"Bearer {service.report_token}", "cache-control": "no-cache"}
+        send(service, session_id="01M8322HVQJ1FKNYHW4HTKE73J")
+        wait_until(
+            lambda: (
+                '"received"' in client.get("/v1/reports/data-quality", headers=headers).text
+                and "2 received" in client.get(shown).text
+            ),
+            "the page keeps old figures",
+        )

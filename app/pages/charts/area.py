@@ -22,6 +22,7 @@ def area(
     """Return layers of shares, each by day; together they are at most 1."""
     out = draw_grid([0, 50, 100], height, "{:g} %".format)
     base = [0.0] * len(days)
+    names: list[str] = []  # above all layers: none covers another's name
     last = max(len(days) - 1, 1)
     for index, (name, values) in enumerate(series):
         top = [low + value for low, value in zip(base, values, strict=True)]
@@ -33,8 +34,9 @@ def area(
         out.append(draw_line([*edge, *back], height, f"layer {shade}", shape="polygon"))
         if values and values[-1] > ROOM:
             middle = height - (base[-1] + values[-1] / 2) * height
-            out.append(write(name, f"layer-name {shade} end", 100, middle + 4, -6))
+            names.append(write(name, f"layer-name {shade} end", 100, middle + 4, -6))
         base = top
+    out += names
     out += write_days(days, height + 16)
     said = ", ".join(f"{name} {values[-1]:.0%}" for name, values in series if values)
     return frame(out, height + 22, key, title, f"On the last day: {said}." if said else "No day.")

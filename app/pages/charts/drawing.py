@@ -22,6 +22,7 @@ HATCH: Final = (
     '<rect class="hatch-ground" width="4" height="4"/><rect class="hatch-line" width="1.6" height="4"/></pattern>'
 )
 HATCHED: Final = f'fill="url(#{HATCH_ID})"'
+NOTHING: Final = 1e-9  # what is smaller is drawn as 0
 STEPS: Final = (1, 2, 2.5, 5, 10)
 
 
@@ -50,7 +51,7 @@ def say_count(value: float) -> str:
 
 def find_ticks(top: float, steps: int = 4) -> list[float]:
     """Return round values from 0 up to at least `top`, about `steps` apart; whole ones for counts above 1."""
-    if top <= 0:
+    if top < NOTHING:
         return [0.0, 1.0]
     raw = top / steps
     unit = 10.0 ** math.floor(math.log10(raw))

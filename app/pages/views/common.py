@@ -2,11 +2,12 @@
 
 import datetime as dt
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from app.pages import formats
 from app.pages.addresses import CI, LANES, Query
+from app.pages.kept import Asked
 from app.reports.cache import Tables
 from app.reports.model import Table
 from app.reports.ranking import MIN_UNITS
@@ -28,10 +29,17 @@ INTERVAL_END: Final = 0.45  # of the axis that all intervals of a table share
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What a view is made from."""
+    """What a view is made from; `seen` are the tables that it looked at."""
 
     tables: Tables
     query: Query
+    seen: list[Asked] = field(default_factory=list)
+
+    def look(self, name: str, given: Mapping[str, str]) -> Table:
+        """Return a table, and remember that it was looked at."""
+        table = self.tables.find(name, **given)
+        self.seen.append((name, given, table))
+        return table
 
     def find(self, name: str, /, **given: str) -> Table:
         """Return another report's table under those filters that it has, too."""
@@ -40,15 +48,15 @@ class View:
         kept = self.query.asked(registry.find(name))
         kept.pop("sort", None)
         kept.pop("limit", None)
-        return self.tables.find(name, **{**kept, **given})
+        return self.look(name, {**kept, **given})
 
     def main(self) -> Table:
         """Return the table of the page's own report."""
-        return self.tables.find(self.query.report.name, **self.query.asked())
+        return self.look(self.query.report.name, self.query.asked())
 
     def daily(self) -> Table:
         """Return the table of the page's own report with its days."""
-        return self.tables.find(self.query.report.name, **{**self.query.asked(), "series": "day"})
+        return self.look(self.query.report.name, {**self.query.asked(), "series": "day"})
 
     def ranked(self, role: str) -> Table:
         """Return the connectors of a role with their days, under those filters that they have, too."""

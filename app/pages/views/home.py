@@ -2,7 +2,10 @@
 
 import math
 import re
-from collections.abc import Sequence
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from itertools import islice, takewhile
+from operator import itemgetter
 from typing import Final
 
 from app.pages.addresses import ROLES
@@ -52,13 +55,20 @@ def build(view: View) -> Context:
 def trace(table: Table, tables: Sequence[Table], top: Sequence[Row]) -> dict[str, list[float | None]]:
     """Return the failure rate of seven days by day of the window, None where there was no sync, for the connectors at the top."""
     days = list_days(table)
-    rates: dict[str, dict[str, float | None]] = {}
-    for role, each in zip(ROLES, tables, strict=True):
-        series: Sequence[Row] = each.series or []
-        for row in series:
-            rates.setdefault(f"{role} {row['connector']}", {})[row["day"]] = row["failure_rate_7d"]
-    names = [f"{row['role']} {row['connector']}" for row in top]
-    return {name: [rates.get(name, {}).get(day) for day in days] for name in names}
+    series: dict[str, Sequence[Row]] = {
+        role: each.series or [] for role, each in zip(ROLES, tables, strict=True)
+    }
+    found = {}
+    for row in top:
+        rates = {each["day"]: each["failure_rate_7d"] for each in pick(series[row["role"]], row["connector"])}
+        found[f"{row['role']} {row['connector']}"] = [rates.get(day) for day in days]
+    return found
+
+
+def pick(rows: Sequence[Row], name: str) -> Iterator[Row]:
+    """Yield a connector's days of rows that are sorted by connector."""
+    first = bisect_left(rows, name, key=itemgetter("connector"))
+    return takewhile(lambda row: row["connector"] == name, islice(rows, first, None))
 
 
 def say_note(row: Row) -> tuple[str, bool]:
