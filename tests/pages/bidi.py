@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -59,7 +60,9 @@ class Firefox:
             "--remote-debugging-port",
             str(port),
         ]
+        self.stack = ExitStack()
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.stack.callback(self.stop)
         self.number = 0
         self.complaints: list[str] = []
         self.requests: list[str] = []
@@ -69,6 +72,11 @@ class Firefox:
         self.page: str = self.send("browsingContext.create", type="tab")["context"]
         self.send("script.addPreloadScript", functionDeclaration=WATCH, contexts=[self.page])
 
+    def stop(self) -> None:
+        """End the browser."""
+        self.process.terminate()
+        self.process.wait(DEADLINE_SECONDS)
+
     def reach(self, port: int) -> ClientConnection:
         """Return the connection, once the browser listens."""
         deadline = time.monotonic() + DEADLINE_SECONDS
@@ -76,7 +84,10 @@ class Firefox:
             assert self.process.poll() is None, "Firefox ended"
             assert time.monotonic() < deadline, "Firefox does not listen"
             try:
-                return connect(f"ws://127.0.0.1:{port}/session", max_size=None, proxy=None)
+                # websockets wants a context; this one ends with the browser's.
+                return self.stack.enter_context(
+                    connect(f"ws://127.0.0.1:{port}/session", max_size=None, proxy=None)
+                )
             except (OSError, WebSocketException):
                 time.sleep(0.1)
 
@@ -127,6 +138,4 @@ class Firefox:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.socket.close()
-        self.process.terminate()
-        self.process.wait(DEADLINE_SECONDS)
+        self.stack.close()

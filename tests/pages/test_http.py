@@ -188,16 +188,20 @@ def test_before_the_first_event_there_are_three_steps(make_service: ServiceFacto
     service = make_service()
     with httpx.Client(base_url=service.url, follow_redirects=True, timeout=60) as client:
         text = client.get("/reports", params={"token": service.report_token}).text
-    assert "No events yet" in text
-    command = html.unescape(re.findall(r"<code>(curl .*?)</code>", text, re.DOTALL)[0])
-    assert f"{service.url}/v1/track" in command
-    done = subprocess.run(
-        ["bash", "-c", command],
-        env={**os.environ, "WRITE_KEY": service.write_key},
-        capture_output=True,
-        check=False,
-    )
-    assert b'"accepted"' in done.stdout, done.stdout
+        assert "No events yet" in text
+        command = html.unescape(re.findall(r"<code>(curl .*?)</code>", text, re.DOTALL)[0])
+        assert f"{service.url}/v1/track" in command
+        done = subprocess.run(
+            ["bash", "-c", command],
+            env={**os.environ, "WRITE_KEY": service.write_key},
+            capture_output=True,
+            check=False,
+        )
+        assert b'"accepted"' in done.stdout, done.stdout
+        wait_until(
+            lambda: "of 1 user" in client.get("/reports/connectors/source-faker").text,
+            "the sync is not counted",
+        )
 
 
 def test_a_kept_page_is_each_readers_own(reader: httpx.Client) -> None:
