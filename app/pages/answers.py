@@ -37,8 +37,9 @@ TITLES: Final[Mapping[str, str]] = {
     "too_many_requests": "Too many tries",
     "internal": "Something broke here",
 }
-REFUSED: Final = "The address asks for something else"
-AWAY: Final = "The database cannot answer. Events are safe: they wait in the spool."
+REFUSED: Final = "The address cannot be read"
+SAFE: Final = "Events are safe: they wait in the spool."
+AWAY: Final = f"The database cannot answer. {SAFE}"
 STALE: Final = "The database cannot answer: these are the last good figures."
 SPOOLING: Final = (
     "Events wait in the spool, because the database does not take them: the figures stand still."
@@ -178,7 +179,7 @@ class Site:
         if target is not None and target.form != "html":
             return refuse(problem)
         if problem.status == 503:
-            problem = Problem(problem.code, f"{AWAY} This page tries again in 5 s.")
+            problem = Problem(problem.code, f"{SAFE} This page tries again in 5 s.")
         name = request.url.path.rstrip("/").rpartition("/")[2]
         context = {
             "problem": problem,
