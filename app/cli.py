@@ -131,6 +131,11 @@ def load_all() -> Any:
     return group
 
 
+def name_file(error: OSError) -> str:
+    """Return the file that an error of the system is about, if it is about one."""
+    return f": {error.filename}" if isinstance(error.filename, str) else ""
+
+
 def main() -> None:
     """Run the command line; a problem is one line on stderr and exit status 1."""
     try:
@@ -138,6 +143,10 @@ def main() -> None:
     except (TelemetryError, Problem) as error:
         message = error.detail if isinstance(error, Problem) else str(error)
         typer.echo(f"Error: {message}", err=True)
+        sys.exit(1)
+    except OSError as error:
+        # What the system refuses is for the operator to mend.
+        typer.echo(f"Error: {error.strerror or type(error).__name__}{name_file(error)}", err=True)
         sys.exit(1)
     except Exception as error:
         if type(error).__module__.partition(".")[0] not in DATABASE_PACKAGES:

@@ -46,7 +46,7 @@ from app.reports import alerts, cache
 from app.reports import routes as reports
 from app.reports.readers import Readers
 from app.rollups.worker import Worker
-from app.serving import health, logs, metrics, server
+from app.serving import health, logs, metrics, server, shared_metrics
 from app.settings import Settings, load_settings
 from app.store import connectors, keys, migrations, partitions, preparation, replay, secrets, tokens
 from app.store.causes import cause_of
@@ -330,7 +330,7 @@ def create_routers(service: Service, tables: cache.Tables) -> Iterator[APIRouter
     head = migrations.head()
     yield reference.create_router()
     yield health.create_router(service.engine, head, service.spool.describe, service.list_failing)
-    yield metrics.create_router(server.metrics_folder(), head)
+    yield metrics.create_router(shared_metrics.folder(), head)
     yield routes.create_router(
         service.write_engine,
         service.engine,

@@ -4,7 +4,7 @@
 import ipaddress
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -19,8 +19,15 @@ from app.scopes import parse_write_keys
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
 SHORTEST_SECRET = 20  # characters of a key or token: 120 random bits in base64
 HEADER_NAME = re.compile("[A-Za-z][A-Za-z0-9-]{0,63}")
-# What Kubernetes puts into the environment of every pod beside a Service named `telemetry`; none of it is a setting.
-SERVICE_LINK = re.compile(r"TELEMETRY_(SERVICE_(HOST|PORT).*|PORT(_[0-9]+_(TCP|UDP).*)?)")
+# What Kubernetes puts into the environment of every pod beside a Service named `telemetry`, or `telemetry-web`; none of it is
+# a setting.
+SERVICE_LINK = re.compile(
+    r"TELEMETRY_(\w+_)?(SERVICE_(HOST|PORT(_\w+)?)|PORT_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)"
+)
+LINK = re.compile(
+    r"TELEMETRY_(\w+_)?(SERVICE_(HOST|PORT(_\w+)?)|PORT_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?|PORT)"
+)
+LINK = re.compile("(tcp|udp|sctp)://", re.IGNORECASE)
 
 
 # A path prefix; not one that begins as our own addresses do, from which it could not be told.
@@ -272,7 +279,7 @@ def load_settings() -> Settings:
     Raises ConfigurationError, which names each variable that is wrong and what it takes, never its value.
     """
     given: dict[str, Any] = {**read_secret_files(os.environ)}
-    if os.environ.get("TELEMETRY_PORT", "").startswith("tcp://"):
+    if LINK.match(os.environ.get("TELEMETRY_PORT", "")):
         given["port"] = str(
             Settings.model_fields["port"].default
         )  # a service link of Kubernetes, see `find_unknown`
@@ -303,6 +310,12 @@ def override(**values: object) -> None:
             os.environ[f"TELEMETRY_{name.upper()}"] = str(value)
 
 
+def forget(variables: Collection[str]) -> None:
+    """Take variables out of the environment of this process and those that it starts."""
+    for name in variables:
+        os.environ.pop(name, None)
+
+
 def describe_error(item: Mapping[str, Any]) -> str:
     """Return which variable is wrong and what it takes, of an error of pydantic."""
     text = str(item["msg"]).removeprefix("Value error, ")
@@ -320,25 +333,37 @@ def read_secret_files(environment: Mapping[str, str]) -> dict[str, str]:
         if environment.get(variable):
             raise ConfigurationError(f"{variable} and {variable}_FILE are both set: take one of them away.")
         try:
-            found[name] = Path(file).read_text("utf-8").rstrip("\r\n")
+            found[name] = Path(file).read_text("utf-8-sig").rstrip("\r\n")
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigurationError(f"{variable}_FILE cannot be read ({type(error).__name__}).") from None
+        if not found[name]:  # an empty token would be a token
+            raise ConfigurationError(f"{variable}_FILE names an empty file: write the secret into it.")
     return found
+
+
+def is_service_link(name: str, value: str) -> bool:
+    """Return whether a variable is one that Kubernetes sets for a Service."""
+    return SERVICE_LINK.fullmatch(name) is not None or (
+        name.endswith("_PORT") and LINK.match(value) is not None
+    )
 
 
 def find_unknown(environment: Mapping[str, str]) -> list[str]:
     """Return a sentence for every `TELEMETRY_…` variable that is no setting, with the nearest one that is."""
-    known = {f"TELEMETRY_{name.upper()}" for name in Settings.model_fields}
-    known |= {f"TELEMETRY_{name.upper()}_FILE" for name in SECRET_FIELDS}
+    settings = {f"TELEMETRY_{name.upper()}" for name in Settings.model_fields}
+    known = settings | {f"TELEMETRY_{name.upper()}_FILE" for name in SECRET_FIELDS}
     said = []
-    if environment.get("TELEMETRY_PORT", "").startswith("tcp://"):
+    if LINK.match(environment.get("TELEMETRY_PORT", "")):
         said.append(
             "TELEMETRY_PORT is ignored: Kubernetes set it for a Service named `telemetry`; rename that, or set "
             "enableServiceLinks: false."
         )
     for name in sorted(environment):
-        if name.startswith("TELEMETRY_") and name not in known and not SERVICE_LINK.fullmatch(name):
-            near = get_close_matches(name, known, 1)
+        # Names of settings are taken in any case of letters, as pydantic does.
+        if not name.upper().startswith("TELEMETRY_") or name in known or name.upper() in settings:
+            continue
+        if not is_service_link(name, environment[name]):
+            near = get_close_matches(name.upper(), known, 1)
             said.append(f"{name} is no setting." + (f" Is {near[0]} meant?" if near else ""))
     return said
 

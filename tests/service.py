@@ -84,6 +84,11 @@ class Service:
 
     def start(self) -> None:
         """Start it and wait until it answers; its output is appended to what was there."""
+        self.begin()
+        self.await_health()
+
+    def begin(self) -> None:
+        """Start it."""
         with (self.folder / "stdout").open("ab") as stdout, (self.folder / "stderr").open("ab") as stderr:
             self._process = subprocess.Popen(
                 self.command("serve"),
@@ -94,6 +99,9 @@ class Service:
                 env=self.environment,
                 start_new_session=True,
             )
+
+    def await_health(self) -> None:
+        """Wait until it answers."""
         deadline = time.monotonic() + DEADLINE_SECONDS
         while not self.is_healthy():
             assert self.process.poll() is None, (

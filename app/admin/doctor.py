@@ -2,11 +2,8 @@
 
 import datetime as dt
 import os
-import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 import psycopg
@@ -15,52 +12,42 @@ from sqlalchemy import func, select, text
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
+from app.admin import folders
+from app.admin.folders import Finding
 from app.privacy.pseudonyms import Pseudonyms, to_text
 from app.problems import TelemetryError
 from app.settings import Settings, find_unknown
 from app.store import keys, migrations, partitions, report_roles, secrets
 from app.store.causes import DatabaseError, explain
 from app.store.database import hold, open_admin_engine
-from app.store.disk import try_writing
 from app.store.journal import Journal
 from app.store.replay import replay
 from app.store.sessions import refuse_transaction_pooling
 from app.store.tables.events import hash_key_check
 from app.store.tables.rollups import dirty_sessions, quarantined_sessions
 
-SECRETS: Final = ("hash-key", secrets.ROTATIONS, "report-token", "write-key", "tombstones")
 CLOCK: Final = dt.timedelta(seconds=5)
 NAMED: Final = 5  # quarantined sessions that are named
 LAG: Final = dt.timedelta(minutes=1)
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """The result of one check: what was looked at, whether it is well, and what there is to say."""
-
-    what: str
-    well: bool
-    said: str
 
 
 def examine(settings: Settings) -> Iterator[Finding]:
     """Yield every check in order; those on the database end with the first that makes the others pointless. Never raises."""
     yield Finding("settings", True, f"{settings.workers} workers on {settings.host}:{settings.port}")
     yield from (Finding("settings", False, said) for said in find_unknown(os.environ))
-    yield check_data_dir(settings.data_dir)
-    yield check_spool(settings.data_dir / "spool")
-    if stored := check_secrets(settings.data_dir):
-        yield stored
+    yield from folders.examine(settings.data_dir)
     try:
         pseudonyms = secrets.resolve(settings).pseudonyms()
         with connect(settings) as connection:
-            yield from check_database(connection, Journal(settings.data_dir, pseudonyms))
+            yield from check_database(connection, Journal(settings.data_dir, pseudonyms), settings)
     except DatabaseError as error:
         yield Finding("database", False, str(error))
     except TelemetryError as error:
         yield Finding("secrets", False, str(error))
     except (SQLAlchemyError, psycopg.Error) as error:
         yield Finding("database", False, explain(error))
+    except Exception as error:  # noqa: BLE001 -- whoever asks what is wrong is not to be answered by a traceback
+        yield Finding("database", False, f"Cannot be looked at ({type(error).__name__}).")
 
 
 @contextmanager
@@ -73,37 +60,7 @@ def connect(settings: Settings) -> Iterator[Connection]:
             yield connection
 
 
-def check_data_dir(folder: Path) -> Finding:
-    """The data dir can be written, or made."""
-    there = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
-    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
-        return Finding("data dir", False, f"{there} cannot be written by this user. (unwritable_data_dir)")
-    if there != folder:
-        return Finding("data dir", True, f"{folder}, not made yet")
-    waiting = len(list((folder / "spool").glob("*.sqlite")))
-    return Finding("data dir", True, f"{folder}, {waiting} spools")
-
-
-def check_spool(folder: Path) -> Finding:
-    """A file can be written there and reaches the disk."""
-    try:
-        try_writing(folder)
-    except OSError as error:
-        said = f"Nothing can be spooled there ({os.strerror(error.errno or 0)}). (unwritable_data_dir)"
-        return Finding("spool", False, said)
-    return Finding("spool", True, "a file was written and fsynced")
-
-
-def check_secrets(folder: Path) -> Finding | None:
-    """Nobody else may read the generated secrets."""
-    found = [folder / name for name in SECRETS if (folder / name).exists()]
-    open_ones = [file.name for file in found if stat.S_IMODE(file.stat().st_mode) & 0o077]
-    if open_ones:
-        return Finding("secrets", False, f"Others may read {', '.join(open_ones)}: chmod 600.")
-    return Finding("secrets", True, f"{len(found)} files of mode 0600") if found else None
-
-
-def check_database(connection: Connection, journal: Journal) -> Iterator[Finding]:
+def check_database(connection: Connection, journal: Journal, settings: Settings) -> Iterator[Finding]:
     """Version, revision, hash key, partitions, clock and tombstones."""
     version: str = connection.execute(text("SELECT current_setting('server_version')")).scalar_one()
     yield Finding(
@@ -121,7 +78,7 @@ def check_database(connection: Connection, journal: Journal) -> Iterator[Finding
         lambda: check_writable(connection),
         lambda: check_durability(connection),
         lambda: check_hash_key(connection, journal.pseudonyms),
-        lambda: check_write_keys(connection),
+        lambda: check_write_keys(connection, settings),
         lambda: check_partitions(connection),
         lambda: check_rollups(connection),
         lambda: check_quarantine(connection),
@@ -189,12 +146,16 @@ def check_tombstones(connection: Connection, journal: Journal) -> Finding:
     return Finding("tombstones", True, f"{said}; a running service deletes what came back.")
 
 
-def check_write_keys(connection: Connection) -> Finding:
+def check_write_keys(connection: Connection, settings: Settings) -> Finding:
     """Somebody may send."""
-    number = sum(grant.is_in_force for grant in keys.load(connection).values())
-    return Finding(
-        "write keys", number > 0, f"{number} in force" if number else "None in force: `keys create NAME`."
-    )
+    known = keys.load(connection)
+    number = sum(grant.is_in_force for grant in known.values())
+    if number:
+        return Finding("write keys", True, f"{number} in force")
+    given = len(settings.extra_write_keys)
+    if given and not known:
+        return Finding("write keys", True, f"{given} in TELEMETRY_WRITE_KEYS, which `serve` puts into force")
+    return Finding("write keys", False, "None in force: `keys create NAME`.")
 
 
 def check_partitions(connection: Connection) -> Finding:

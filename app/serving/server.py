@@ -6,7 +6,6 @@ import ipaddress
 import multiprocessing
 import os
 import resource
-import shutil
 import signal
 import socket
 import sys
@@ -20,7 +19,7 @@ import uvicorn
 from uvicorn.supervisors import Multiprocess, multiprocess
 
 from app.privacy.pseudonyms import Pseudonyms
-from app.serving import logs, sockets
+from app.serving import logs, shared_metrics, sockets
 from app.settings import Settings, find_unknown
 from app.store import preparation, secrets
 from app.store.causes import REMEDIES, TRANSIENT, DatabaseError
@@ -29,9 +28,11 @@ from app.store.database import Database, hold
 log = structlog.get_logger()
 
 DESCRIPTORS: Final = 8_192
-METRICS_VARIABLE: Final = "PROMETHEUS_MULTIPROC_DIR"
 DRAIN_SECONDS: Final = 5  # what a worker may take to drain its spool before it ends
 GRACE_SECONDS: Final = 5  # for requests in flight when the service is told to stop
+# After which a worker that says nothing is replaced. Starting took 30 on a machine at a load of 14; a worker that is killed for
+# being slow makes the machine slower.
+HANGING_SECONDS: Final = 120
 BACKLOG_SECONDS: Final = 1.0  # for connections that wait to be accepted then
 
 
@@ -51,7 +52,7 @@ class Restart:
     def start(self, listener: socket.socket) -> None:
         """Become the command that this process was started with: new code, the same pid. Does not return."""
         signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until the new one takes it
-        os.environ.pop(METRICS_VARIABLE, None)
+        shared_metrics.forget()
         sockets.hand_over(listener, [sys.executable, *sys.orig_argv[1:]])
 
 
@@ -90,10 +91,10 @@ def run(settings: Settings, listener: socket.socket, restart: Restart) -> None:
             server_header=False,
             proxy_headers=False,
             timeout_graceful_shutdown=GRACE_SECONDS,
-            timeout_worker_healthcheck=30,
+            timeout_worker_healthcheck=HANGING_SECONDS,
         )
         if settings.workers > 1:
-            share_metrics(settings)
+            shared_metrics.share(settings.data_dir, listener.getsockname()[1])
             Supervisor(config, listener, restart).run()
         else:
             # A copy: uvicorn closes what it was given, and a restart needs the socket.
@@ -194,19 +195,6 @@ def leave_with_parent() -> None:
         os.kill(os.getpid(), signal.SIGTERM)
 
     threading.Thread(target=watch, name="parent", daemon=True).start()
-
-
-def share_metrics(settings: Settings) -> None:
-    """Let the workers put their metrics together in a folder. The library reads where from the environment at import."""
-    folder = settings.data_dir / "metrics"
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(mode=0o700, parents=True)
-    os.environ[METRICS_VARIABLE] = str(folder)
-
-
-def metrics_folder() -> str | None:
-    """Where the workers of this service put their metrics together, if it has several."""
-    return os.environ.get(METRICS_VARIABLE)
 
 
 def prepare_or_spool(settings: Settings, database: Database, pseudonyms: Pseudonyms) -> str | None:

@@ -1,9 +1,11 @@
 """The socket that the service listens on: its own, or one that a supervisor such as systemd holds across restarts."""
 
 import os
+import re
 import select
 import socket
 from collections.abc import Sequence
+from contextlib import ExitStack
 from typing import Final
 
 from app.problems import TelemetryError
@@ -13,6 +15,8 @@ BACKLOG: Final = 2048
 UNREAD_BYTES: Final = 256 * 1024
 # Where an inherited socket is, by the protocol of systemd (sd_listen_fds(3)).
 INHERITED: Final = 3
+BRACKETS: Final = re.compile(r"\[(.*)\]")  # of an IPv6 address, as URLs write it
+PLAIN_HOST: Final = re.compile(r"[\w.:%\[\]-]{1,253}", re.ASCII)  # what is shown: a URL may hold a password
 VARIABLES: Final = ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES")
 
 
@@ -44,22 +48,28 @@ def inherit() -> socket.socket | None:
 
 def listen(host: str, port: int) -> socket.socket:
     """Return a socket on the address, before anything slow happens. Raises TelemetryError if it is taken."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-        listener.listen(BACKLOG)  # from here on connections wait instead of being refused
-    except (OSError, OverflowError, UnicodeError) as error:
-        listener.close()
-        raise TelemetryError(
-            f"Cannot listen on {host}:{port} ({name_fault(host, error)}); set TELEMETRY_HOST or TELEMETRY_PORT."
-        ) from None
+    with ExitStack() as resources:
+        try:
+            family, _, _, _, address = socket.getaddrinfo(
+                BRACKETS.sub(r"\1", host), port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+            )[0]
+            listener = resources.enter_context(socket.socket(family))
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(address)
+            listener.listen(BACKLOG)  # from here on connections wait instead of being refused
+        except (OSError, OverflowError, UnicodeError) as error:
+            shown = f"{host}:{port}" if PLAIN_HOST.fullmatch(host) else "TELEMETRY_HOST"
+            raise TelemetryError(
+                f"Cannot listen on {shown} ({name_fault(host, error)}); set TELEMETRY_HOST or TELEMETRY_PORT."
+            ) from None
+        resources.pop_all()
     return listener
 
 
 def name_fault(host: str, error: Exception) -> str:
     """Return in words why an address cannot be listened on."""
+    if "://" in host:
+        return "not a URL, an address or a host name is needed"
     if "/" in host:
         return "sockets in the file system are not supported: take an address"
     if isinstance(error, (socket.gaierror, UnicodeError)):

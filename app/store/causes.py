@@ -43,7 +43,8 @@ REMEDIES: Final[dict[Cause, str]] = {
     Cause.AUTHENTICATION: "Postgres refuses the user or password of TELEMETRY_DATABASE_URL, or pg_hba.conf this machine.",
     Cause.NO_SUCH_DATABASE: "The server has no database of the name in TELEMETRY_DATABASE_URL: create it, or correct the name.",
     Cause.TLS: "TLS cannot be agreed on: set sslmode (and sslrootcert) in TELEMETRY_DATABASE_URL as the server wants it.",
-    Cause.STARTUP_PARAMETER: "A parameter in TELEMETRY_DATABASE_URL is refused, by Postgres or by a pooler in between: remove it.",
+    Cause.STARTUP_PARAMETER: "A parameter in TELEMETRY_DATABASE_URL, or a PG… variable of the environment, is refused, by Postgres or "
+    "by a pooler in between: remove it.",
     Cause.POOLER: "TELEMETRY_DATABASE_URL leads through a pooler that shares connections between transactions: connect to Postgres "
     "itself, or set pool_mode = session.",
     Cause.TOO_MANY_CONNECTIONS: "Postgres has no connection left: raise max_connections, or stop what holds them.",
@@ -80,26 +81,34 @@ SQLSTATES: Final = {
     "57P03": Cause.STARTING,
 }
 CLASSES: Final = {"28": Cause.AUTHENTICATION, "53": Cause.OUT_OF_SPACE, "57": Cause.STARTING}
+# What a message quotes: names of hosts, users, databases, files. A host that is called `tls` says nothing of the cause.
+QUOTED: Final = re.compile(r"\"[^\"]*\"|'[^']*'")
 # First match first. The server's own words may be in its language; libpq's and PgBouncer's are not.
 TEXTS: Final = tuple(
     (re.compile(pattern, re.IGNORECASE), cause)
     for pattern, cause in (
         (
-            r"unsupported startup parameter|unrecognized configuration parameter|invalid (connection option|URI query)",
+            r"unsupported startup parameter|unrecognized configuration parameter|invalid (connection option|URI query|port)",
             "startup_parameter",
         ),
-        (r"extra key/value separator|invalid value for parameter|invalid \w+ value", "startup_parameter"),
         (
-            r"password|no pg_hba\.conf entry|authentication|role \".*\" does not exist|no such user",
+            r"extra key/value separator|invalid value for parameter|invalid \w+ value|definition of service|bad value for"
+            r"|session is not read-only|server is not in hot standby",
+            "startup_parameter",
+        ),
+        (r"SSL connection has been closed|SSL SYSCALL error", "refused"),
+        (
+            r"password|no pg_hba\.conf entry|authentication|role  does not exist|no such user|\bGSS|\bSASL|\bSCRAM",
             "authentication",
         ),
-        (r"database \".*\" does not exist|no such database", "no_such_database"),
-        (r"\bSSL|\bTLS|certificate", "tls"),
+        (r"database  does not exist|no such database", "no_such_database"),
+        (r"\bSSL|\bTLS|certificate|private key|channel binding", "tls"),
         (r"resolve|translate host name|name or service not known|nodename nor servname", "unresolvable"),
         (
             r"too many (clients|connections)|connection slots|no more connections allowed|max_client_conn",
             "too_many_connections",
         ),
+        (r"session is read-only|in hot standby", "read_only"),
         (r"starting up|shutting down|recovery mode|not yet accepting", "starting"),
         (
             r"refused|no such file or directory|unreachable|no route|closed|reset by peer|terminating",
@@ -129,7 +138,7 @@ def cause_of(error: BaseException) -> Cause:
     sqlstate = getattr(driver, "sqlstate", None)
     if sqlstate:
         return SQLSTATES.get(sqlstate) or CLASSES.get(sqlstate[:2], Cause.UNAVAILABLE)
-    text = str(driver)
+    text = QUOTED.sub("", str(driver))
     return Cause(next((cause for pattern, cause in TEXTS if pattern.search(text)), Cause.UNAVAILABLE))
 
 

@@ -9,7 +9,7 @@ from typing import Final
 
 from app.privacy.pseudonyms import Pseudonyms
 from app.problems import ConfigurationError
-from app.settings import Settings
+from app.settings import SHORTEST_SECRET, Settings
 
 ROTATIONS: Final = "hash-key-rotations"
 
@@ -30,15 +30,23 @@ class Secrets:
 def read_or_generate(file: Path) -> tuple[str, bool]:
     """Return the secret in a file, made if there is none yet, and whether it was made just now.
 
-    Raises ConfigurationError where the folder cannot be written.
+    Raises ConfigurationError where the folder cannot be written, or where what the file holds is no secret.
     """
     try:
-        return read_or_generate_in(file)
+        secret, is_new = read_or_generate_in(file)
+    except UnicodeDecodeError:
+        secret, is_new = "", False
     except OSError as error:
         raise ConfigurationError(
             f"TELEMETRY_DATA_DIR cannot be used ({os.strerror(error.errno or 0)}): name a folder that this user may write. "
             "(unwritable_data_dir)"
         ) from None
+    secret = secret.rstrip("\r\n")  # of an editor, or of `echo`
+    if len(secret) < SHORTEST_SECRET:
+        raise ConfigurationError(
+            f"The file {file.name} of the data directory is empty or damaged: put back what it held, from a backup."
+        )
+    return secret, is_new
 
 
 def read_or_generate_in(file: Path) -> tuple[str, bool]:
@@ -89,8 +97,14 @@ def rotations(settings: Settings) -> tuple[str, ...]:
     """The hash keys that rotations added, oldest first: those that are set, else the generated ones of the data dir."""
     if settings.hash_key is not None or settings.rotations:
         return settings.rotations
-    file = settings.data_dir / ROTATIONS
-    return tuple(file.read_text("ascii").split()) if file.exists() else ()
+    try:
+        return tuple((settings.data_dir / ROTATIONS).read_text("ascii").split())
+    except FileNotFoundError:
+        return ()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(
+            f"The file {ROTATIONS} of the data directory cannot be read ({type(error).__name__})."
+        ) from None
 
 
 def add_rotation(settings: Settings) -> str:

@@ -8,7 +8,7 @@ recognised at start.
 from typing import TYPE_CHECKING, Any, Final
 
 import psycopg
-from sqlalchemy import Dialect, Engine, event
+from sqlalchemy import Dialect, Engine, create_engine, event
 
 from app.store.causes import Cause, DatabaseError
 
@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 SYNCHRONOUS: Final = """
     set_config('synchronous_commit',
         CASE current_setting('synchronous_commit') WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END, false)
+"""
+# Of Postgres 17.
+TRANSACTION_TIMEOUT: Final = """
+    CASE WHEN current_setting('transaction_timeout', true) IS NOT NULL THEN set_config('transaction_timeout', '0', false) END
 """
 PINNED: Final = {
     "search_path": "public",
@@ -31,6 +35,11 @@ PINNED: Final = {
     "default_transaction_isolation": "read committed",
     "default_transaction_deferrable": "off",
     "row_security": "on",
+    "array_nulls": "on",
+    "extra_float_digits": "1",
+    "transform_null_equals": "off",
+    "quote_all_identifiers": "off",
+    "idle_session_timeout": "0",
     "statement_timeout": "0",
     "lock_timeout": "0",
     "idle_in_transaction_session_timeout": "0",
@@ -41,7 +50,7 @@ def pin(engine: "Engine | AsyncEngine", **further: str) -> None:
     """Let every new connection of an engine set what is pinned, and `further` settings, in one round trip."""
     pins = PINNED | further
     calls = ", ".join(f"set_config('{name}', '{value}', false)" for name, value in pins.items())
-    statement = f"SELECT {SYNCHRONOUS}, {calls}"
+    statement = f"SELECT {SYNCHRONOUS}, {TRANSACTION_TIMEOUT}, {calls}"
 
     # In the place of the dialect's own connecting: what it asks of a new connection first needs the pins, too.
     def connect(dialect: Dialect, _record: object, arguments: list[Any], keywords: dict[str, Any]) -> Any:
@@ -63,11 +72,10 @@ def refuse_transaction_pooling(url: str) -> None:
     Two connections of our own tell: with a server connection each, the first one keeps its backend while the second is in a
     transaction, and it is not the second one's.
     """
-    plain = url.replace("postgresql+psycopg:", "postgresql:", 1)
-    with (
-        psycopg.connect(plain, autocommit=True, prepare_threshold=None, connect_timeout=5) as first,
-        psycopg.connect(plain, autocommit=True, prepare_threshold=None, connect_timeout=5) as second,
-    ):
+    engine = create_engine(url)
+    arguments: dict[str, Any] = {**engine.dialect.create_connect_args(engine.url)[1]}
+    arguments |= {"autocommit": True, "prepare_threshold": None, "connect_timeout": 5}
+    with psycopg.connect(**arguments) as first, psycopg.connect(**arguments) as second:
         before = backend(first)
         with second.transaction():
             between = backend(second)

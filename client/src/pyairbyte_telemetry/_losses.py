@@ -1,15 +1,24 @@
 """How many events a process could not deliver, for the next one to report: a number in a file, nothing else.
 
-Each process adds a line as it exits; the next that sends takes the file away and reports the sum. Two that exit at once
-both count, since a line this short is appended in one piece.
+Each process adds a line as it exits; the next that sends takes the file away and reports the sum. A lock keeps a line from
+being added to a file that was just read. On Windows, which has no such locks, a file that is open is not taken away.
 """
 
 import contextlib
 import os
+import time
 from pathlib import Path
+from typing import BinaryIO
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 _MAX_BYTES = 4096
 """Beyond it nothing is added: a machine that never reaches its service must not fill a disk."""
+
+_LOCK_SECONDS = 1.0
 
 
 def get_file(analytics_file: Path) -> Path:
@@ -22,9 +31,41 @@ def add(analytics_file: Path, events: int) -> None:
     path = get_file(analytics_file)
     with contextlib.suppress(OSError):
         path.parent.mkdir(exist_ok=True, parents=True)
-        with path.open("ab") as file:
-            if file.tell() < _MAX_BYTES:
-                file.write(b"%d\n" % events)
+        while True:
+            with path.open("ab") as file:
+                _lock(file)
+                if not _is_at(file, path):
+                    continue
+                if file.tell() < _MAX_BYTES:
+                    file.write(b"%d\n" % events)
+                return
+
+
+def _lock(file: BinaryIO) -> None:
+    """Keep others from the file until it is closed; go on without after a second, for whoever has it may be stopped."""
+    deadline = time.monotonic() + _LOCK_SECONDS
+    while not _try_lock(file) and time.monotonic() < deadline:
+        time.sleep(0.001)
+
+
+def _try_lock(file: BinaryIO) -> bool:
+    """Return False while somebody else has the lock."""
+    if fcntl is not None:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        except OSError:  # a file system without locks
+            return True
+    return True
+
+
+def _is_at(file: BinaryIO, path: Path) -> bool:
+    """Return whether an open file is the one at the path still."""
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 def take(analytics_file: Path) -> int:
@@ -36,7 +77,9 @@ def take(analytics_file: Path) -> int:
     except OSError:
         return 0
     try:
-        lines = taken.read_bytes()[: 2 * _MAX_BYTES].split()
+        with taken.open("rb") as file:
+            _lock(file)
+            lines = file.read(2 * _MAX_BYTES).split()
         return sum(int(line) for line in lines if line.isdigit() and len(line) <= 9)
     except OSError:
         return 0
