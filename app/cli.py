@@ -142,7 +142,7 @@ def main() -> None:
         app()
     except (TelemetryError, Problem) as error:
         message = error.detail if isinstance(error, Problem) else str(error)
-        typer.echo(f"Error: {message}", err=True)
+        typer.echo(f"Error: {' '.join(message.split())}", err=True)  # one line, whatever it quotes
         sys.exit(1)
     except OSError as error:
         # What the system refuses is for the operator to mend.

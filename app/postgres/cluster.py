@@ -1,9 +1,10 @@
 """The cluster on disk: made whole under another name, then renamed; opened by its own major version only."""
 
 import os
+import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -20,6 +21,8 @@ DESCRIPTORS: Final = Path("/proc/self/fd")
 FIRST_WITH_BUILTIN_LOCALE: Final = 17
 PRIVATE: Final = 0o700
 WAL_SEGMENT_MB: Final = 4
+FAULT: Final = re.compile("FATAL|PANIC|ERROR|[Ee]rror:|Error")
+LONGEST_REASON: Final = 400  # characters
 
 
 @contextmanager
@@ -94,9 +97,15 @@ def _options(major: int) -> list[str]:
 def _require(answer: CompletedProcess[str], program: str) -> None:
     # A single-user server reports a failed statement, but ends with 0.
     if answer.returncode != 0 or "ERROR:" in answer.stdout or "FATAL:" in answer.stdout:
-        raise ClusterError(
-            f"The embedded Postgres could not be made: {program} said: {answer.stdout.strip()[-800:]}"
-        )
+        reason = find_reason(answer.stdout.splitlines())
+        raise ClusterError(f"The embedded Postgres could not be made: {program} said: {reason}")
+
+
+def find_reason(lines: Sequence[str]) -> str:
+    """Return the line of a program's output that says why it ended: the last that names a fault, else the last."""
+    said = [line.strip() for line in lines if line.strip()]
+    faults = [line for line in said if FAULT.search(line)]
+    return (faults or said or ["nothing"])[-1][-LONGEST_REASON:]
 
 
 def _refuse_loose_modes(folder: Path) -> None:

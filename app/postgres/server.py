@@ -17,7 +17,14 @@ from psycopg.pq import Ping
 from app.postgres import keeper, locks
 from app.postgres.account import choose_account
 from app.postgres.binaries import CLEAN_ENVIRONMENT, find_binaries
-from app.postgres.cluster import DATABASE, ROLE, check_cluster, make_cluster, opened_folder
+from app.postgres.cluster import (
+    DATABASE,
+    ROLE,
+    check_cluster,
+    find_reason,
+    make_cluster,
+    opened_folder,
+)
 from app.postgres.configuration import server_arguments
 from app.postgres.errors import ClusterError, ServerStartError
 from app.postgres.place import FOLDER, Place, check_socket_folder, prepare_place, prepare_socket_folder
@@ -203,8 +210,7 @@ class Server:
         with self._place.log.open("rb") as log:
             log.seek(max(0, self._place.log.stat().st_size - LOG_TAIL_BYTES))
             lines = log.read().decode("utf-8", "replace").splitlines()
-        fatal = [line for line in lines if "FATAL" in line or "PANIC" in line or "Error" in line]
-        return f"It said: {(fatal or lines or ['nothing'])[-1]} (more in {self._place.log})"
+        return f"It said: {find_reason(lines)} (more in {self._place.log})"
 
 
 def launch_keeper(orders: keeper.Orders, home: Path) -> None:

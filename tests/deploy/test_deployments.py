@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -102,6 +103,28 @@ def test_every_service_of_compose_is_bounded_and_its_log_rotated() -> None:
         for volume in service.get("volumes", []):
             source = volume.partition(":")[0]
             assert source in COMPOSE["volumes"] or (ROOT / source).exists(), volume
+
+
+@pytest.mark.skipif(not shutil.which("docker-compose"), reason="Debian has it in the package docker-compose")
+@pytest.mark.parametrize("profile", [[], ["--profile", "proxy"]], ids=["plain", "proxy"])
+def test_compose_takes_the_file(profile: list[str]) -> None:
+    needed = [
+        name
+        for service in COMPOSE["services"].values()
+        for value in service.get("environment", {}).values()
+        for name in re.findall(r"\$\{(\w+):\?", value)
+    ]
+    path = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/")}
+    command = ["docker-compose", *profile, "-f", str(ROOT / "compose.yaml"), "config", "--quiet"]
+    given = subprocess.run(
+        command, env=path | dict.fromkeys(needed, "x" * 32), capture_output=True, check=False
+    )
+    assert given.returncode == 0, given.stderr
+    for missing in set(needed):
+        environment = path | dict.fromkeys({*needed} - {missing}, "x" * 32)
+        refused = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        assert refused.returncode != 0
+        assert f"set {missing}" in refused.stderr
 
 
 def test_secrets_have_no_default() -> None:

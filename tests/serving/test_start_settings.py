@@ -219,3 +219,17 @@ def test_doctor_says_what_it_may_not_look_at(tmp_path: Path, monkeypatch: pytest
     assert not found["data dir"].well
     assert "Permission denied" in found["data dir"].said
     assert "refused" in found["database"].said
+
+
+class Bounded(Service):
+    """A service whose files may have a megabyte each: its Postgres cannot be made."""
+
+    def command(self, *arguments: str) -> list[str]:
+        """Run under a limit, as on a disk that is full."""
+        return ["prlimit", "--fsize=1000000", *super().command(*arguments)]
+
+
+def test_an_embedded_postgres_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
+    service = Bounded(tmp_path, None, {})
+    assert "could not be made" in fail(service, "serve")
+    assert not (service.data_dir / "postgres" / "cluster").exists()
