@@ -132,12 +132,31 @@ class Server(uvicorn.Server):
 class Worker(multiprocess.Process):
     """A worker process that runs our server."""
 
+    asked_at: float | None = None  # since when an answer to a ping is waited for
+
     @property
     def server(self) -> uvicorn.Server:
         """Return the server of this process, made on first use: after the process was started."""
         if self._server is None:
             self._server = Server(self.config)
         return self._server
+
+    def is_alive(self, timeout: float = HANGING_SECONDS) -> bool:
+        """Return whether the process lives and answered lately. uvicorn's own waits for the answer: meanwhile no worker that was
+        killed is replaced, and no signal is heeded.
+        """
+        if not self.process.is_alive():
+            return False
+        try:
+            if self.asked_at is not None and self.parent_conn.poll(0):
+                self.parent_conn.recv()
+                self.asked_at = None
+            if self.asked_at is None:
+                self.parent_conn.send(b"ping")
+                self.asked_at = time.monotonic()
+        except (OSError, EOFError):
+            return False
+        return time.monotonic() - self.asked_at < timeout
 
 
 def allow_connections() -> None:
