@@ -64,7 +64,7 @@ class Sender:
         """Wind up for good, within `Limits.exit_timeout` of sending. Later events are dropped, losses remembered."""
         self._over = True
         with contextlib.suppress(Exception, KeyboardInterrupt):
-            _wind_up(self._worker, _hooks.current.limits.exit_timeout)
+            _wind_up(self._worker, _hooks.current.limits.exit_timeout, _MOST_SLOWNESS)
         with contextlib.suppress(Exception, KeyboardInterrupt):
             self._remember_losses()
         silence()
@@ -88,10 +88,15 @@ _SHARE = 0.9
 """Of a time-out, what the worker gets. The rest is for it to come to its end."""
 
 
-def _wind_up(worker: Worker, timeout: float) -> bool:
+_MOST_SLOWNESS = 4.0
+"""How many times as long an exit may take on a machine that is busy."""
+
+
+def _wind_up(worker: Worker, timeout: float, most_slowness: float = 1.0) -> bool:
     """Have a worker end within `timeout` seconds of sending; what it has to import before that has a time of its own.
 
-    Imports are this machine's own business and come to an end; hosts need not.
+    Imports are this machine's own business and come to an end; hosts need not. A machine that took long for them for being
+    busy takes long for sending, too: then the time is longer, `most_slowness` times at most.
     """
     if worker.is_idle:
         return True
@@ -99,5 +104,6 @@ def _wind_up(worker: Worker, timeout: float) -> bool:
     if worker.is_current or not worker.send_sentinel(sentinel):
         return False
     worker.prepared.wait(_hooks.current.limits.prepare_timeout)
+    timeout *= min(worker.slowness, most_slowness)
     worker.deadline.set(timeout * _SHARE)
     return sentinel.reached.wait(timeout)

@@ -62,6 +62,8 @@ class Worker:
         """Whether the thread is running, or about to."""
         self.prepared = threading.Event()
         """Set once the thread has imported what sending takes."""
+        self.slowness = 1.0
+        """How many times longer that took than the process computed meanwhile: how busy others keep the machine."""
 
     def put(self, item: QueuedEvent) -> None:
         """Take an event in, or count it as dropped if the queue is full. Never waits.
@@ -120,7 +122,10 @@ class Worker:
 
     def _run(self) -> None:
         self._thread = threading.get_ident()
+        began, computed = time.monotonic(), time.process_time()
         delivery = self._prepare()
+        computed = max(0.001, time.process_time() - computed)
+        self.slowness = max(1.0, (time.monotonic() - began) / computed)
         self.prepared.set()
         sentinel: Sentinel | None = None
         while sentinel is None or not sentinel.stop:
