@@ -71,7 +71,8 @@ def test_what_is_lost_at_exit_is_reported_by_the_next_process(
     run: Run, recorder: Recorder, url: str, losses: Path
 ) -> None:
     recorder.script = [stay_silent]
-    ended = run(PROLOGUE + "for n in range(7): send(number_of_records=n)" + EPILOGUE)
+    once = "telemetry.configure(limits=telemetry.Limits(attempts=1))\n"
+    ended = run(PROLOGUE + once + "for n in range(7): send(number_of_records=n)" + EPILOGUE)
     assert ended.returncode == 0
     assert losses.read_text() == "7\n"
     recorder.released.set()

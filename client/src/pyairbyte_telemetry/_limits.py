@@ -34,6 +34,6 @@ class Limits(NamedTuple):
     retry_after_cap: float = 30.0
 
     exit_timeout: float = 1.0
-    """How long the interpreter's exit may be held up by hosts; on a machine that is busy, up to four times as long."""
+    """How long the interpreter's exit may be held up by hosts; on a machine that is busy, up to three times as long."""
     prepare_timeout: float = 5.0
     """How long it may be held up before that, by imports that are still being made: 0.1 s unless the machine is busy."""

@@ -88,7 +88,7 @@ _SHARE = 0.9
 """Of a time-out, what the worker gets. The rest is for it to come to its end."""
 
 
-_MOST_SLOWNESS = 4.0
+_MOST_SLOWNESS = 3.0
 """How many times as long an exit may take on a machine that is busy."""
 
 
