@@ -178,10 +178,12 @@ def upgrade() -> None:
             bucket smallint NOT NULL,
             unit bigint NOT NULL,
             setup bigint,
+            write_keys bigint NOT NULL,
             lasting boolean NOT NULL,
             crowded boolean NOT NULL,
             settled boolean NOT NULL
                 GENERATED ALWAYS AS (last_day - CAST(first_hour AT TIME ZONE 'UTC' AS date) >= 7) STORED,
+            CONSTRAINT units_write_keys_check CHECK (write_keys > 0),
             CONSTRAINT units_first_hour_check CHECK (first_hour = date_trunc('hour', first_hour, 'UTC')),
             PRIMARY KEY (bucket, unit)
         ) WITH (fillfactor = 90)

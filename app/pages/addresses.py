@@ -30,7 +30,7 @@ FILTERS: Final[Mapping[str, tuple[str, Mapping[str, str]]]] = {
     "lane": ("Into", LANES),
     "ci": ("CI", CI),
 }
-MORE: Final = ("until", "prerelease", "version", "connector", "users", "denied")
+MORE: Final = ("until", "prerelease", "version", "connector", "users", "key", "denied")
 
 
 @dataclass(frozen=True, slots=True)

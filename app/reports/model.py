@@ -31,7 +31,18 @@ Answers = Mapping[str, Sequence[Counts]]  # the rows of each query of a report
 # The section of rows that are sentences: in the terminal they stand under the table.
 NOTE: Final = "note"
 # What nearly every report takes.
-FILTERS: Final = ("window", "until", "lane", "ci", "prerelease", "version", "connector", "users", "denied")
+FILTERS: Final = (
+    "window",
+    "until",
+    "lane",
+    "ci",
+    "prerelease",
+    "version",
+    "connector",
+    "users",
+    "key",
+    "denied",
+)
 ORDER: Final = ("sort", "limit")
 # The stages that every query over daily sums begins with.
 SCOPE: Final = ("routes_asked", "environments_asked", "scope")
@@ -81,8 +92,8 @@ class Report:
 
     `queries` are the files of `sql/` by name, each with the stages in the order in which they build on each other (the
     last is the statement). `shape` gives the rows in order; `limit` is applied to them. `terms` are those of the
-    glossary that `--explain` prints. `compares`: whether the window before is read, too. `fixed` are values that queries
-    have whatever is asked for. `planner`: a statement before the queries, where their plans need it.
+    glossary that `--explain` prints. `compares`: whether the window before is read, too. `planner`: a statement before the
+    queries, where their plans need it.
     """
 
     name: str
@@ -104,7 +115,6 @@ class Report:
     alarms: Callable[[Row], bool] | None = None  # whether a row is one to be alarmed about
     series: Series | None = None
     line: Callable[[Row], object] = dict  # what stands in a line of JSON
-    fixed: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     required: tuple[str, ...] = ()
     defaults: Mapping[str, str] = field(default_factory=dict)  # of parameters that differ from the usual
 

@@ -23,6 +23,8 @@ YESTERDAY: Final = "yesterday"
 ANY_ROLE: Final = "any"  # of reports in which no connector ranks
 CONNECTOR: Final = re.compile(r"(source|destination)-[a-z0-9][a-z0-9-]{0,62}|unknown|custom")
 
+KEY_NAME: Final = re.compile("[^\x00-\x1f\x7f]{1,100}")
+
 # The value of a parameter's text, None for one that it does not take.
 Read = Callable[[str], Any]
 
@@ -180,6 +182,15 @@ class Parameters:
         "All, or settled ones only: of whom something arrived over seven days or more. Ids cost nothing; a week does.",
         "all",
         "settled",
+        sql="settled",
+        bind=lambda users: users == "settled",
+    )
+    key: str | None = parameter(
+        "What came of users who sent under this write key, by its name; a user of two keys counts under both.",
+        "the name of a write key, as `keys list` has it, or all",
+        "all",
+        matching(KEY_NAME),
+        is_word=True,
     )
     denied: str = choice("What came under ids of TELEMETRY_DENIED_IDS.", "exclude", "include")
     few: str = choice("New versions with fewer than 5 votes, versions of fewer than 5 users.", "hide", "show")

@@ -8,6 +8,7 @@ from typing import Final
 
 from sqlalchemy import Connection, Engine, TextClause, text
 
+from app.problems import Problem
 from app.reports import ranking
 from app.reports.model import Report, Table
 from app.reports.parameters import DAY, Parameters, day_of
@@ -17,6 +18,7 @@ from app.store.tables import NOBODY
 read_sql = partial(statements.read_sql, "app.reports")
 # How far back versions are looked for: far enough for the votes on a version of several months.
 HISTORY: Final = 180 * DAY
+MOST_KEYS: Final = 62  # write keys that `units` tells apart: app/rollups/sql/keep_units.sql
 
 
 @contextmanager
@@ -39,21 +41,17 @@ def run(  # Size: the steps of a report, in order
 ) -> Table:
     """Run a report as of `now` (which decides what is in flight), leaving out the units `denied` unless they are asked for.
 
-    Raises sqlalchemy.exc.DBAPIError.
+    Raises Problem 400 for a write key that is none, and sqlalchemy.exc.DBAPIError.
     """
     first_day: dt.date | None = connection.execute(text(read_sql("first_day"))).scalar()
     parameters = parameters.end_with_data(first_day, day_of(now))
-    values = bind(report, parameters, now, denied)
+    key = None if parameters.key is None else find_key(connection, parameters.key)
+    values = bind(report, parameters, now, denied, key)
     if report.planner:
         connection.execute(text(report.planner))
     series = report.series if parameters.series == "day" else None
     answers = {
-        name: [
-            dict(row)
-            for row in connection.execute(
-                statement(stages), {**values, **report.fixed.get(name, {})}
-            ).mappings()
-        ]
+        name: [dict(row) for row in connection.execute(statement(stages), values).mappings()]
         for name, stages in {**report.queries, **(series.queries if series else {})}.items()
     }
     rows = report.shape(answers, parameters)
@@ -78,10 +76,37 @@ def run(  # Size: the steps of a report, in order
     )
 
 
+def find_key(connection: Connection, name: str) -> int:
+    """Return the number of a write key. Raises Problem 400 for one that there is not, or that reports cannot tell apart."""
+    number: int | None = connection.execute(text(read_sql("find_key")), {"name": name}).scalar()
+    if number is None:
+        raise Problem(
+            "invalid_parameter", "The parameter key takes the name of a write key; `keys list` has them."
+        )
+    if number > MOST_KEYS:
+        raise Problem(
+            "invalid_parameter", f"Reports tell the first {MOST_KEYS} write keys apart; this one is younger."
+        )
+    return number
+
+
+def bind_key(parameters: Parameters, number: int | None) -> dict[str, object]:
+    """Return what the SQL takes of the write key of that number: of all users without one."""
+    return {
+        "everybody": number is None and parameters.users == "all",
+        "keys": -1 if number is None else 1 << number,
+        "key_number": number,
+    }
+
+
 def bind(
-    report: Report, parameters: Parameters, now: dt.datetime, denied: Sequence[int] = ()
+    report: Report,
+    parameters: Parameters,
+    now: dt.datetime,
+    denied: Sequence[int] = (),
+    key: int | None = None,
 ) -> dict[str, object]:
-    """Return the parameters of the SQL: days and instants, never the database's own clock."""
+    """Return the parameters of the SQL: days and instants, never the database's own clock; the number of the write key asked for."""
     return {
         **parameters.bind(),
         "as_of": now,
@@ -92,6 +117,7 @@ def bind(
         "history_from": parameters.until - HISTORY,
         "denied": [] if parameters.denied == "include" else list(denied),
         "nobody": NOBODY,
+        **bind_key(parameters, key),
     }
 
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import beta
 
-from app.reports.evidence import BETS, bound, discover, unlikely_above, weigh
+from app.reports.evidence import BETS, ask, bound, discover, unlikely_above, weigh
 
 VOTES = st.lists(st.sampled_from([0.0, 0.25, 1 / 3, 0.5, 1.0]) | st.floats(0, 1), min_size=1, max_size=12)
 BASELINES = st.floats(0.01, 1.0)
@@ -142,6 +142,24 @@ def test_closure_finds_more_than_e_bh() -> None:
     assert discover([40.0, 9.0, 1.0]) == [True, True, False]
     assert discover([14.0, 14.0, 1.0]) == [False, False, False]
     assert discover([]) == []
+
+
+@given(st.lists(st.floats(0, 1e4) | st.floats(5, 200), min_size=1, max_size=20))
+def test_the_evidence_that_is_asked_for_is_enough_and_less_is_not(evidence: list[float]) -> None:
+    asked = ask(evidence)
+    found = discover(evidence)
+    assert (asked is None) == all(found)
+    if asked is not None:
+        place = max((E, -n) for n, E in enumerate(evidence) if not found[n])[1] * -1
+        for more, is_enough in ((asked, True), (max(asked * 0.998, evidence[place]), False)):
+            tried = [*evidence[:place], more, *evidence[place + 1 :]]
+            assert discover(tried)[place] == is_enough
+
+
+def test_the_evidence_that_is_asked_for_depends_on_the_others() -> None:
+    assert ask([1.0]) == pytest.approx(10, rel=0.002)
+    assert ask([40.0, 1.0, 1.0]) == pytest.approx(9, rel=0.15)
+    assert ask([1.0] * 40) == pytest.approx(361, rel=0.002)  # 400 together, and 39 of the others
 
 
 def test_overwhelming_evidence_leaves_room_for_a_tenth() -> None:

@@ -26,6 +26,7 @@ def test_defaults() -> None:
         "version": None,
         "connector": None,
         "users": "all",
+        "key": None,
         "denied": "exclude",
         "series": "none",
         "sort": "burden",
@@ -94,6 +95,7 @@ BAD = {
     "sort": ["", "name", "regressions", "-burden"],
     "connector": ["", "fakes", "Source-fakes", "source-fakes;", "source-jane@example.com", "x" * 80],
     "users": ["", "none", "Settled"],
+    "key": ["", "two\nlines", "\x00", "x" * 101],
     "denied": ["", "only"],
     "limit": ["", "0", "-1", "10001", "1.5", "١٠", "99999999999"],
 }

@@ -13,8 +13,8 @@ NOBODY = 0
 Key = tuple[dt.date, int, int, int, tuple[str, ...], tuple[object, ...], str | None]
 Sums = Counter[str]
 # Of a unit: the hour of its first arrival, the day of its last, the least hash that links first runs, whether it lasts,
-# came in a crowd, is settled.
-Known = tuple[dt.datetime, dt.date, int | None, bool, bool, bool]
+# came in a crowd, the bits of its write keys, whether it is settled.
+Known = tuple[dt.datetime, dt.date, int | None, bool, bool, int, bool]
 ROUTE = (
     "event",
     "lane",
@@ -120,8 +120,17 @@ def sum_up(rows: list[Stored]) -> Known:
         link,
         lasts,
         is_crowded,
+        mask_keys(row["write_key"] for row in rows),
         is_settled,
     )
+
+
+def mask_keys(numbers: Iterable[int]) -> int:
+    """A bit for each write key; the first for those that have none of their own."""
+    mask = 0
+    for number in numbers:
+        mask |= 1 << number if 1 <= number <= 62 else 1
+    return mask
 
 
 def link_of(row: Stored) -> int | None:

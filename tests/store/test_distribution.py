@@ -58,7 +58,7 @@ def composed() -> Iterator[tuple[str, str]]:
     yield "contributions", recomputation.fill("contributions", "signalled", "attempts").text
     for name, text in read_folder("app.upkeep").items():
         yield f"upkeep {name}", text
-    for name in ("oldest_mark.sql", "first_day.sql"):
+    for name in ("oldest_mark.sql", "first_day.sql", "find_key.sql"):
         yield f"reports {name}", read_folder("app.reports")[name]
     yield "public figures", read_folder("app.public")["month.sql"]
     yield (

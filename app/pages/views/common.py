@@ -102,6 +102,7 @@ def word_filters(query: Query, *, is_today: bool) -> str:
         said.append(f"only syncs into {LANES.get(lane, lane)}")
     said += [f"only PyAirbyte {query.given['version']}"] if "version" in query.given else []
     said += [f"only with {query.given['connector']}"] if "connector" in query.given else []
+    said += [f"only users under the write key {query.given['key']}"] if "key" in query.given else []
     said += ["only users seen over a week or more"] if query.given.get("users") == "settled" else []
     said += ["ids of our own tests are included"] if query.given.get("denied") == "include" else []
     said += ["today is provisional"] if is_today else []

@@ -22,7 +22,7 @@ SORTS: Final[
     "regression": ("change", "delta_low"),
     "failures": ("failures", "failed"),
 }
-CARRIED: Final = ("window", "until", "lane", "ci", "prerelease", "version", "users", "denied")
+CARRIED: Final = ("window", "until", "lane", "ci", "prerelease", "version", "users", "key", "denied")
 
 
 def build(view: View) -> Context:

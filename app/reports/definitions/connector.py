@@ -5,8 +5,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from app.reports import ranking
+from app.reports.definitions.connector_columns import COLUMNS
 from app.reports.definitions.errors import UNNAMED
-from app.reports.model import COUNTS, FILTERS, SCOPE, Answers, Column, Counts, Heading, Report, Row
+from app.reports.model import COUNTS, FILTERS, SCOPE, Answers, Counts, Heading, Report, Row
 from app.reports.parameters import DAY, Parameters
 
 SECTIONS: Final = (
@@ -25,69 +26,24 @@ SECTIONS: Final = (
     "executor",
 )
 ERRORS: Final = ("error", "error by version")
-OF_ERRORS: Final = ("version", "failure_class", "first_seen", "first_version", "is_new")
-WEIGHTS: Final = ("weighed_units", "ephemeral_share", "surge")
-WEEK: Final = 7  # days of the smoothed rate
-COLUMNS: Final = (
-    Column(
-        "section",
-        "text",
-        "total; before (the window before, which is as long); concentration; day (UTC); error (exception class); error by version; version (the connector's); with (destination, cache or "
-        "source of the same syncs); pyairbyte, python, os, notebook, executor.",
-    ),
-    Column(
-        "item",
-        "text",
-        "Which day, error, version, …; empty for the total; a version that was not told is empty, too.",
-    ),
-    Column("version", "text", "Of an error by version: the connector's version; empty where none was told."),
-    Column("failure_class", "text", "Of an error: config, connector, destination, pyairbyte or other."),
-    Column(
-        "first_seen", "text", "Of an error: the first UTC day in 180 on which it was seen with the connector."
-    ),
-    Column("first_version", "text", "Of an error: the connector's version on which it was seen first."),
-    Column("is_new", "boolean", "Of an error: first seen in the window."),
-    Column(
-        "units",
-        "integer",
-        "Distinct users with at least one attempt; under concentration, those that the item names.",
-    ),
-    Column("attempts", "integer", "Attempted syncs that started in the window."),
-    Column("settled", "integer", "attempts - in_flight: what every rate is a share of."),
-    Column("succeeded", "integer", "Attempts that succeeded."),
-    Column("failed", "integer", "Attempts that failed, of whatever class."),
-    Column("failed_config", "integer", "Failed attempts of class config."),
-    Column("canceled", "integer", "Attempts that were canceled."),
-    Column("abandoned", "integer", "Open attempts of which nothing was heard for 24 hours."),
-    Column("in_flight", "integer", "Open attempts heard of within the last 24 hours."),
-    Column("affected_units", "integer", "Users with at least one failure of another class than config."),
-    Column("failure_rate", "number", "failed / settled."),
-    Column("failure_rate_upper", "number", "(failed + abandoned) / settled."),
-    Column(
-        "failure_rate_7d",
-        "number",
-        "Of a day: failed / settled over it and the six days before, those of the window before too.",
-    ),
-    Column("share", "number", "Of an item's failed attempts in all; under concentration as the item says."),
-    Column(
-        "capped_rate",
-        "number",
-        "Failures other than config over settled attempts, 5 attempts a user at most.",
-    ),
-    Column("burden", "number", "weighed_units x capped_rate."),
-    *(column for column in ranking.MEASURES if column.name in WEIGHTS),
+OF_ERRORS: Final = (
+    *("version", "failure_class", "first_seen", "last_seen", "first_version", "failed_before", "is_new"),
 )
+BOUNDS: Final = ("capped_rate_low", "capped_rate_high")
+RATED: Final = ("total", "before", "version", "with", "pyairbyte", "python", "os", "notebook", "executor")
+WEEK: Final = 7  # days of the smoothed rate
 
 
 def shape(answers: Answers, parameters: Parameters) -> list[Row]:
     """The sections in their order; days in time, the others by users."""
-    found: dict[str, list[Counts]] = {section: [] for section in SECTIONS}
+    found: dict[str, list[Counts]] = {section: [] for section in (*SECTIONS, "error before")}
     for count in answers["facets"]:
         found[count["section"]].append(count)
     if not found["total"]:
         return []
     [total] = found["total"]
     firsts = {count["exception_class"] or UNNAMED: count for count in answers["firsts"]}
+    before = {count["item"]: count["failed"] for count in found["error before"]}
     rows: list[Row] = []
     for section in SECTIONS:
         if section == "concentration":
@@ -97,12 +53,26 @@ def shape(answers: Answers, parameters: Parameters) -> list[Row]:
         else:
             told = [tell(count, total["failed"], parameters) for count in found[section]]
             if section in ERRORS:
-                told = [tell_error(row, firsts, parameters) for row in told]
+                told = [tell_error(row, firsts, before, parameters) for row in told]
+            if section in RATED:
+                told = [row | bound(row) for row in told]
             rows += ranking.order(told, "failed" if section in ERRORS else "units", "item", "version")
-    return ranking.select([dict.fromkeys(OF_ERRORS) | row for row in rows], COLUMNS)
+    return ranking.select([dict.fromkeys((*OF_ERRORS, *BOUNDS)) | row for row in rows], COLUMNS)
 
 
-def tell_error(row: Row, firsts: Mapping[str, Counts], parameters: Parameters) -> Row:
+def bound(row: Row) -> Row:
+    """The 90 % interval of a row's capped rate; None under 10 users, or without one."""
+    if row["capped_rate"] is None or row["low_data"]:
+        return dict.fromkeys(BOUNDS)
+    from app.reports import statistics  # noqa: PLC0415 -- 70 MB that only a process that makes a report needs
+
+    ends = statistics.bound(float(row["capped_rate"]), float(row["weighed_units"] or 0))
+    return dict(zip(BOUNDS, ends, strict=True))
+
+
+def tell_error(
+    row: Row, firsts: Mapping[str, Counts], before: Mapping[str, int], parameters: Parameters
+) -> Row:
     """An exception, with where it was first seen. It has no rates: every attempt in it failed."""
     name, _, version = str(row["item"]).partition("\t")
     first = firsts[name]
@@ -111,8 +81,8 @@ def tell_error(row: Row, firsts: Mapping[str, Counts], parameters: Parameters) -
         "item": name,
         "version": version if row["section"] == "error by version" else None,
         "failure_class": first["failure_class"],
-        "first_seen": first["first_seen"],
-        "first_version": first["first_version"],
+        **{name: first[name] for name in ("first_seen", "last_seen", "first_version")},
+        "failed_before": before.get(name, 0) if row["section"] == "error" else None,
         "is_new": first["first_seen"] >= parameters.first_day.isoformat(),
     }
 
@@ -124,24 +94,29 @@ def tell(count: Counts, failed: int, parameters: Parameters) -> Row:
         **described,
         "version": None,
         "failure_rate_7d": None,
+        "failure_rate_upper_7d": None,
         "share": ranking.share(count["failed"], failed),
     }
 
 
 def tell_days(counts: Iterable[Counts], parameters: Parameters, failed: int) -> list[Row]:
     """Every day of the window, those without attempts too, with the rate of the week that ends on it."""
-    by_day = {count["item"]: count for count in counts}
+    by_day = {count["item"]: {**count, "settled": count["attempts"] - count["in_flight"]} for count in counts}
     rows: list[Row] = []
-    recent: list[tuple[int, int]] = []
-    for number in range(-min(WEEK - 1, parameters.days), 0):
-        count = by_day.get((parameters.first_day + number * DAY).isoformat())
-        recent.append((count["failed"], count["attempts"] - count["in_flight"]) if count else (0, 0))
-    for number in range(parameters.days):
+    recent: list[Counts] = []
+    for number in range(-min(WEEK - 1, parameters.days), parameters.days):
         day: dt.date = parameters.first_day + number * DAY
-        row = tell(by_day.get(day.isoformat(), nothing(day)), failed, parameters)
-        recent = [*recent[1 - WEEK :], (int(row["failed"] or 0), int(row["settled"] or 0))]
+        count = by_day.get(day.isoformat(), nothing(day))
+        recent = [*recent[1 - WEEK :], count]
+        if number < 0:
+            continue
+        row = tell(count, failed, parameters)
         if parameters.is_rated:
-            row["failure_rate_7d"] = ranking.share(sum(f for f, _ in recent), sum(s for _, s in recent))
+            settled, *lost = (
+                sum(each[name] for each in recent) for name in ("settled", "failed", "abandoned")
+            )
+            row["failure_rate_7d"] = ranking.share(lost[0], settled)
+            row["failure_rate_upper_7d"] = ranking.share(sum(lost), settled)
         rows.append(row)
     return rows
 
@@ -162,7 +137,7 @@ def nothing(day: dt.date) -> dict[str, Any]:
         "abandoned",
     )
     counts: dict[str, Any] = dict.fromkeys((*names, "capped_weight", "capped_failures", "from_ledger"), 0)
-    return counts | {"surge": False, "section": "day", "item": day.isoformat()}
+    return counts | {"surge": False, "settled": 0, "section": "day", "item": day.isoformat(), "kind": None}
 
 
 def concentrate(total: Counts) -> list[Row]:
@@ -193,7 +168,7 @@ CONNECTOR: Final = Report(
             *SCOPE,
             "told/connector",
             "named_versions",
-            "facet_units",
+            *("route_facets", "environment_facets", "facet_names", "facet_units"),
             "applications/facets",
             *COUNTS[1:],
             "facets",

@@ -21,6 +21,8 @@ COLUMNS: Final = (
         "delta_low", "number", "Lower end of the 90 % interval of delta: how much the rate rose at least."
     ),
     Column("delta_high", "number", "Upper end of the 90 % interval of delta."),
+    Column("units_before", "integer", "Users in the window before."),
+    Column("burden_before", "number", "Burden in the window before; 0 where it had no syncs."),
 )
 
 
@@ -39,7 +41,9 @@ def rank(answers: Answers, parameters: Parameters) -> list[Row]:
     for rows in windows.values():
         ranking.add_estimates([row for name, row in rows.items() if name not in ranking.APART])
     for name, row in windows[True].items():
-        ranking.add_change(row, windows[False].get(name))
+        prior = windows[False].get(name)
+        ranking.add_change(row, prior)
+        row |= {f"{measure}_before": prior[measure] if prior else 0 for measure in ("units", "burden")}
     return list(windows[True].values())
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from app.reports import ranking
-from app.reports.model import FILTERS, SCOPE, Answers, Column, Counts, Heading, Report, Row, Value
+from app.reports.model import FILTERS, SCOPE, Answers, Column, Counts, Heading, Report, Row, Series, Value
 from app.reports.parameters import TODAY, Parameters
 
 COLUMNS: Final = (
@@ -12,11 +12,12 @@ COLUMNS: Final = (
         "section",
         "text",
         "attempts (by lane), users, outcome (of events), rejected (events, by reason), withheld (fields of accepted events), "
-        "refused (requests), client_dropped (by clients, as they tell: unverified, at most 10,000 a request), envelope (events with transport keys, which are "
+        "by key (events, by outcome and write key), refused (requests), client_dropped (by clients, as they tell: unverified, at most 10,000 a request), envelope (events with transport keys, which are "
         "dropped), new_word (versions beyond the budget of new words, stored as other), rollups.",
     ),
     Column("key", "text", "What is counted, by a name that stays: `orphans`, `accepted`, a field, a reason."),
     Column("lane", "text", "Of attempts: their lane."),
+    Column("write_key", "text", "By key: the name of the write key."),
     Column("item", "text", "What is counted, in words."),
     Column("count", "number", "How many; of `lag`, seconds."),
     Column("before", "number", "How many in the window before; null of what is as of now."),
@@ -36,8 +37,9 @@ ATTEMPTS: Final = {
 def shape(answers: Answers, _: Parameters) -> list[Row]:
     """Section by section."""
     attempts, units, events = (split(answers[name]) for name in ("attempts", "units", "events"))
-    rows = [*tell_attempts(*attempts), *tell_units(*units)]
-    rows += [*tell_events(*events), *tell_rollups(answers["freshness"])]
+    names = {key["id"]: key["name"] for key in answers["names"]}
+    rows = [*tell_attempts(*attempts), *tell_units(*units), *tell_events(*events)]
+    rows += [*tell_keys(*split(answers["keys"]), names), *tell_rollups(answers["freshness"])]
     return ranking.select(rows, COLUMNS)
 
 
@@ -55,6 +57,7 @@ def line(section: str, key: str, count: float, whole: int | None = None, **told:
         "section": section,
         "key": key,
         "lane": None,
+        "write_key": None,
         "item": key,
         "count": float(count),
         "before": None,
@@ -97,6 +100,36 @@ def tell_events(now: Iterable[Counts], before: Iterable[Counts]) -> Iterable[Row
             yield line(section, key, number, wholes.get(section), before=prior.get((section, key), 0.0))
 
 
+def tell_keys(now: Iterable[Counts], before: Iterable[Counts], names: Mapping[int, str]) -> Iterable[Row]:
+    """Outcomes under each write key, as shares of what was received under it."""
+    prior = {(count["write_key"], count["item"]): float(count["count"]) for count in before}
+    keys: dict[int, dict[str, int]] = {}
+    for count in now:
+        keys.setdefault(count["write_key"], {})[count["item"]] = count["count"]
+    for number, outcomes in sorted(keys.items(), key=lambda each: names.get(each[0], "")):
+        name, received = names.get(number, "none"), outcomes.get("received", 0)
+        for key, found in sorted(outcomes.items(), key=lambda each: -each[1]):
+            told: Row = {"write_key": name, "item": f"{name}: {key}", "before": prior.get((number, key), 0.0)}
+            yield line("by key", key, found, received, **told)
+
+
+def shape_days(answers: Answers, _: Parameters) -> list[Row]:
+    """What the report counts, day by day: attempts by the day of their start, events by that of their arrival."""
+    rows: list[Row] = [
+        {"section": "attempts", "key": key, "lane": count["lane"], "day": count["day"], "count": count[key]}
+        | {"of": count["attempts"]}
+        for count in answers["attempt_days"]
+        for key in ATTEMPTS
+        if count[key]
+    ]
+    rows += [
+        {"section": count["section"], "key": count["item"], "lane": None, "day": count["day"]}
+        | {"count": count["count"], "of": None}
+        for count in answers["event_days"]
+    ]
+    return ranking.select(rows, SERIES.columns)
+
+
 def tell_rollups(counts: Iterable[Mapping[str, Any]]) -> Iterable[Row]:
     """How far behind the figures are."""
     for count in counts:
@@ -104,13 +137,32 @@ def tell_rollups(counts: Iterable[Mapping[str, Any]]) -> Iterable[Row]:
         yield line("rollups", "waiting", count["waiting"], item="sessions that wait")
 
 
+SERIES: Final = Series(
+    columns=(
+        *(column for column in COLUMNS if column.name in ("section", "key", "lane")),
+        Column(
+            "day",
+            "text",
+            "UTC day: of the attempts' start, of the events' arrival; those without any are left out.",
+        ),
+        Column("count", "integer", "How many."),
+        Column("of", "integer", "Of attempts: of how many of the day and lane."),
+    ),
+    queries={
+        "attempt_days": (*SCOPE, "quality_attempt_days"),
+        "event_days": ("event_counts", "quality_event_days"),
+    },
+    shape=shape_days,
+)
 DATA_QUALITY: Final = Report(
     name="data-quality",
     summary="How far the other reports can be trusted: orphans, clocks, duplicates, what was withheld and refused, rollup lag.",
     queries={
         "attempts": (*SCOPE, "quality_attempts"),
         "units": (*SCOPE, "quality_units"),
-        "events": ("quality_events",),
+        "events": ("event_counts", "quality_events"),
+        "keys": ("event_counts", "quality_keys"),
+        "names": ("key_names",),
         "freshness": ("freshness",),
     },
     shape=shape,
@@ -123,10 +175,12 @@ DATA_QUALITY: Final = Report(
         Heading("of", ("of",)),
         Heading("%", ("share",), "percent"),
     ),
-    parameters=(*FILTERS, "limit"),
+    parameters=(*FILTERS, "series", "limit"),
+    series=SERIES,
     sorts={"section": "section"},
     default_sort="section",
-    note="Attempts and users are those that the filters leave; events and requests are all that arrived in the window.",
+    note="Attempts and users are those that the filters leave; events and requests are all that arrived in the window (under the write key, if one "
+    "is asked for).",
     terms=("attempt", "refused events", "in flight"),
     compares=True,
     defaults={"until": TODAY},  # whoever asks whether data comes in asks about today, too

@@ -91,13 +91,16 @@ SHARES: Final = ("capped_rate", "affected_share")  # of users, which have an int
 
 def shape(answers: Answers, parameters: Parameters) -> list[Row]:
     """Section by section."""
+    parts: dict[str, list[Counts]] = {part: [] for part in ("fleet", "source", "destination", "day")}
+    for count in answers["figures"]:
+        parts[count["part"]].append(count)
     windows = {
-        count["is_current"]: ranking.describe(count, rated=parameters.is_rated) for count in answers["fleet"]
+        count["is_current"]: ranking.describe(count, rated=parameters.is_rated) for count in parts["fleet"]
     }
     now, before = windows.get(True, {}), windows.get(False, {})
-    rows = [*tell_fleet(now, before), *tell_top(answers, parameters)]
+    rows = [*tell_fleet(now, before), *tell_top(parts, parameters)]
     rows += [*tell_regressions(answers), *tell_classes(answers["classes"])]
-    rows += [*tell_freshness(answers["freshness"]), *tell_days(answers["days"], parameters)]
+    rows += [*tell_freshness(answers["freshness"]), *tell_days(parts["day"], parameters)]
     rows += tell_notes(now, before, answers["today"], parameters)
     empty: Row = {column.name: None for column in COLUMNS}
     return ranking.select([empty | row for row in rows], COLUMNS)
@@ -116,12 +119,12 @@ def tell_fleet(now: Row, before: Row) -> Iterable[Row]:
         }
 
 
-def tell_top(answers: Answers, parameters: Parameters) -> Iterable[Row]:
+def tell_top(parts: Answers, parameters: Parameters) -> Iterable[Row]:
     """The connectors, sources and destinations, whose burden is largest."""
     ranked: list[Row] = []
     before: dict[object, Row] = {}
     for role in ("source", "destination"):
-        counts = answers[f"{role}s"]
+        counts = parts[role]
         ranked += [row | {"role": role} for row in connectors.rank({"connectors": counts}, parameters)]
         before |= {
             (role, count["connector"]): ranking.describe(count, rated=parameters.is_rated)
@@ -181,27 +184,24 @@ def tell_freshness(counts: Iterable[Counts]) -> Iterable[Row]:
 
 def tell_days(counts: Iterable[Counts], parameters: Parameters) -> Iterable[Row]:
     """Every day of the window before and of the window, those without attempts too."""
-    by_number = {count["number"]: ranking.describe(count, rated=parameters.is_rated) for count in counts}
+    by_number = {count["n"]: ranking.describe(count, rated=parameters.is_rated) for count in counts}
     for number in range(2 * parameters.days):
         row = by_number.get(number, dict.fromkeys(DAILY, 0) | {"failure_rate": None})
         told = {name: row[name] for name in (*DAILY, "failure_rate")}
         yield {"section": "day", "item": (parameters.prior_from + number * DAY).isoformat(), **told}
 
 
+HOME_STAGES: Final = ("home_routes", "keyed/home")
 HOME: Final = Report(
     name="home",
     summary="The fleet at a glance: the failure that users meet, users and syncs against the window before, what to fix first.",
     queries={
-        "fleet": (*SCOPE, "keyed/fleet", *COUNTS),
-        "sources": (*SCOPE, "keyed/connectors", *COUNTS, "connectors"),
-        "destinations": (*SCOPE, "keyed/connectors", *COUNTS, "connectors"),
-        "days": (*SCOPE, "keyed/fleet_days", *COUNTS),
+        "figures": (*SCOPE, *HOME_STAGES, *COUNTS, "home_counts"),
         "classes": (*SCOPE, "classes"),
         "votes": regressions.VOTES,
         "freshness": ("freshness",),
         "today": ("routes_asked", "environments_asked", "today"),
     },
-    fixed={"sources": {"role": "source"}, "destinations": {"role": "destination"}},
     planner=regressions.PLANNER,
     shape=shape,
     columns=COLUMNS,

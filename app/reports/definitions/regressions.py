@@ -16,10 +16,18 @@ AFFECTED: Final = 5  # users with a failure, at least, for an alert
 DIFFERENCE: Final = 0.05  # points, at least, for an alert
 NOT_ENOUGH, WATCHED, REGRESSION = "not enough data", "watch", "regression"
 
-# Stages have no statistics: the planner takes them for a row or two, and would read each once for every row of another.
-PLANNER: Final = "SET LOCAL enable_nestloop = off"
-VERSIONS: Final = ("environments_asked", "version_days", "version_firsts", "data_from", "comparisons")
-VOTES: Final = (*VERSIONS, "sides", "voters", "votes")
+# Stages have no statistics: the planner takes them for a row or two, and would read each once for every row of another; or for
+# very many, and would sort both sides of every join.
+PLANNER: Final = (
+    "SELECT set_config('enable_nestloop', 'off', true), set_config('enable_mergejoin', 'off', true)"
+)
+VERSIONS: Final = (
+    *("environments_asked", "version_names", "versioned_routes", "version_uses", "version_days"),
+    *("version_firsts", "data_from", "comparisons", "compared", "sides", "voters", "ballots"),
+)
+VOTES: Final = (*VERSIONS, "votes")
+# The votes, and what each new version brought.
+FINDINGS: Final = (*VERSIONS, "new_errors", "findings")
 COLUMNS: Final = (
     Column("rank", "integer", "Place by evidence, 1 first."),
     Column("kind", "text", "Version of what: source, destination or pyairbyte."),
@@ -72,6 +80,11 @@ COLUMNS: Final = (
     ),
     Column("tested", "integer", "How many versions had 5 votes or more, and were tested together."),
     Column(
+        "evidence_asked",
+        "number",
+        "The E from which on the strongest version that is not found yet would be, the others as they are.",
+    ),
+    Column(
         "new_errors",
         "text",
         "Exceptions seen on the new version and on no other before it, with their users.",
@@ -81,7 +94,7 @@ COLUMNS: Final = (
 
 def shape(answers: Answers, parameters: Parameters) -> list[Row]:
     """The comparisons, the strongest evidence first."""
-    rows = assess(gather(answers["votes"]), answers["new_errors"])
+    rows = assess(gather(answers["findings"]), answers["findings"])
     ordered = ranking.order(rows, REGRESSIONS.sorts[parameters.sort], "kind", "connector", "new_version")
     ranking.number(ordered)
     return ranking.select(ordered, COLUMNS)
@@ -91,7 +104,7 @@ def shape_series(answers: Answers, _: Parameters) -> list[Row]:
     """E against each version of 5 votes or more by day, as votes were settled."""
     courses = [
         row
-        for comparison in gather(answers["votes"])
+        for comparison in gather(answers["findings"])
         if len(comparison.new_votes) >= VOTES_LEAST
         for row in tell_course(comparison)
     ]
@@ -123,12 +136,13 @@ def assess(comparisons: Sequence[Comparison], errors: Sequence[Counts]) -> list[
     rows = [describe(comparison) | {"verdict": NOT_ENOUGH, "new_errors": ""} for comparison in comparisons]
     weighed = {place: float(row["evidence"]) for place, row in enumerate(rows) if row["evidence"] is not None}
     family = [place for place in weighed if len(comparisons[place].new_votes) >= VOTES_LEAST]
-    found = evidence.discover([weighed[place] for place in family])
+    tested = [weighed[place] for place in family]
+    found, asked = evidence.discover(tested), evidence.ask(tested)
     discovered = {place for place, is_found in zip(family, found, strict=True) if is_found}
     for place in weighed:
         rows[place]["verdict"] = judge(rows[place], is_found=place in discovered)
     for row in rows:
-        row["tested"] = len(family)
+        row |= {"tested": len(family), "evidence_asked": asked}
     add_errors(rows, errors)
     return rows
 
@@ -147,9 +161,11 @@ def judge(row: Row, *, is_found: bool) -> str:
 
 
 def add_errors(rows: Sequence[Row], errors: Sequence[Counts]) -> None:
-    """Name the exceptions that each new version brought, those of most users first."""
+    """Name the exceptions that each new version brought, those of most users first; rows that are votes name none."""
     named: dict[Any, list[tuple[int, str]]] = defaultdict(list)
     for error in errors:
+        if error["exception_class"] is None:
+            continue
         named[error["kind"], error["key"], error["new_version"]].append(
             (-error["units"], error["exception_class"])
         )
@@ -169,7 +185,7 @@ SERIES: Final = Series(
 REGRESSIONS: Final = Report(
     name="regressions",
     summary="New versions of connectors and of PyAirbyte that fail more often than the version before.",
-    queries={"votes": VOTES, "new_errors": (*VERSIONS, "new_errors")},
+    queries={"findings": FINDINGS},
     planner=PLANNER,
     hides=lambda row: int(row["votes"] or 0) < VOTES_LEAST,
     alarms=lambda row: row["verdict"] == REGRESSION,

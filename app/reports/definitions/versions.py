@@ -31,7 +31,7 @@ def shape(answers: Answers, parameters: Parameters) -> list[Row]:
     days = {row["version"]: row for row in answers["days"]}
     everybody = days[None]["units"] if None in days else 0
     of = parameters.connector or PYAIRBYTE
-    compared = regressions.assess(regressions.gather(answers["votes"]), answers["new_errors"])
+    compared = regressions.assess(regressions.gather(answers["findings"]), answers["findings"])
     found = {row["new_version"]: row for row in compared if row["connector"] == of}
     nothing: Row = {**dict.fromkeys(EVIDENCE), "verdict": regressions.NOT_ENOUGH, "new_errors": ""}
     rows = rated.rate([count for count in answers["releases"] if count["is_current"]], parameters)
@@ -52,8 +52,7 @@ VERSIONS: Final = Report(
     queries={
         "releases": (*RELEASES, *COUNTS, "releases"),
         "days": (*RELEASES, "release_days"),
-        "votes": regressions.VOTES,
-        "new_errors": (*regressions.VERSIONS, "new_errors"),
+        "findings": regressions.FINDINGS,
     },
     planner=regressions.PLANNER,
     hides=lambda row: int(row["units"] or 0) < FEW_USERS,

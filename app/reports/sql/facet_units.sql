@@ -1,41 +1,36 @@
 -- What each user did with the connector that is asked for, by every facet of it.
--- Grain: one row a section, item and unit. Reads: the stages routes_asked, environments_asked, scope and
--- named_versions.
+-- Grain: one row a facet's number (facet_names.sql) and unit.
+-- Reads: the stages route_facets, environment_facets and scope. Parameter: prior_from (date).
 --
--- before: the window before; days are those of both windows, the other sections of the window only. with: where it went (a destination, else a cache), or of a destination what was written (a source, else a result that
--- was read before). error by version: the exception, a tab, the version. error: failed attempts only; the other sections hold them, too.
+-- Days are those of both windows, the other sections but before and error before of the window only. error: failed attempts only; the other
+-- sections hold them, too. Counts are integers and saturate, as those of applications.sql do.
 SELECT
-    facets.section, facets.item, scope.bucket, scope.unit,
-    sum(succeeded) AS succeeded,
-    sum(failed) AS failed,
-    sum(CASE WHEN failures.failure_class = 'config' THEN 0 ELSE failed END) AS ranked,
-    sum(canceled) AS canceled,
-    sum(open) AS open,
-    sum(in_flight) AS in_flight
+    facets.number, scope.bucket, scope.unit,
+    CAST(least(sum(succeeded), 268435455) AS integer) AS succeeded,
+    CAST(least(sum(failed), 268435455) AS integer) AS failed,
+    CAST(least(sum(
+        CASE WHEN failure = ANY(ARRAY(SELECT id FROM failures WHERE failure_class = 'config')) THEN 0 ELSE failed END
+    ), 268435455) AS integer) AS ranked,
+    CAST(least(sum(canceled), 268435455) AS integer) AS canceled,
+    CAST(least(sum(open), 268435455) AS integer) AS open,
+    CAST(least(sum(in_flight), 268435455) AS integer) AS in_flight
 FROM scope
-JOIN routes_asked ON routes_asked.id = scope.route
-JOIN environments_asked ON environments_asked.id = scope.environment
-JOIN named_versions AS releases ON releases.kind = 'environment' AND releases.version = environments_asked.version
-JOIN named_versions AS versions ON versions.kind = 'route' AND versions.version = routes_asked.connector_version
-LEFT JOIN failures ON failures.id = scope.failure
+JOIN route_facets ON route_facets.id = scope.route
+JOIN environment_facets ON environment_facets.id = scope.environment
 CROSS JOIN LATERAL (
     VALUES
-        (CASE WHEN scope.is_current THEN 'total' ELSE 'before' END, ''),
-        ('day', CAST(scope.day AS text)),
-        ('version', versions.name),
-        ('error', CASE failures.exception_class WHEN '' THEN '(none named)' ELSE failures.exception_class END),
-        ('error by version', CASE failures.exception_class WHEN '' THEN '(none named)' ELSE failures.exception_class END
-            || chr(9) || versions.name),
-        ('pyairbyte', releases.name),
-        ('python', regexp_replace(python_version, '^([0-9]+[.][0-9]+)[^ ]*', '\1')),
-        ('os', regexp_replace(os, ' [(]release.*$', '')),
-        ('notebook', CASE notebook_runtime WHEN '' THEN 'none' ELSE notebook_runtime END),
-        ('executor', CASE CAST(:role AS text) WHEN 'source' THEN source_executor_type ELSE destination_executor_type END),
-        ('with', CASE
-            WHEN CAST(:role AS text) = 'destination' THEN coalesce(nullif(source_name, ''), '(a result)')
-            WHEN lane = 'write' THEN destination_name
-            ELSE cache_type
-        END)
-) AS facets (section, item)
-WHERE facets.item IS NOT NULL AND (scope.is_current OR facets.section IN ('before', 'day'))
-GROUP BY facets.section, facets.item, scope.bucket, scope.unit
+        (CASE WHEN is_current THEN 0 ELSE 1 END),
+        (16 * (day - CAST(:prior_from AS date)) + 2),
+        (CASE WHEN is_current THEN 16 * version_number + 3 END),
+        (CASE WHEN is_current THEN 16 * target_number + 4 END),
+        (CASE WHEN is_current THEN 16 * pyairbyte_number + 5 END),
+        (CASE WHEN is_current THEN 16 * python_number + 6 END),
+        (CASE WHEN is_current THEN 16 * os_number + 7 END),
+        (CASE WHEN is_current THEN 16 * notebook_number + 8 END),
+        (CASE WHEN is_current THEN 16 * executor_number + 9 END),
+        (CASE WHEN is_current AND failure <> 0 THEN 16 * failure + 10 END),
+        (CASE WHEN NOT is_current AND failure <> 0 THEN 16 * failure + 12 END),
+        (CASE WHEN is_current AND failure <> 0 THEN 16 * (64 * failure + version_number) + 11 END)
+) AS facets (number)
+WHERE facets.number IS NOT NULL
+GROUP BY facets.number, scope.bucket, scope.unit

@@ -1,13 +1,13 @@
 -- The report `connector`, facet by facet.
--- Grain: one row a section and item. Reads: the stages applications (of facets), units and counts.
+-- Grain: one row a section and item. Reads: the stages facet_names, units and counts.
 --
 -- top_failures: those of the user with most of them, whatever class. never_succeeded: users without a success.
 SELECT
-    names.section, names.item, counts.*,
+    names.section, names.item, names.kind, counts.*,
     coalesce(users.top_failures, 0) AS top_failures,
     coalesce(users.never_succeeded, 0) AS never_succeeded
 FROM counts
-JOIN (SELECT DISTINCT number, section, item FROM applications) AS names ON names.number = counts.number
+JOIN facet_names AS names ON names.number = counts.number
 LEFT JOIN (
     SELECT
         number,

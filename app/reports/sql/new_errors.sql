@@ -1,33 +1,29 @@
 -- Exception classes that a new version brought: seen on it, and on no other version of the same before it.
 -- Grain: one row a new version and exception class.
--- Index: the primary key of unit_days, by day. Reads: the stages environments_asked and comparisons.
--- Parameters: history_from, last_day, lanes, users, denied, nobody.
+-- Index: the primary key of unit_days, by day; unit_days_route_idx for one connector.
+-- Reads: the stages environments_asked, version_names, versioned_routes and comparisons.
+-- Parameters: history_from, last_day, everybody, settled, keys, denied, nobody.
 SELECT
-    comparisons.kind, comparisons.key, comparisons.new_version, failures.exception_class,
-    count(DISTINCT unit) FILTER (WHERE kinds.version = comparisons.new_version AND unit <> CAST(:nobody AS bigint)) AS units
+    comparisons.new_number, failures.exception_class,
+    count(DISTINCT unit) FILTER (WHERE used.number = comparisons.new_number AND unit <> CAST(:nobody AS bigint)) AS units
 FROM unit_days
-JOIN routes ON routes.id = unit_days.route
+JOIN versioned_routes ON versioned_routes.id = unit_days.route
 JOIN environments_asked ON environments_asked.id = unit_days.environment
 JOIN failures ON failures.id = unit_days.failure
-CROSS JOIN LATERAL (
-    VALUES
-        ('source', source_name, source_version),
-        ('destination', destination_name, destination_version),
-        ('pyairbyte', 'pyairbyte', environments_asked.version)
-) AS kinds (kind, key, version)
-JOIN comparisons ON comparisons.kind = kinds.kind AND comparisons.key = kinds.key
+LEFT JOIN version_names AS releases ON releases.kind = 'pyairbyte' AND releases.version = environments_asked.version
+CROSS JOIN LATERAL (VALUES (versioned_routes.source), (versioned_routes.destination), (releases.number)) AS used (number)
+JOIN comparisons ON comparisons.new_number >> 16 = used.number >> 16
 WHERE unit_days.day BETWEEN CAST(:history_from AS date) AND CAST(:last_day AS date)
   AND unit_days.failure <> 0
   AND failures.failure_class <> 'config'
   AND failures.exception_class NOT IN ('', 'other')
-  AND routes.event = 'sync'
-  AND routes.lane = ANY(CAST(:lanes AS text[]))
-  AND (CAST(:users AS text) = 'all' OR (bucket, unit) IN (SELECT bucket, unit FROM units WHERE settled))
+  AND (CAST(:everybody AS boolean) OR (bucket, unit) IN (
+        SELECT bucket, unit FROM units WHERE settled >= CAST(:settled AS boolean) AND write_keys & CAST(:keys AS bigint) > 0
+  ))
   AND unit <> ALL(CAST(:denied AS bigint[]))
   AND (
-        (kinds.version = comparisons.new_version AND unit_days.day >= comparisons.since)
-        OR (kinds.version <> comparisons.new_version
-            AND unit_days.day < comparisons.since)
+        (used.number = comparisons.new_number AND unit_days.day >= comparisons.since)
+        OR (used.number <> comparisons.new_number AND unit_days.day < comparisons.since)
     )
-GROUP BY comparisons.kind, comparisons.key, comparisons.new_version, failures.exception_class
-HAVING count(*) FILTER (WHERE kinds.version <> comparisons.new_version) = 0
+GROUP BY comparisons.new_number, failures.exception_class
+HAVING count(*) FILTER (WHERE used.number <> comparisons.new_number) = 0

@@ -1,7 +1,7 @@
 -- Users whose first days with a connector lie in the window, by the connector that ranks, and whether they got anywhere.
 -- Grain: one row a connector. Index: the primary key of unit_days, by day.
 -- Reads: the stages routes_asked and environments_asked.
--- Parameters: history_from, prior_from, first_day, last_day, users, denied, nobody.
+-- Parameters: history_from, prior_from, first_day, last_day, everybody, settled, keys, denied, nobody.
 --
 -- new: nothing of the user with the connector lies in the 180 days before. Only who began 7 days or more before the window's
 -- end is counted: the first 7 days are over. stuck: no success of a sync in them. Of these, stuck_on_config: every failure in
@@ -28,8 +28,9 @@ FROM (
         LEFT JOIN failures ON failures.id = unit_days.failure
         WHERE unit_days.day BETWEEN least(CAST(:history_from AS date), CAST(:prior_from AS date)) AND CAST(:last_day AS date)
           AND unit_days.unit <> CAST(:nobody AS bigint)
-          AND (CAST(:users AS text) = 'all'
-               OR (unit_days.bucket, unit_days.unit) IN (SELECT bucket, unit FROM units WHERE settled))
+          AND (CAST(:everybody AS boolean) OR (unit_days.bucket, unit_days.unit) IN (
+        SELECT bucket, unit FROM units WHERE settled >= CAST(:settled AS boolean) AND write_keys & CAST(:keys AS bigint) > 0
+  ))
           AND unit_days.unit <> ALL(CAST(:denied AS bigint[]))
     ) AS days
     GROUP BY connector, unit, first_day

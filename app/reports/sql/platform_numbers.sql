@@ -8,7 +8,7 @@ SELECT
     environments_asked.id, named.dimension, named.value,
     CAST(dense_rank() OVER (ORDER BY named.dimension, named.value) AS integer) AS number
 FROM environments_asked
-JOIN named_versions ON named_versions.kind = 'environment' AND named_versions.version = environments_asked.version
+LEFT JOIN named_versions ON named_versions.kind = 'environment' AND named_versions.version = environments_asked.version
 CROSS JOIN LATERAL (
     VALUES
         ('pyairbyte', coalesce(nullif(named_versions.name, ''), 'unknown')),

@@ -1,7 +1,7 @@
 -- Whether users got over a failure, by the connector that ranks.
 -- Grain: one row a connector. Index: attempts_day_idx; unit_days_route_idx.
 -- Reads: the stages routes_asked and environments_asked.
--- Parameters: first_day, last_day, as_of, users, denied, nobody.
+-- Parameters: first_day, last_day, as_of, everybody, settled, keys, denied, nobody.
 --
 -- A failure: a session with a failed attempt of another class than config, that began in the window. Its time is the latest
 -- of its pair, which is the end's. recovered: a session of the same user with a success of the same connector followed within
@@ -39,8 +39,9 @@ FROM (
             LEFT JOIN failures ON failures.id = attempts.failure
             WHERE attempts.day >= CAST(:first_day AS date)
               AND attempts.unit <> CAST(:nobody AS bigint)
-              AND (CAST(:users AS text) = 'all'
-                   OR (attempts.bucket, attempts.unit) IN (SELECT bucket, unit FROM units WHERE settled))
+              AND (CAST(:everybody AS boolean) OR (attempts.bucket, attempts.unit) IN (
+        SELECT bucket, unit FROM units WHERE settled >= CAST(:settled AS boolean) AND write_keys & CAST(:keys AS bigint) > 0
+  ))
               AND attempts.unit <> ALL(CAST(:denied AS bigint[]))
         ) AS sessions
     ) AS followed

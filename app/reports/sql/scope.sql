@@ -4,7 +4,8 @@
 -- Reads: the stages routes_asked and environments_asked.
 -- Parameters: prior_from, first_day, last_day (dates; the window is first_day to last_day, the one before it begins at
 --             prior_from), as_of (an instant: what has not settled by then is in flight), denied (units to leave out),
---             users (all, or settled: seven days or more between first and last arrival).
+--             everybody (else only those of `units` that the next two leave), settled (seven days or more between first and last
+--             arrival, only), keys (bits of the write keys of which one must be the user's).
 --
 -- attempts = succeeded + failed + canceled + open. abandoned = open - in_flight. A row of a failure counts failed only.
 SELECT
@@ -17,7 +18,9 @@ FROM unit_days
 JOIN routes_asked ON routes_asked.id = unit_days.route
 JOIN environments_asked ON environments_asked.id = unit_days.environment
 WHERE day BETWEEN CAST(:prior_from AS date) AND CAST(:last_day AS date)
-  AND (CAST(:users AS text) = 'all' OR (bucket, unit) IN (SELECT bucket, unit FROM units WHERE settled))
+  AND (CAST(:everybody AS boolean) OR (bucket, unit) IN (
+        SELECT bucket, unit FROM units WHERE settled >= CAST(:settled AS boolean) AND write_keys & CAST(:keys AS bigint) > 0
+  ))
   AND unit <> ALL(CAST(:denied AS bigint[]))
 UNION ALL
 SELECT
@@ -31,5 +34,7 @@ JOIN environments_asked ON environments_asked.id = attempts.environment
 WHERE open > 0
   AND settles_at > :as_of
   AND day BETWEEN CAST(:prior_from AS date) AND CAST(:last_day AS date)
-  AND (CAST(:users AS text) = 'all' OR (bucket, unit) IN (SELECT bucket, unit FROM units WHERE settled))
+  AND (CAST(:everybody AS boolean) OR (bucket, unit) IN (
+        SELECT bucket, unit FROM units WHERE settled >= CAST(:settled AS boolean) AND write_keys & CAST(:keys AS bigint) > 0
+  ))
   AND unit <> ALL(CAST(:denied AS bigint[]))

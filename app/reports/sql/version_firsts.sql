@@ -1,17 +1,20 @@
 -- The first day of every version that was told: the day by which its second user had come, and a fiftieth of its users.
--- Grain: one row a kind, key and version. Reads: the stage version_days.
+-- Grain: one row a version's number. Reads: the stages version_names and version_days.
 --
 -- A sender whose clock is weeks slow is one user: alone it would make a version older than it is, and out of the window. A
 -- version of one user begins with that user.
-SELECT kind, key, version, min(first_day) AS first_day
+SELECT number, min(day) AS first_day
 FROM (
     SELECT
-        kind, key, version, min(day) AS first_day,
-        row_number() OVER (PARTITION BY kind, key, version ORDER BY min(day)) AS place,
-        count(*) OVER (PARTITION BY kind, key, version) AS users
-    FROM version_days
-    WHERE version NOT IN ('', 'unknown', 'latest', 'other')
-    GROUP BY kind, key, version, unit
-) AS firsts
-WHERE place >= least(users, greatest(2, ceil(users / 50.0)))
-GROUP BY kind, key, version
+        arrivals.number, day,
+        sum(came) OVER (PARTITION BY arrivals.number ORDER BY day) AS place,
+        sum(came) OVER (PARTITION BY arrivals.number) AS users
+    FROM (
+        SELECT number, day, CAST(count(*) AS integer) AS came
+        FROM (SELECT number, min(day) AS day FROM version_days GROUP BY number, bucket, unit) AS firsts
+        GROUP BY number, day
+    ) AS arrivals
+    JOIN version_names AS names ON names.number = arrivals.number AND names.is_told
+) AS ordered
+WHERE place >= least(users, greatest(2, (users + 49) / 50))
+GROUP BY number

@@ -29,6 +29,7 @@ SELECT
     corrected_at IS NOT NULL AS corrected,
     first_run,
     crowded,
+    write_key,
     coalesce(ci, false) AS ci,
     version,
     python_version,

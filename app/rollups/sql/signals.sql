@@ -21,6 +21,7 @@ SELECT
     corrected,
     first_run,
     crowded,
+    write_key,
     refused,
     ci,
     CASE WHEN misplaced THEN 'write' ELSE lane END AS lane,

@@ -22,6 +22,7 @@ CREATE TEMPORARY TABLE IF NOT EXISTS signals (
     corrected boolean NOT NULL,
     first_run boolean NOT NULL,
     crowded boolean NOT NULL,
+    write_key smallint NOT NULL,
     refused boolean NOT NULL,
     ci boolean NOT NULL,
     lane text NOT NULL,

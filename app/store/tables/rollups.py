@@ -178,7 +178,7 @@ unit_days = Table(
 # which it last was, by arrival; whether some session was no first run (its id was minted more than 50 ms before); the least
 # hash of configurations and application of its first runs. Only ever lowered, raised and set, so that the order and
 # the repetition of events change nothing; `rebuild` merges. `crowded`: an event came in a live batch
-# of more than five identities. `settled`: seven days lie
+# of more than five identities. `write_keys`: a bit for each write key that it sent under. `settled`: seven days lie
 # between the first and the last. Gone when forgotten, and 400 days after `last_day`.
 units = Table(
     "units",
@@ -188,6 +188,7 @@ units = Table(
     small("bucket"),
     pseudonym("unit"),
     Column("setup", BigInteger, info={PSEUDONYM: True}),
+    Column("write_keys", BigInteger, nullable=False),
     Column("lasting", Boolean, nullable=False),
     Column("crowded", Boolean, nullable=False),
     Column(
@@ -198,6 +199,7 @@ units = Table(
         nullable=False,
     ),
     PrimaryKeyConstraint("bucket", "unit"),
+    CheckConstraint("write_keys > 0", name="units_write_keys_check"),
 )
 
 # What stays when `unit_days` go: days of connectors with 10 settled users or more, bucket 0; without totals of attempts, of
