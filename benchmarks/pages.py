@@ -21,13 +21,15 @@ from scipy.stats import binom
 
 from app.pages import site
 from benchmarks.load import Measurement, measure, write_templates
-from benchmarks.servers import CONSOLE, Server, run_service
+from benchmarks.servers import CONSOLE, WRITE_KEY, Server, run_service
 
 PATHS: Final = (*(page.path for page in site.PAGES), "/reports/connectors/source-faker")
 CONNECTIONS: Final = 64
 LISTENERS: Final = 5
 TOKEN: Final = "benchmark-report-token"  # noqa: S105 -- of a server that lives for the benchmark
 PAUSE_SECONDS: Final = 0.02
+REPORT_WIDTH: Final = 140
+AHEAD_SECONDS: Final = 20  # the default views are made at start
 SETTINGS: Final = {"TELEMETRY_REPORT_TOKEN": TOKEN}
 
 
@@ -50,7 +52,7 @@ def fill(server: Server, data_dir: Path, users: int) -> None:
         "--url",
         server.url,
         "--write-key",
-        "benchmark-write-key",
+        WRITE_KEY,
     ]
 
     subprocess.run(command, env={**os.environ, **settings}, check=True, stdout=subprocess.DEVNULL)
@@ -149,35 +151,42 @@ def find_p99(times: list[float]) -> float:
 
 def main(
     users: Annotated[int, typer.Option(help="Users of the demo's fleet.")] = 3_000,
-    rounds: Annotated[int, typer.Option(help="How often each page is read.")] = 50,
+    rounds: Annotated[int, typer.Option(help="How often each page is read; 0: not at all.")] = 50,
     seconds: Annotated[int, typer.Option(help="Seconds of load a turn with and without listeners.")] = 3,
-    turns: Annotated[int, typer.Option(help="How often both are measured.")] = 10,
+    turns: Annotated[int, typer.Option(help="How often both are measured; 0: not at all.")] = 10,
 ) -> None:
     """Measure the pages on the demo's fleet."""
-    console = Console()
+    console = Console(width=REPORT_WIDTH)
     with tempfile.TemporaryDirectory() as folder:
         data_dir, templates = Path(folder) / "data", Path(folder) / "templates"
         write_templates(templates)
         with run_service(data_dir, SETTINGS) as server:
             fill(server, data_dir, users)
-        with run_service(data_dir, SETTINGS) as server:
-            time.sleep(20)  # the default views are made at start
-            with enter(server) as client:
-                console.print(
-                    f"first visit to the overview, 20 s after the start: {time_page(client, '/reports') * 1_000:.0f} ms"
-                )
-                time_pages(client, 1)
-                quiet = time_pages(client, rounds)
-                ingestion = threading.Thread(
-                    target=measure, args=(server, templates, 16, max(rounds // 4, 4), "/v1/track")
-                )
-                ingestion.start()
-                busy = time_pages(client, max(rounds // 5, 3))
-                ingestion.join()
-                console.print(render(client, quiet, busy))
+        with run_service(data_dir, SETTINGS) as server, enter(server) as client:
+            if rounds:
+                report_pages(console, server, client, templates, rounds)
+            if turns:
                 told = compare_listeners(server, client, templates, seconds, turns)
                 for name, ratios in zip(("rate", "CPU of the server an event"), told, strict=True):
                     console.print(say_ratios(f"/v1/track, {LISTENERS} listeners over none, {name}", ratios))
+
+
+def report_pages(
+    console: Console, server: Server, client: httpx.Client, templates: Path, rounds: int
+) -> None:
+    """Print the time of the first visit and a row a page."""
+    time.sleep(AHEAD_SECONDS)
+    first = time_page(client, "/reports") * 1_000
+    console.print(f"first visit to the overview, {AHEAD_SECONDS} s after the start: {first:.0f} ms")
+    time_pages(client, 1)
+    quiet = time_pages(client, rounds)
+    ingestion = threading.Thread(
+        target=measure, args=(server, templates, 16, max(rounds // 4, 4), "/v1/track")
+    )
+    ingestion.start()
+    busy = time_pages(client, max(rounds // 5, 3))
+    ingestion.join()
+    console.print(render(client, quiet, busy))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """What every page stands in: the templates, the navigation, the policy of its content, and its bytes on the wire."""
 
 import gzip
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -62,6 +62,12 @@ def make_environment() -> Environment:
 
 
 ENVIRONMENT: Final = make_environment()
+
+
+def load_templates(names: Iterable[str]) -> None:
+    """Compile templates: else the first reader of each page waits for that."""
+    for name in names:
+        ENVIRONMENT.get_template(f"{name}.html")
 
 
 def render(template: str, context: Mapping[str, Any]) -> bytes:

@@ -43,7 +43,10 @@ def keep_ahead(tables: Tables, engine: Engine) -> None:
 
     def is_needed() -> bool:
         with engine.connect() as connection:
-            return connection.execute(text("SELECT 1 FROM unit_days LIMIT 1")).first() is not None
+            has_figures = connection.execute(text("SELECT 1 FROM unit_days LIMIT 1")).first() is not None
+        if has_figures:
+            frame.load_templates(report for report, _ in DEFAULTS)
+        return has_figures
 
     tables.keep_ahead(DEFAULTS, is_needed)
 
