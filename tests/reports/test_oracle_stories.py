@@ -62,6 +62,34 @@ EVENTS = st.lists(
 )
 
 
+@st.composite
+def histories(draw: st.DrawFn) -> list[Stored]:
+    """Five users over a hundred days, who take up new versions of PyAirbyte and of a source when they like."""
+    rows: list[Stored] = []
+    for unit in ("ann", "bob", "cy", "dee", "eve"):
+        turns = [draw(st.integers(2, 50)) for _ in range(2)]
+        for day in draw(st.lists(st.integers(0, 100), min_size=6, max_size=14, unique=True)):
+            release, version = (
+                new if day < turn else old
+                for turn, new, old in zip(turns, ("0.71.3", "1.1.0"), ("0.70.0", "1.0.0"), strict=True)
+            )
+            state = draw(st.sampled_from(["succeeded", "succeeded", "succeeded", "failed", "started"]))
+            fields = {"unit": unit, "session": f"{unit} {day}", "source_version": version, "version": release}
+            row = sync(state, NOW - day * DAY - HOUR, **fields)
+            if state == "failed":
+                row["exception_class"] = draw(
+                    st.sampled_from(["AirbyteConnectorFailedError", "PyAirbyteInputError"])
+                )
+            rows.append(row)
+    return rows
+
+
+VOTED = st.fixed_dictionaries(
+    {"window": st.sampled_from(["28d", "60d"]), "until": st.sampled_from(["2026-11-19", "2026-11-23"])},
+    optional={"lane": st.just("cache"), "prerelease": st.just("include")},
+)
+
+
 def ways_of(rows: list[Stored], asked: Parameters) -> Iterator[tuple[int, int, bool]]:
     """Each attempt's user, step (from 0) and whether it succeeded; of what the filters leave."""
     for pair in pairs_of(rows):
@@ -154,7 +182,7 @@ def test_recovery(store: Store, rows: list[Stored], asked: dict[str, str]) -> No
 
 
 @checked
-@given(rows=STORIES, asked=FILTERS.map(lambda asked: asked | {"window": "60d"}))
+@given(rows=histories(), asked=VOTED)
 def test_votes(store: Store, rows: list[Stored], asked: dict[str, str]) -> None:
     parameters, found = ask(store, rows, "regressions", asked)
     history = replace(parameters, window=181)
