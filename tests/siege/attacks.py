@@ -20,6 +20,7 @@ PATIENCE_SECONDS = 20.0
 IDLE_ADDRESS = "127.0.0.66"
 ADDRESSES = [f"127.0.0.{number}" for number in range(50, 58)]
 DEAR = "/v1/reports/regressions?window=90d"
+CHEAP = ("/v1/schema", "/metrics", "/readyz", "/openapi.json", "/privacy", "/public")
 Attack = Callable[[], Awaitable[None]]
 
 
@@ -95,10 +96,7 @@ class Attacker:
         del reader
 
     async def read_cheap(self) -> None:
-        path = self.random.choice(
-            ["/v1/schema", "/metrics", "/readyz", "/openapi.json", "/privacy", "/public"]
-        )
-        await self.send(request(path, "Connection: close"))
+        await self.send(request(self.random.choice(CHEAP), "Connection: close"))
 
     async def ask_readyz(self) -> None:
         await asyncio.gather(*(self.send(request("/readyz", "Connection: close")) for _ in range(24)))

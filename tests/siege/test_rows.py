@@ -74,7 +74,7 @@ def test_sockets_that_never_read_their_answers(service: Service) -> None:
 
 
 def test_who_reads_late_gets_every_answer(service: Service) -> None:
-    number = 9_000
+    number = 3_000
     ask = request("/v1/validate", method="POST", body=b"{}")
     answered = count_requests(service, "/v1/validate")
     with connect(service) as connection:
