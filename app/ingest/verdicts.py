@@ -17,7 +17,7 @@ from app.problems import Problem
 SLICE: Final = 50  # events
 # A refused event is looked at field by field, which costs so many more; one that is like another of its batch is copied.
 REFUSED: Final = 4
-ALIKE: Final = 0.05
+ALIKE: Final = 0.1
 # Refused events of a batch, beyond which it is judged apart from the others and rests after every slice.
 MANY_REFUSED: Final = 50
 # A rest is so many times as long as the slice before it: what is refused by the thousand gets a quarter of a core.

@@ -188,11 +188,11 @@ class Attacker:
 
         async with asyncio.TaskGroup() as group:
             while time.monotonic() < until or not self.counts[name]:
+                await asyncio.sleep(own.expovariate(rate * self.force))
                 if not room.locked():
                     await room.acquire()
                     self.counts[name] += 1
                     group.create_task(once())
-                await asyncio.sleep(own.expovariate(rate * self.force))
 
     async def run(self, seconds: float) -> None:
         """Do all of them side by side."""
