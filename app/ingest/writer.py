@@ -25,7 +25,8 @@ from app.store.events import Batch, Tally
 log = structlog.get_logger()
 
 BATCH_ROWS: Final = 1_000  # two requests of 500, stored while two more are judged; more makes a convoy
-PIECE_ROWS: Final = 500  # of a request with more of them, in one batch
+LARGE_ROWS: Final = 500  # a request with more is written in pieces
+PIECE_ROWS: Final = 250
 IN_FLIGHT_ROWS: Final = 25_000  # about 40 MB of rows; beyond it the answer is 503 at once
 TALLY_SECONDS: Final = 1.0
 SWEEP_SECONDS: Final = 0.05
@@ -47,14 +48,14 @@ class Group:
 
     def next_piece(self) -> Sequence[Verdict]:
         """Return the verdicts that are due to be written: all of them, but for a large request."""
-        if len(self.verdicts) <= PIECE_ROWS:
+        if len(self.verdicts) <= LARGE_ROWS:
             return self.verdicts
         done = len(self.outcomes)
         return self.verdicts[done : done + PIECE_ROWS]
 
     def is_last_piece(self) -> bool:
         """Return whether nothing is left after the next piece."""
-        return len(self.outcomes) + PIECE_ROWS >= len(self.verdicts)
+        return len(self.outcomes) + len(self.next_piece()) == len(self.verdicts)
 
 
 class Writer:
@@ -66,7 +67,7 @@ class Writer:
         self.spool = spool
         self.deadline = deadline_ms / 1000
         self.waiting: deque[Group] = deque()  # in order of their deadlines
-        self.large: deque[Group] = deque()  # as well; of more than a piece
+        self.large: deque[Group] = deque()  # as well
         self.current: list[Group] = []  # whose batch is being written
         self.rows_in_flight = 0
         self.tallies: Counter[Tally] = Counter()
@@ -83,7 +84,7 @@ class Writer:
             raise OVERLOADED.fresh()
         loop = asyncio.get_running_loop()
         group = Group(verdicts, tallies, loop.create_future(), loop.time() + self.deadline)
-        (self.waiting if len(verdicts) <= PIECE_ROWS else self.large).append(group)
+        (self.waiting if len(verdicts) <= LARGE_ROWS else self.large).append(group)
         self.rows_in_flight += len(verdicts)
         self.wake.set()
         try:

@@ -8,7 +8,7 @@ import httpx
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.ingest.writer import BATCH_ROWS, PIECE_ROWS, Group, Writer
+from app.ingest.writer import BATCH_ROWS, LARGE_ROWS, Group, Writer
 from app.privacy.verdict import Verdict
 from tests.look import Look
 from tests.samples import clean_event
@@ -23,7 +23,7 @@ def form_all(sizes: list[int]) -> tuple[list[Group], list[list[tuple[Group, int]
     loop = asyncio.new_event_loop()
     groups = [Group(VERDICTS[:size], Counter(), loop.create_future(), 0.0) for size in sizes]
     for group in groups:
-        (writer.waiting if len(group.verdicts) <= PIECE_ROWS else writer.large).append(group)
+        (writer.waiting if len(group.verdicts) <= LARGE_ROWS else writer.large).append(group)
     batches = []
     while taken := writer.take():
         batches.append([(group, len(group.next_piece())) for group in taken])
@@ -45,15 +45,15 @@ def test_every_event_is_written_once_and_in_order(sizes: list[int]) -> None:
 @given(SIZES)
 def test_the_oldest_small_request_and_the_oldest_large_one_go_first(sizes: list[int]) -> None:
     groups, batches = form_all(sizes)
-    small = [group for group in groups if len(group.verdicts) <= PIECE_ROWS]
-    large = [group for group in groups if len(group.verdicts) > PIECE_ROWS]
+    small = [group for group in groups if len(group.verdicts) <= LARGE_ROWS]
+    large = [group for group in groups if len(group.verdicts) > LARGE_ROWS]
     left = Counter({id(group): len(group.verdicts) for group in large})
     for batch in batches:
-        taken = [group for group, _ in batch if len(group.verdicts) <= PIECE_ROWS]
+        taken = [group for group, _ in batch if len(group.verdicts) <= LARGE_ROWS]
         assert taken == small[: len(taken)]
         assert bool(taken) == bool(small)
         del small[: len(taken)]
-        pieces = [(id(group), number) for group, number in batch if len(group.verdicts) > PIECE_ROWS]
+        pieces = [(id(group), number) for group, number in batch if len(group.verdicts) > LARGE_ROWS]
         oldest = next((id(group) for group in large if left[id(group)]), None)
         assert [name for name, _ in pieces] == ([oldest] if oldest else [])
         left.subtract(dict(pieces))
