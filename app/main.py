@@ -8,7 +8,6 @@ import asyncio
 import contextlib
 import datetime as dt
 import gc
-import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping
 from contextlib import ExitStack, asynccontextmanager
@@ -83,8 +82,6 @@ PREPARE_SECONDS: Final = 1.0
 NOTE_SECONDS: Final = 2.0
 REPLAY_SECONDS: Final = 300.0
 DRAIN_AT_END_SECONDS: Final = 3.0
-# How long a thread that computes may keep the interpreter from the event loop, which asks for it after every wait.
-SWITCH_SECONDS: Final = 0.0005
 YOUNG_OBJECTS: Final = 20_000  # containers made and not freed since the last look for cycles
 DESCRIPTION = """Receives PyAirbyte's anonymous usage events, refuses unhashed PII, and reports which connectors to fix
 first: the most used ones that fail most often."""
@@ -352,7 +349,7 @@ def create_routers(service: Service, tables: cache.Tables) -> Iterator[APIRouter
 
 
 def keep_the_loop_free() -> None:
-    """Let neither the garbage collector nor threads keep the event loop waiting for longer than they have to."""
+    """Keep the garbage collector, and whatever needs many threads, out of the event loop's way."""
     # What is loaded by now lives as long as the process. Each full collection would walk all of it while requests
     # wait: 0.1 s, twice a second under load.
     gc.collect()
@@ -360,6 +357,5 @@ def keep_the_loop_free() -> None:
     # What a batch is made of lives until it is stored, and reference counts free it then. With the default, 700, the
     # collector walked through it some twenty times.
     gc.set_threshold(YOUNG_OBJECTS)
-    sys.setswitchinterval(SWITCH_SECONDS)
     # What is not ingestion, and blocks: public figures, receipts. Whoever comes beyond these waits for a thread.
     to_thread.current_default_thread_limiter().total_tokens = THREADS
