@@ -75,7 +75,11 @@ def test_a_connectors_tables(reader: httpx.Client) -> None:
     text = reader.get("/reports/connectors/source-faker").text
     errors = find_table(text, "Exception", "Failures")
     assert [line[:3] for line in errors] == [
-        [row["item"] or "none named", formats.number(row["failed"]), formats.number(row["units"])]
+        [
+            (row["item"] or "none named") + ("" if row["failed_before"] else " new"),
+            formats.number(row["failed"]),
+            formats.number(row["units"]),
+        ]
         for row in sections["error"][: len(errors)]
     ]
     days = find_table(text, "Day (UTC)", "Succeeded")
@@ -94,6 +98,11 @@ def test_a_connectors_tables(reader: httpx.Client) -> None:
     assert [line[1] for line in lines] == [
         f"{formats.number(row['units'])} {percent(row['adoption'], 0)}" for row in versions
     ]
+    [ranked] = [
+        row for row in rows_of(reader, "/reports/connectors.json") if row["connector"] == "source-faker"
+    ]
+    assert f"from {formats.number(ranked['burden_before'], 1)}; users" in text
+    assert f"{formats.change(ranked['units'], ranked['units_before'])}; " in text
     [gone] = [row for row in rows_of(reader, "/reports/recovery.json") if row["connector"] == "source-faker"]
     told = {line[0]: line[1] for table in read_tables(text) for line in table if len(line) > 1}
     assert told["Never came back after one"] == f"{gone['lost_units']:,} of {gone['failed_units']:,}"
