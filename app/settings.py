@@ -278,6 +278,7 @@ def load_settings() -> Settings:
 
     Raises ConfigurationError, which names each variable that is wrong and what it takes, never its value.
     """
+    refuse_other_encodings(os.environ)
     given: dict[str, Any] = {**read_secret_files(os.environ)}
     if LINK.match(os.environ.get("TELEMETRY_PORT", "")):
         given["port"] = str(
@@ -291,6 +292,22 @@ def load_settings() -> Settings:
             for item in error.errors(include_input=False, include_url=False, include_context=False)
         ]
         raise ConfigurationError("; ".join(reasons)) from None
+
+
+def refuse_other_encodings(environment: Mapping[str, str]) -> None:
+    """Raise ConfigurationError for a setting that is no UTF-8; names of folders may be any bytes."""
+    for name, value in environment.items():
+        if name.startswith("TELEMETRY_") and name not in PATHS and not is_text(value):
+            raise ConfigurationError(f"{name} is no text in UTF-8.")
+
+
+def is_text(value: str) -> bool:
+    """Return whether a value of the environment was text."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def wants_color() -> bool:
@@ -368,6 +385,10 @@ def find_unknown(environment: Mapping[str, str]) -> list[str]:
     return said
 
 
+PATHS = frozenset(
+    {"TELEMETRY_DATA_DIR", "TELEMETRY_PG_BIN"}
+    | {f"TELEMETRY_{name.upper()}_FILE" for name in Settings.model_fields}
+)
 SECRET_FIELDS = tuple(
     name for name, field in Settings.model_fields.items() if "SecretStr" in str(field.annotation)
 )

@@ -97,10 +97,13 @@ TEXTS: Final = tuple(
             "startup_parameter",
         ),
         (r"SSL connection has been closed|SSL SYSCALL error", "refused"),
+        # Something else listens there.
+        (r"expected authentication request from server|received invalid response to", "refused"),
         (
-            r"password|no pg_hba\.conf entry|authentication|role  does not exist|no such user|\bGSS|\bSASL|\bSCRAM",
+            r"password|pg_hba\.conf|authentication|role  does not exist|not permitted to log in|no such user|\bGSS|\bSASL|\bSCRAM",
             "authentication",
         ),
+        (r"permission denied for", "permission"),
         (r"database  does not exist|no such database", "no_such_database"),
         (r"\bSSL|\bTLS|certificate|private key|channel binding", "tls"),
         (r"resolve|translate host name|name or service not known|nodename nor servname", "unresolvable"),
@@ -111,7 +114,7 @@ TEXTS: Final = tuple(
         (r"session is read-only|in hot standby", "read_only"),
         (r"starting up|shutting down|recovery mode|not yet accepting", "starting"),
         (
-            r"refused|no such file or directory|unreachable|no route|closed|reset by peer|terminating",
+            r"refused|cannot connect to server|conn crashed|no such file or directory|unreachable|no route|closed|reset by peer|terminating",
             "refused",
         ),
         (r"timeout|timed out", "timeout"),

@@ -27,6 +27,9 @@ SAID = {
         'connection failed: connection to server at "tls.password.example" (10.0.0.1), port 5432 failed: Connection refused',
         "consuming input failed: SSL connection has been closed unexpectedly",
         "consuming input failed: SSL SYSCALL error: EOF detected",
+        "expected authentication request from server, but received H",
+        "received invalid response to SSL negotiation: H",
+        "FATAL: pgbouncer cannot connect to server",
     ],
     Cause.UNRESOLVABLE: [
         "failed to resolve host 'certificate.example': [Errno -2] Name or service not known",
@@ -35,6 +38,8 @@ SAID = {
         'FATAL: role "starting up" does not exist',
         'FATAL: password authentication failed for user "database"',
         "fe_sendauth: no password supplied",
+        'FATAL: role "low" is not permitted to log in',
+        'FATAL: pg_hba.conf rejects connection for host "10.0.0.1", user "a", database "b", no encryption',
     ],
     Cause.NO_SUCH_DATABASE: ['FATAL: database "ssl" does not exist'],
     Cause.TLS: [
@@ -47,6 +52,9 @@ SAID = {
         'invalid integer value "x" for connection option "keepalives"',
         'definition of service "password" not found',
         "session is not read-only",
+    ],
+    Cause.PERMISSION: [
+        'FATAL: permission denied for database "x"\nDETAIL: User does not have CONNECT privilege.'
     ],
     Cause.READ_ONLY: ["session is read-only", "server is in hot standby mode"],
     Cause.TOO_MANY_CONNECTIONS: ["FATAL: sorry, too many clients already"],

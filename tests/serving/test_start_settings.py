@@ -43,6 +43,11 @@ WRONG = {
         {"TELEMETRY_WRITE_KEYS": CANARY + "123456789:ingest"},
         "at least 20 characters",
     ),
+    "a key of other bytes": ({"TELEMETRY_HASH_KEY": "\udcff" * 40}, "TELEMETRY_HASH_KEY is no text"),
+    "a URL of other bytes": (
+        {"TELEMETRY_DATABASE_URL": f"postgresql://u:\udcff{CANARY}@127.0.0.1/x"},
+        "TELEMETRY_DATABASE_URL is no text",
+    ),
     "data dir that is a file": (
         {"TELEMETRY_DATA_DIR": "/etc/passwd", "TELEMETRY_REPORT_TOKEN": ""},
         "DATA_DIR",
