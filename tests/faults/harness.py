@@ -124,7 +124,7 @@ class Harness:
             check_books(server.url, account, process_killed=True)
             check_rollups(server.url)
         assert account.slowest < DEADLINE_SECONDS + slack_seconds, (
-            f"an answer took {account.slowest:.2f} s: {account.slowest_was}"
+            f"an answer took {account.slowest:.2f} s: {account.slowest_was}; the books are right: {self.figures.line()}"
         )
         assert set(account.statuses) <= {200, 400, 422, 503}
         assert self.figures.after.descriptors <= self.figures.before.descriptors + MORE.descriptors
