@@ -43,18 +43,6 @@ CHECKS = {
     "rollup_buckets": {"bucket": "bucket BETWEEN 0 AND 4095"},
 }
 
-COUNTS = """
-    records bigint NOT NULL,
-    succeeded integer NOT NULL,
-    failed integer NOT NULL,
-    canceled integer NOT NULL,
-    open integer NOT NULL,
-    orphans integer NOT NULL,
-    from_ledger integer NOT NULL,
-    first_runs integer NOT NULL,
-    corrected integer NOT NULL,
-"""
-
 
 def upgrade() -> None:
     op.execute("SET LOCAL lock_timeout = '5s'")
@@ -136,37 +124,45 @@ def upgrade() -> None:
         """
     )
     op.execute(
-        f"""
+        """
         CREATE TABLE attempts (
-            settles_at timestamptz NOT NULL,
-            day date NOT NULL,
-            route integer NOT NULL,
-            environment integer NOT NULL,
-            bucket smallint NOT NULL,
-            failure smallint NOT NULL,
             session_key bigint NOT NULL,
-            unit bigint NOT NULL,
-            application_hash bigint NOT NULL,
-            {COUNTS.rstrip().rstrip(",")}
+            day_key bigint NOT NULL,
+            settles_at timestamptz NOT NULL,
+            records bigint,
+            day date NOT NULL,
+            times integer,
+            bucket smallint NOT NULL,
+            kind smallint NOT NULL,
+            CONSTRAINT attempts_kind_check CHECK (kind BETWEEN 0 AND 63)
         )
         """
     )
-    op.execute("CREATE INDEX attempts_session_key_idx ON attempts (bucket, session_key)")
-    op.execute("CREATE INDEX attempts_settles_at_idx ON attempts (settles_at) WHERE open > 0")
+    op.execute("CREATE INDEX attempts_session_key_idx ON attempts (session_key)")
+    op.execute("CREATE INDEX attempts_settles_at_idx ON attempts (settles_at) WHERE (kind & 3) = 0")
     op.execute("CREATE INDEX attempts_day_idx ON attempts USING brin (day)")
     op.execute(
-        f"""
+        """
         CREATE TABLE unit_days (
+            unit bigint NOT NULL,
+            application_hash bigint NOT NULL,
+            day_key bigint NOT NULL,
+            records bigint NOT NULL,
             day date NOT NULL,
             route integer NOT NULL,
             environment integer NOT NULL,
+            succeeded integer NOT NULL,
+            failed integer NOT NULL,
             bucket smallint NOT NULL,
             failure smallint NOT NULL,
-            unit bigint NOT NULL,
-            application_hash bigint NOT NULL,
-            {COUNTS}
-            PRIMARY KEY (day, bucket, unit, route, environment, failure, application_hash)
-        ) WITH (fillfactor = 80)
+            canceled integer,
+            open integer,
+            orphans integer,
+            from_ledger integer,
+            first_runs integer,
+            corrected integer,
+            PRIMARY KEY (day, bucket, day_key)
+        ) WITH (fillfactor = 90)
         """
     )
     op.execute("CREATE INDEX unit_days_route_idx ON unit_days (route, day)")  # for the page of one connector

@@ -25,14 +25,18 @@ TODAY = "CAST(now() AT TIME ZONE 'UTC' AS date)"
 # `unit_days`, and once more what of it is in flight now: few rows, found by a partial index.
 FACTS = """(
         SELECT
-            day, route, environment, failure, bucket, unit, application_hash, records, succeeded, failed, canceled, open,
-            orphans, from_ledger, first_runs, corrected, 0 AS in_flight
+            day, route, environment, failure, bucket, unit, application_hash, records, succeeded, failed,
+            coalesce(canceled, 0) AS canceled, coalesce(open, 0) AS open, coalesce(orphans, 0) AS orphans,
+            coalesce(from_ledger, 0) AS from_ledger, coalesce(first_runs, 0) AS first_runs,
+            coalesce(corrected, 0) AS corrected, 0 AS in_flight
         FROM public.unit_days
         UNION ALL
         SELECT
-            day, route, environment, failure, bucket, unit, application_hash, 0, 0, 0, 0, 0,
-            0, 0, 0, 0, open
-        FROM public.attempts WHERE open > 0 AND settles_at > now()
+            u.day, u.route, u.environment, u.failure, u.bucket, u.unit, u.application_hash, 0, 0, 0, 0, 0,
+            0, 0, 0, 0, coalesce(a.times, 1)
+        FROM public.attempts AS a
+        JOIN public.unit_days AS u ON u.day = a.day AND u.bucket = a.bucket AND u.day_key = a.day_key
+        WHERE a.kind & 3 = 0 AND a.settles_at > now()
     ) AS d
     JOIN public.routes AS r ON r.id = d.route
     JOIN public.environments AS e ON e.id = d.environment

@@ -24,12 +24,16 @@ from app.store.tables.rollups import rollup_buckets
 
 # Tables with a column `anonymous_id`, and those that are derived from them, with a column `unit`.
 FORGETTABLE: Final = ("events", "rejections")
-DERIVED: Final = ("attempts", "unit_days", "units")
+DERIVED: Final = ("unit_days", "units")
 # A pseudonym is unique in its bucket only: by itself, it might be somebody else's.
-ASKED: Final = (
-    "(bucket, {}) IN (SELECT * FROM unnest(CAST(:buckets AS smallint[]), CAST(:ids AS bigint[])) AS asked)"
-)
-DELETED: Final = ASKED.format("anonymous_id")
+ASKED: Final = "({0}bucket, {0}{1}) IN (SELECT * FROM unnest(CAST(:buckets AS smallint[]), CAST(:ids AS bigint[])) AS asked)"
+DELETED: Final = ASKED.format("", "anonymous_id")
+# Whose a contribution was is told by the daily sum that it was added to.
+CONTRIBUTIONS: Final = f"""
+    DELETE FROM attempts AS a USING unit_days AS d
+    WHERE d.day = a.day AND d.bucket = a.bucket AND d.day_key = a.day_key AND {ASKED.format("d.", "unit")}
+    RETURNING d.unit
+"""
 
 FORGETTABLE_ID: Final = re.compile(f"{wire.ULID}|{wire.UUID}")
 
@@ -94,10 +98,10 @@ def delete_derived(connection: Connection, asked: Mapping[str, list[int]]) -> tu
     buckets = sorted(set(asked["buckets"]))
     claim = select(rollup_buckets).where(rollup_buckets.c.bucket.in_(buckets)).order_by("bucket")
     connection.execute(claim.with_for_update())
-    gone: list[int] = []
+    gone = list(connection.execute(text(CONTRIBUTIONS), asked).scalars())
     for table in DERIVED:
         found = connection.execute(
-            text(f"DELETE FROM {table} WHERE {ASKED.format('unit')} RETURNING unit"), asked
+            text(f"DELETE FROM {table} WHERE {ASKED.format('', 'unit')} RETURNING unit"), asked
         )
         gone += found.scalars()
     connection.commit()

@@ -59,11 +59,15 @@ def test_everything_under_the_id_is_deleted_and_nothing_else(client: httpx.Clien
     assert look.value("SELECT count(DISTINCT anonymous_id) FROM events") == 2
     wait_for(client, post(client, UUID).json()["id"])
     assert look.value("SELECT count(*) FROM events") == 3
-    for table in ("attempts", "unit_days", "units"):
+    for table in ("unit_days", "units"):
         wait_until(
             lambda table=table: look.value(f"SELECT count(DISTINCT unit) FROM {table}") == 1,  # type: ignore[misc]
             f"{table} holds others than the one that stays",
         )
+    sessions = look.rows(
+        "SELECT bucket, session_key FROM events UNION SELECT bucket, session_key FROM rejections"
+    )
+    assert sorted(look.rows("SELECT DISTINCT bucket, session_key FROM attempts")) == sorted(sessions)
     look.check_law()
 
 

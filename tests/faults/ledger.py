@@ -71,9 +71,13 @@ SIGNALS = """
     SELECT
         (SELECT count(*) FROM events JOIN whole USING (session_key) WHERE state <> 'started'),
         (SELECT count(*) FROM events JOIN whole USING (session_key) WHERE event = 'sync' AND state = 'started'),
-        (SELECT sum(succeeded + failed + canceled) FROM attempts JOIN whole USING (session_key)),
-        (SELECT sum(succeeded + failed + canceled + open - orphans)
-         FROM attempts JOIN whole USING (session_key) JOIN routes ON routes.id = route WHERE routes.event = 'sync')
+        (SELECT sum(coalesce(times, 1)) FROM attempts JOIN whole USING (session_key) WHERE kind & 3 > 0),
+        (SELECT sum(coalesce(times, 1))
+         FROM attempts
+         JOIN whole USING (session_key)
+         JOIN unit_days USING (day, bucket, day_key)
+         JOIN routes ON routes.id = route
+         WHERE routes.event = 'sync' AND kind & 4 = 0)
 """
 
 

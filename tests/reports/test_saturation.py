@@ -53,7 +53,7 @@ def test_days_that_are_full_to_the_brim_are_summed_up(store: Store) -> None:
     most = ", ".join(f"{name} = {MOST_OF_A_COUNT}" for name in COUNTS)
     with store.writer.begin() as connection:
         connection.execute(text(f"UPDATE unit_days SET records = {MOST_OF_A_DAY}, {most}"))
-        connection.execute(text(f"UPDATE attempts SET records = {MOST_RECORDS}, {most}"))
+        connection.execute(text(f"UPDATE attempts SET records = {MOST_RECORDS}, times = {MOST_OF_A_COUNT}"))
     check_every_report(store)
     more = [
         sync(

@@ -15,6 +15,7 @@ from app.rollups.recomputation import prepare
 from app.rollups.worker import Worker
 from app.store.database import open_write_engine, parse_url
 from app.store.events import Batch, insert
+from app.store.tables.rollups import OUTCOMES, TRAITS
 from tests.reports.rows import Stored
 from tests.rollups.oracle import ROUTE, TOLD, Key, Known, Sums
 
@@ -129,8 +130,15 @@ class Ledger:
         return {row[:2]: (row[2].astimezone(dt.UTC), *row[3:]) for row in rows}
 
     def attempts(self) -> dict[tuple[Any, ...], tuple[int, ...]]:
-        """The sums of `attempts`, by the key of `unit_days`."""
+        """The sums of `attempts`, in the order of `SUMS`, by what the row of `unit_days` is about."""
         grain = "day, bucket, unit, route, environment, failure, application_hash"
-        sums = ", ".join(f"CAST(sum({name}) AS bigint)" for name in SUMS)
-        rows = self.query(f"SELECT {grain}, {sums} FROM attempts GROUP BY {grain}")
+        counted = [
+            f"kind & 3 = {OUTCOMES[name]}" if name in OUTCOMES else f"kind & {TRAITS[name]} > 0"
+            for name in SUMS[:-1]
+        ]
+        sums = ", ".join(f"coalesce(sum(coalesce(times, 1)) FILTER (WHERE {each}), 0)" for each in counted)
+        rows = self.query(f"""
+            SELECT {grain}, {sums}, coalesce(CAST(sum(a.records) AS bigint), 0)
+            FROM attempts AS a JOIN unit_days USING (day, bucket, day_key) GROUP BY {grain}
+        """)
         return {row[:7]: row[7:] for row in rows}

@@ -1,8 +1,9 @@
 -- Whether users got over a failure, by the connector that ranks.
--- Grain: one row a connector. Index: attempts_day_idx; unit_days_route_idx.
+-- Grain: one row a connector. Index: attempts_day_idx; the primary key of unit_days; unit_days_route_idx.
 -- Reads: the stages routes_asked and environments_asked.
 -- Parameters: first_day, last_day, as_of, everybody, settled, keys, denied, nobody.
 --
+-- kind & 3: the outcome, 1 succeeded, 2 failed.
 -- A failure: a session with a failed attempt of another class than config, that began in the window. Its time is the latest
 -- of its pair, which is the end's. recovered: a session of the same user with a success of the same connector followed within
 -- 24 hours. lost: the user's last session with the connector that was ever stored failed, and is over 7 days old.
@@ -27,22 +28,22 @@ FROM (
             ) AS next_success
         FROM (
             SELECT
-                routes_asked.connector, attempts.unit,
-                attempts.settles_at - interval '24 hours' AS seen_at,
-                CASE WHEN attempts.succeeded > 0 THEN attempts.settles_at - interval '24 hours' END AS succeeded_at,
-                CASE WHEN attempts.failed > 0 AND failures.failure_class <> 'config'
-                      AND attempts.day <= CAST(:last_day AS date)
-                     THEN attempts.settles_at - interval '24 hours' END AS failed_at
-            FROM attempts
-            JOIN routes_asked ON routes_asked.id = attempts.route
-            JOIN environments_asked ON environments_asked.id = attempts.environment
-            LEFT JOIN failures ON failures.id = attempts.failure
-            WHERE attempts.day >= CAST(:first_day AS date)
-              AND attempts.unit <> CAST(:nobody AS bigint)
-              AND (CAST(:everybody AS boolean) OR (attempts.bucket, attempts.unit) IN (
+                routes_asked.connector, d.unit,
+                a.settles_at - interval '24 hours' AS seen_at,
+                CASE WHEN a.kind & 3 = 1 THEN a.settles_at - interval '24 hours' END AS succeeded_at,
+                CASE WHEN a.kind & 3 = 2 AND failures.failure_class <> 'config' AND a.day <= CAST(:last_day AS date)
+                     THEN a.settles_at - interval '24 hours' END AS failed_at
+            FROM attempts AS a
+            JOIN unit_days AS d ON d.day = a.day AND d.bucket = a.bucket AND d.day_key = a.day_key
+            JOIN routes_asked ON routes_asked.id = d.route
+            JOIN environments_asked ON environments_asked.id = d.environment
+            LEFT JOIN failures ON failures.id = d.failure
+            WHERE d.day >= CAST(:first_day AS date)
+              AND d.unit <> CAST(:nobody AS bigint)
+              AND (CAST(:everybody AS boolean) OR (d.bucket, d.unit) IN (
         SELECT bucket, unit FROM units WHERE settled >= CAST(:settled AS boolean) AND write_keys & CAST(:keys AS bigint) > 0
   ))
-              AND attempts.unit <> ALL(CAST(:denied AS bigint[]))
+              AND d.unit <> ALL(CAST(:denied AS bigint[]))
         ) AS sessions
     ) AS followed
     GROUP BY connector, unit

@@ -7,13 +7,16 @@
 --             everybody (else only those of `units` that the next two leave), settled (seven days or more between first and last
 --             arrival, only), keys (bits of the write keys of which one must be the user's).
 --
--- attempts = succeeded + failed + canceled + open. abandoned = open - in_flight. A row of a failure counts failed only.
+-- attempts = succeeded + failed + canceled + open. abandoned = open - in_flight. A row of a failure counts failed only. What
+-- `unit_days` seldom counts is NULL there.
 SELECT
     day >= CAST(:first_day AS date) AS is_current,
     routes_asked.number,
     day, bucket, unit, route, environment, failure, application_hash,
     records,
-    succeeded, failed, canceled, open, 0 AS in_flight, orphans, from_ledger, first_runs, corrected
+    succeeded, failed, coalesce(canceled, 0) AS canceled, coalesce(open, 0) AS open, 0 AS in_flight,
+    coalesce(orphans, 0) AS orphans, coalesce(from_ledger, 0) AS from_ledger, coalesce(first_runs, 0) AS first_runs,
+    coalesce(corrected, 0) AS corrected
 FROM unit_days
 JOIN routes_asked ON routes_asked.id = unit_days.route
 JOIN environments_asked ON environments_asked.id = unit_days.environment
@@ -24,17 +27,18 @@ WHERE day BETWEEN CAST(:prior_from AS date) AND CAST(:last_day AS date)
   AND unit <> ALL(CAST(:denied AS bigint[]))
 UNION ALL
 SELECT
-    day >= CAST(:first_day AS date),
+    d.day >= CAST(:first_day AS date),
     routes_asked.number,
-    day, bucket, unit, route, environment, failure, application_hash,
-    0, 0, 0, 0, 0, open, 0, 0, 0, 0
-FROM attempts
-JOIN routes_asked ON routes_asked.id = attempts.route
-JOIN environments_asked ON environments_asked.id = attempts.environment
-WHERE open > 0
-  AND settles_at > :as_of
-  AND day BETWEEN CAST(:prior_from AS date) AND CAST(:last_day AS date)
-  AND (CAST(:everybody AS boolean) OR (bucket, unit) IN (
+    d.day, d.bucket, d.unit, d.route, d.environment, d.failure, d.application_hash,
+    0, 0, 0, 0, 0, coalesce(a.times, 1), 0, 0, 0, 0
+FROM attempts AS a
+JOIN unit_days AS d ON d.day = a.day AND d.bucket = a.bucket AND d.day_key = a.day_key
+JOIN routes_asked ON routes_asked.id = d.route
+JOIN environments_asked ON environments_asked.id = d.environment
+WHERE a.kind & 3 = 0
+  AND a.settles_at > :as_of
+  AND a.day BETWEEN CAST(:prior_from AS date) AND CAST(:last_day AS date)
+  AND (CAST(:everybody AS boolean) OR (d.bucket, d.unit) IN (
         SELECT bucket, unit FROM units WHERE settled >= CAST(:settled AS boolean) AND write_keys & CAST(:keys AS bigint) > 0
   ))
-  AND unit <> ALL(CAST(:denied AS bigint[]))
+  AND d.unit <> ALL(CAST(:denied AS bigint[]))

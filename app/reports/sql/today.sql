@@ -3,7 +3,7 @@
 -- Parameters: today (the UTC day of as_of), everybody, settled, keys, denied, nobody.
 SELECT
     CAST(:today AS date) AS today,
-    coalesce(sum(succeeded + failed + canceled + open), 0) AS attempts,
+    coalesce(sum(succeeded + failed + coalesce(canceled, 0) + coalesce(open, 0)), 0) AS attempts,
     coalesce(sum(failed), 0) AS failed,
     count(DISTINCT unit) FILTER (WHERE unit <> CAST(:nobody AS bigint)) AS units
 FROM unit_days

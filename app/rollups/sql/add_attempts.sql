@@ -1,10 +1,5 @@
 -- Puts what the marked sessions contribute now into `attempts`.
 -- Grain: that of `attempts`. Reads: the table `contributions` of this connection.
-INSERT INTO attempts (
-    settles_at, day, route, environment, bucket, failure, session_key, unit, application_hash,
-    records, succeeded, failed, canceled, open, orphans, from_ledger, first_runs, corrected
-)
-SELECT
-    settles_at, day, route, environment, bucket, failure, session_key, unit, application_hash,
-    records, succeeded, failed, canceled, open, orphans, from_ledger, first_runs, corrected
+INSERT INTO attempts (session_key, day_key, settles_at, records, day, times, bucket, kind)
+SELECT session_key, day_key, settles_at, nullif(records, 0), day, nullif(times, 1), bucket, kind
 FROM contributions

@@ -3,42 +3,56 @@
 -- Grain: that of `unit_days`. Index: its primary key.
 -- Reads: the tables `contributions` and `retracted` of this connection.
 INSERT INTO unit_days (
-    day, route, environment, bucket, failure, unit, application_hash,
-    records, succeeded, failed, canceled, open, orphans, from_ledger, first_runs, corrected
+    day, bucket, day_key, unit, application_hash, route, environment, failure, records,
+    succeeded, failed, canceled, open, orphans, from_ledger, first_runs, corrected
 )
 SELECT
-    day, route, environment, bucket, failure, unit, application_hash,
-    least(sum(records), 1000000000000000),
-    least(sum(succeeded), 268435455),
-    least(sum(failed), 268435455),
-    least(sum(canceled), 268435455),
-    least(sum(open), 268435455),
-    least(sum(orphans), 268435455),
-    least(sum(from_ledger), 268435455),
-    least(sum(first_runs), 268435455),
-    least(sum(corrected), 268435455)
+    day, bucket, day_key, unit, application_hash, route, environment, failure,
+    least(records, 1000000000000000),
+    least(succeeded, 268435455),
+    least(failed, 268435455),
+    nullif(least(canceled, 268435455), 0),
+    nullif(least(open, 268435455), 0),
+    nullif(least(orphans, 268435455), 0),
+    nullif(least(from_ledger, 268435455), 0),
+    nullif(least(first_runs, 268435455), 0),
+    nullif(least(corrected, 268435455), 0)
 FROM (
     SELECT
-        day, route, environment, bucket, failure, unit, application_hash,
-        records, succeeded, failed, canceled, open, orphans, from_ledger, first_runs, corrected
-    FROM contributions
-    UNION ALL
-    SELECT
-        day, route, environment, bucket, failure, unit, application_hash,
-        records, succeeded, failed, canceled, open, orphans, from_ledger, first_runs, corrected
-    FROM retracted
-) AS changes
-GROUP BY day, bucket, unit, route, environment, failure, application_hash
-HAVING (sum(records), sum(succeeded), sum(failed), sum(canceled), sum(open), sum(orphans), sum(from_ledger),
-        sum(first_runs), sum(corrected)) <> (0, 0, 0, 0, 0, 0, 0, 0, 0)
-ORDER BY day, bucket, unit, route, environment, failure, application_hash
-ON CONFLICT (day, bucket, unit, route, environment, failure, application_hash) DO UPDATE SET
+        day, bucket, day_key,
+        min(unit) AS unit,
+        min(application_hash) AS application_hash,
+        min(route) AS route,
+        min(environment) AS environment,
+        min(failure) AS failure,
+        sum(records) AS records,
+        coalesce(sum(times) FILTER (WHERE kind & 3 = 1), 0) AS succeeded,
+        coalesce(sum(times) FILTER (WHERE kind & 3 = 2), 0) AS failed,
+        coalesce(sum(times) FILTER (WHERE kind & 3 = 3), 0) AS canceled,
+        coalesce(sum(times) FILTER (WHERE kind & 3 = 0), 0) AS open,
+        coalesce(sum(times) FILTER (WHERE kind & 4 > 0), 0) AS orphans,
+        coalesce(sum(times) FILTER (WHERE kind & 8 > 0), 0) AS from_ledger,
+        coalesce(sum(times) FILTER (WHERE kind & 16 > 0), 0) AS first_runs,
+        coalesce(sum(times) FILTER (WHERE kind & 32 > 0), 0) AS corrected
+    FROM (
+        SELECT day, bucket, day_key, unit, application_hash, route, environment, failure, kind, times, records
+        FROM contributions
+        UNION ALL
+        SELECT day, bucket, day_key, unit, application_hash, route, environment, failure, kind, times, records
+        FROM retracted
+    ) AS changes
+    GROUP BY day, bucket, day_key
+) AS differences
+WHERE (records, succeeded, failed, canceled, open, orphans, from_ledger, first_runs, corrected)
+   <> (0, 0, 0, 0, 0, 0, 0, 0, 0)
+ORDER BY day, bucket, day_key
+ON CONFLICT (day, bucket, day_key) DO UPDATE SET
     records = least(unit_days.records + excluded.records, 1000000000000000),
     succeeded = least(unit_days.succeeded + excluded.succeeded, 268435455),
     failed = least(unit_days.failed + excluded.failed, 268435455),
-    canceled = least(unit_days.canceled + excluded.canceled, 268435455),
-    open = least(unit_days.open + excluded.open, 268435455),
-    orphans = least(unit_days.orphans + excluded.orphans, 268435455),
-    from_ledger = least(unit_days.from_ledger + excluded.from_ledger, 268435455),
-    first_runs = least(unit_days.first_runs + excluded.first_runs, 268435455),
-    corrected = least(unit_days.corrected + excluded.corrected, 268435455)
+    canceled = nullif(least(coalesce(unit_days.canceled, 0) + coalesce(excluded.canceled, 0), 268435455), 0),
+    open = nullif(least(coalesce(unit_days.open, 0) + coalesce(excluded.open, 0), 268435455), 0),
+    orphans = nullif(least(coalesce(unit_days.orphans, 0) + coalesce(excluded.orphans, 0), 268435455), 0),
+    from_ledger = nullif(least(coalesce(unit_days.from_ledger, 0) + coalesce(excluded.from_ledger, 0), 268435455), 0),
+    first_runs = nullif(least(coalesce(unit_days.first_runs, 0) + coalesce(excluded.first_runs, 0), 268435455), 0),
+    corrected = nullif(least(coalesce(unit_days.corrected, 0) + coalesce(excluded.corrected, 0), 268435455), 0)

@@ -3,8 +3,7 @@
 -- Reads: the table `contributions` of this connection. Parameter: many (attempts from which on a session is watched).
 SELECT
     session_key,
-    sum(succeeded + failed + canceled + open)
-        / CAST((SELECT sum(succeeded + failed + canceled + open) FROM contributions) AS double precision) AS share
+    sum(times) / CAST((SELECT sum(times) FROM contributions) AS double precision) AS share
 FROM contributions
 GROUP BY session_key
-HAVING sum(succeeded + failed + canceled + open) >= :many
+HAVING sum(times) >= :many

@@ -39,5 +39,31 @@ CREATE TEMPORARY TABLE IF NOT EXISTS signals (
     destination_executor_type text NOT NULL,
     exception_class text
 ) ON COMMIT DELETE ROWS;
-CREATE TEMPORARY TABLE IF NOT EXISTS contributions (LIKE attempts) ON COMMIT DELETE ROWS;
-CREATE TEMPORARY TABLE IF NOT EXISTS retracted (LIKE unit_days) ON COMMIT DELETE ROWS;
+CREATE TEMPORARY TABLE IF NOT EXISTS contributions (
+    session_key bigint NOT NULL,
+    unit bigint NOT NULL,
+    application_hash bigint NOT NULL,
+    day_key bigint NOT NULL,
+    settles_at timestamptz NOT NULL,
+    records bigint NOT NULL,
+    day date NOT NULL,
+    route integer NOT NULL,
+    environment integer NOT NULL,
+    times integer NOT NULL,
+    bucket smallint NOT NULL,
+    failure smallint NOT NULL,
+    kind smallint NOT NULL
+) ON COMMIT DELETE ROWS;
+CREATE TEMPORARY TABLE IF NOT EXISTS retracted (
+    unit bigint NOT NULL,
+    application_hash bigint NOT NULL,
+    day_key bigint NOT NULL,
+    records bigint NOT NULL,
+    day date NOT NULL,
+    route integer NOT NULL,
+    environment integer NOT NULL,
+    times integer NOT NULL,
+    bucket smallint NOT NULL,
+    failure smallint NOT NULL,
+    kind smallint NOT NULL
+) ON COMMIT DELETE ROWS;

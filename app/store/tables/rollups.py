@@ -26,22 +26,16 @@ from sqlalchemy import (
 
 from app.store.tables.events import PSEUDONYM, metadata, moment
 
-# In `unit_days` and `attempts`; a column that names a failure sums failed attempts only, the others none.
+# The counts of `unit_days`; a row that names a failure counts failed attempts only, the others none.
 # attempts = succeeded + failed + canceled + open. The rest count attempts, too: without a start (orphans), known from a
 # refused event (from_ledger), of a user minted with its session (first_runs), of a clock that was off (corrected).
-COUNTS: Final = (
-    "succeeded",
-    "failed",
-    "canceled",
-    "open",
-    "orphans",
-    "from_ledger",
-    "first_runs",
-    "corrected",
-)
-SUMS: Final = ("records", *COUNTS)
-# What the sums are kept by.
-GRAIN: Final = ("day", "bucket", "unit", "route", "environment", "failure", "application_hash")
+USUAL: Final = ("succeeded", "failed")
+# Zero in nearly every row, where it stands as NULL and takes no room: whoever reads one says coalesce(…, 0).
+RARE: Final = ("canceled", "open", "orphans", "from_ledger", "first_runs", "corrected")
+COUNTS: Final = (*USUAL, *RARE)
+# What `kind` of `attempts` says: its lowest two bits the outcome, the others what `orphans` and the like count.
+OUTCOMES: Final = {"open": 0, "succeeded": 1, "failed": 2, "canceled": 3}
+TRAITS: Final = {"orphans": 4, "from_ledger": 8, "first_runs": 16, "corrected": 32}
 
 
 def words(*names: str) -> list[Column[Any]]:
@@ -57,12 +51,6 @@ def pseudonym(name: str) -> Column[Any]:
 def small(name: str) -> Column[Any]:
     """A small number."""
     return Column(name, SmallInteger, nullable=False)
-
-
-def sums() -> list[Column[Any]]:
-    """The columns that are added up."""
-    counts = [Column(name, Integer, nullable=False) for name in COUNTS]
-    return [Column("records", BigInteger, nullable=False), *counts]
 
 
 # The queue: one row a session and write batch; a row without a session (of the shape sent up to 0.7.1, or refused for
@@ -140,37 +128,40 @@ failures = Table(
     UniqueConstraint("exception_class", name="failures_exception_class_key"),
 )
 
-# What a session contributed to `unit_days`, at the same grain. `settles_at`: its open attempts are in flight until 24 h
-# after the latest time of their pair. A row without a session stands under its message key. No primary key: eight columns of
-# an index for nothing, since whoever adds a session's rows has just deleted all it had, its bucket locked.
+# What a session contributed to the row of `unit_days` that `day`, `bucket` and `day_key` name: one row an outcome, and
+# what else is said of such attempts (`kind`). How many: `times`, NULL for one; `records`, NULL for none. Open ones are in flight
+# until `settles_at`, 24 h after the latest time of their pair. A row without a session stands under its message key. Eight
+# columns, since a ninth would cost a row eight bytes for its NULLs. No primary key: whoever adds a session's rows has just
+# deleted all it had, its bucket locked.
 attempts = Table(
     "attempts",
     metadata,
+    *(pseudonym(name) for name in ("session_key", "day_key")),
     moment("settles_at"),
+    Column("records", BigInteger),
     Column("day", Date, nullable=False),
-    Column("route", Integer, nullable=False),
-    Column("environment", Integer, nullable=False),
+    Column("times", Integer),
     small("bucket"),
-    small("failure"),
-    *(pseudonym(name) for name in ("session_key", "unit", "application_hash")),
-    *sums(),
-    Index("attempts_session_key_idx", "bucket", "session_key"),
-    Index("attempts_settles_at_idx", "settles_at", postgresql_where=text("open > 0")),
+    small("kind"),
+    CheckConstraint("kind BETWEEN 0 AND 63", name="attempts_kind_check"),
+    Index("attempts_session_key_idx", "session_key"),
+    Index("attempts_settles_at_idx", "settles_at", postgresql_where=text("(kind & 3) = 0")),
     Index("attempts_day_idx", "day", postgresql_using="brin"),
 )
 
-# What one user did on one UTC day over one route, in one environment, with one application.
+# What one user did on one UTC day over one route, in one environment, with one application. `day_key`: 64 bits of a hash of
+# unit, application, route, environment and failure, unique within day and bucket; as good as the pseudonyms in it, so wrapped
+# with them when the hash key is rotated. Nothing but a session's contribution refers to it.
 unit_days = Table(
     "unit_days",
     metadata,
+    *(pseudonym(name) for name in ("unit", "application_hash", "day_key")),
+    Column("records", BigInteger, nullable=False),
     Column("day", Date, nullable=False),
-    Column("route", Integer, nullable=False),
-    Column("environment", Integer, nullable=False),
-    small("bucket"),
-    small("failure"),
-    *(pseudonym(name) for name in ("unit", "application_hash")),
-    *sums(),
-    PrimaryKeyConstraint(*GRAIN),
+    *(Column(name, Integer, nullable=False) for name in ("route", "environment", *USUAL)),
+    *(small(name) for name in ("bucket", "failure")),
+    *(Column(name, Integer) for name in RARE),
+    PrimaryKeyConstraint("day", "bucket", "day_key"),
     Index("unit_days_route_idx", "route", "day"),  # for the page of one connector
 )
 
