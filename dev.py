@@ -1,7 +1,9 @@
-"""Run anything of this checkout with one command: `python3 dev.py serve`, `python3 dev.py test`, `python3 dev.py --help`.
+"""Run anything of this checkout with one command: `python3 dev.py serve`, `python3 dev.py
+test`, `python3 dev.py --help`.
 
-Needs a Python of 3.11 or later and nothing else. Makes `.venv` and installs the hash-locked list into it, again
-only when that list has changed, then becomes the command, so that signals reach it. Standard library only.
+Needs a Python of 3.11 or later and nothing else. Makes `.venv` and installs the hash-locked
+list into it, again only when that list has changed, then becomes the command, so that signals
+reach it. Standard library only.
 """
 
 # Size: one file that needs nothing beside it, so that it runs before anything is installed.
@@ -82,11 +84,13 @@ def main(arguments: list[str]) -> None:
         sys.exit(f"dev.py: no permission for {error.filename}; does this checkout belong to another user?")
 
 
-# --- the environment -------------------------------------------------------------------------------------------------
+# --- the environment
+# -------------------------------------------------------------------------------------------------
 
 
 def ensure_environment(*, dev: bool) -> None:
-    """Have `.venv` hold what the lock lists; quick when it does already. `dev` asks for the tools and tests, too."""
+    """Have `.venv` hold what the lock lists; quick when it does already. `dev` asks
+    for the tools and tests, too."""
     if not is_installed(dev=dev):
         with locked(UV_FOLDER):
             if not is_installed(dev=dev):  # else another dev.py did it while we waited
@@ -106,13 +110,13 @@ def install_environment(*, dev: bool) -> None:
 
 
 def is_installed(*, dev: bool) -> bool:
-    """Whether `.venv` works and is up to date; the development list contains the runtime list."""
+    """Return whether `.venv` works and is up to date; the development list contains the runtime list."""
     wanted = [stamp(DEV_LOCK)] if dev else [stamp(DEV_LOCK), stamp(RUNTIME_LOCK)]
     return os.access(PYTHON, os.X_OK) and read_stamp() in wanted
 
 
 def read_stamp() -> str:
-    """What the last complete installation left."""
+    """Return what the last complete installation left."""
     return STAMP.read_text() if STAMP.is_file() else ""
 
 
@@ -145,12 +149,13 @@ def install(lock: Path) -> None:
 
 
 def has(module: str) -> bool:
-    """Whether this Python comes with a module; distributions leave some out."""
+    """Return whether this Python comes with a module; distributions leave some out."""
     return importlib.util.find_spec(module) is not None
 
 
 def find_uv() -> str | None:
-    """The uv of our own folder, fetched by this Python's pip if need be, else the one on PATH, else None."""
+    """Return the uv of our own folder, fetched by this Python's pip if need be, else
+    the one on PATH, else None."""
     uv = UV_FOLDER / "bin" / "uv"
     if not os.access(uv, os.X_OK):
         say("Fetching uv …")
@@ -180,7 +185,8 @@ def link_checkout() -> None:
 
 
 def write_console() -> None:
-    """Write the console script where it is missing or an older dev.py's; another process sees the old or the new one."""
+    """Write the console script where it is missing or an older dev.py's; another process
+    sees the old or the new one."""
     if CONSOLE.is_file() and CONSOLE.read_text() == CONSOLE_TEXT and os.access(CONSOLE, os.X_OK):
         return
     written = CONSOLE.with_name(f"{CONSOLE.name}.{os.getpid()}")
@@ -199,7 +205,8 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 def run(command: list[str | Path]) -> None:
-    """Run a step of the installation; its messages go to standard error, its standard output is not the command's."""
+    """Run a step of the installation; its messages go to standard error, its standard
+    output is not the command's."""
     settings = {"UV_SYSTEM_CERTS": "1", "UV_PYTHON_DOWNLOADS": "never", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
     subprocess.run(command, check=True, stdout=sys.stderr, env=os.environ | settings)
 
@@ -210,12 +217,14 @@ def say(text: str) -> None:
 
 
 def become(command: list[str | Path]) -> None:
-    """Turn this process into the command: same pid, so that signals and the exit code are the command's own."""
+    """Turn this process into the command: same pid, so that signals and the exit
+    code are the command's own."""
     sys.stdout.flush()
     os.execv(command[0], [str(part) for part in command])
 
 
-# --- the verbs -------------------------------------------------------------------------------------------------------
+# --- the verbs
+# -------------------------------------------------------------------------------------------------------
 
 
 def run_cli(arguments: list[str]) -> None:
@@ -226,7 +235,7 @@ def run_cli(arguments: list[str]) -> None:
 
 
 def run_module(module: str, *fixed: str) -> Callable[[list[str]], None]:
-    """A verb that runs a module of the development environment in the checkout."""
+    """Return a verb that runs a module of the development environment in the checkout."""
 
     def verb(arguments: list[str]) -> None:
         ensure_environment(dev=True)
@@ -237,7 +246,8 @@ def run_module(module: str, *fixed: str) -> Callable[[list[str]], None]:
 
 
 def test(arguments: list[str]) -> None:
-    """Run the tests; with --fast those that start nothing. What is not narrowed down runs in a process a core."""
+    """Run the tests; with --fast those that start nothing. What is not narrowed
+    down runs in a process a core."""
     fast = "--fast" in arguments
     rest = [argument for argument in arguments if argument != "--fast"]
     # A cluster that CITUS_DSN names is one for the whole run; every process makes itself a Postgres.
@@ -281,7 +291,8 @@ def format_code(_: list[str]) -> None:
 
 
 def build_wheels(_: list[str]) -> None:
-    """Build a wheel of the service, to be run by pipx or uvx in an environment of its own, and one of the client."""
+    """Build a wheel of the service, to be run by pipx or uvx in an environment of its
+    own, and one of the client."""
     ensure_environment(dev=True)
     target = ROOT / "build" / "wheels"
     for source in (ROOT, ROOT / "client"):

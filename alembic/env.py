@@ -1,4 +1,5 @@
-"""Alembic's environment: one connection, handed in by `app.store.migrations`, or by the settings for its own CLI."""
+"""Alembic's environment: one connection, handed in by `app.store.migrations`, or by
+the settings for its own CLI."""
 
 import re
 
@@ -26,7 +27,8 @@ def run(connection: Connection) -> None:
         compare_server_default=True,
     )
     with context.begin_transaction():
-        # On a distributed Postgres several ALTERs in a transaction go shard by shard; elsewhere it is a name without use.
+        # On a distributed Postgres several ALTERs in a transaction go shard by shard;
+        # elsewhere it is a name without use.
         connection.execute(text("SET LOCAL citus.multi_shard_modify_mode TO 'sequential'"))
         context.run_migrations()
 

@@ -1,4 +1,5 @@
-"""The command line `pyairbyte-telemetry`: every verb is a function in the module of its area, imported when it is called."""
+"""The command line `pyairbyte-telemetry`: every verb is a function in the module of its area,
+imported when it is called."""
 
 import sys
 from importlib import import_module
@@ -10,7 +11,8 @@ from typer.core import TyperCommand, TyperGroup
 from app import __version__
 from app.problems import Problem, TelemetryError
 
-# Where a command is, a function or a group, and its line in `--help`: the first of its docstring, which a test compares.
+# Where a command is, a function or a group, and its line in `--help`: the first of its
+# docstring, which a test compares.
 COMMANDS: Final = {
     "serve": (
         "app.serving.cli:serve",
@@ -31,7 +33,8 @@ COMMANDS: Final = {
     ),
     "doctor": (
         "app.admin.cli:doctor",
-        "Look at settings, data dir, database and clock, and say what is wrong. Exit status 1 if anything is.",
+        "Look at settings, data dir, database and clock, and say what is wrong. Exit status 1 if "
+        "anything is.",
     ),
     "rebuild": (
         "app.rollups.cli:rebuild",
@@ -47,7 +50,8 @@ COMMANDS: Final = {
     ),
     "size": (
         "app.admin.sizes:size",
-        "Say what so many users would need: events a second, cores, disk, and which step of docs/scale.md that is.",
+        "Say what so many users would need: events a second, cores, disk, and which step of "
+        "docs/scale.md that is.",
     ),
     "keys": ("app.admin.keys:keys_app", "Write keys: who may send events."),
     "tokens": (
@@ -65,7 +69,8 @@ DATABASE_PACKAGES: Final = ("sqlalchemy", "psycopg")
 
 
 class Deferred(TyperCommand):
-    """A command that is a name and a line of help until it is called: what it imports takes most of a second."""
+    """A command that is a name and a line of help until it is called: what it
+    imports takes most of a second."""
 
     def __init__(self, name: str, where: str, summary: str) -> None:
         """`where` is a module and what it calls the command, with a colon between."""

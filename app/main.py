@@ -83,8 +83,8 @@ NOTE_SECONDS: Final = 2.0
 REPLAY_SECONDS: Final = 300.0
 DRAIN_AT_END_SECONDS: Final = 3.0
 YOUNG_OBJECTS: Final = 20_000  # containers made and not freed since the last look for cycles
-DESCRIPTION = """Receives PyAirbyte's anonymous usage events, refuses unhashed PII, and reports which connectors to fix
-first: the most used ones that fail most often."""
+DESCRIPTION = """Receives PyAirbyte's anonymous usage events, refuses unhashed PII, and reports which
+connectors to fix first: the most used ones that fail most often."""
 
 
 class Service:
@@ -137,7 +137,7 @@ class Service:
         self.rollups = Worker(self.database.url)
 
     def list_jobs(self) -> list[Job]:
-        """What the maintenance thread of one process does, and every how many seconds."""
+        """Return what the maintenance thread of one process does, and every how many seconds."""
         days = self.settings.raw_retention_days
         guard = clock.Guard(self.settings.retention_grace_minutes * 60)
         jobs = [
@@ -160,18 +160,19 @@ class Service:
         ]  # last: the public figures count the days it deletes
 
     def is_exempt(self, address: str) -> bool:
-        """Whether an address may hold any number of connections: a proxy that we trust, and this machine."""
+        """Return whether an address may hold any number of connections: a proxy that
+        we trust, and this machine."""
         if self.peers.is_trusted(address):
             return True
         return limits.is_loopback(address) and not self.settings.limit_loopback
 
     def load_keys(self) -> dict[bytes, keys.Grant]:
-        """What each write key may do."""
+        """Return what each write key may do."""
         with self.engine.connect() as connection:
             return keys.load(connection)
 
     def load_tokens(self) -> Mapping[bytes, tuple[int, float]]:
-        """The report tokens in force."""
+        """Return the report tokens in force."""
         with self.engine.connect() as connection:
             return tokens.load(connection)
 
@@ -228,7 +229,8 @@ class Service:
             self.upkeep.wake(FORGET)
 
     async def keep_tombstones(self) -> None:
-        """Replay for ever: other instances' tombstones come in, and a backup may be restored beneath a running service."""
+        """Replay for ever: other instances' tombstones come in, and a backup may be
+        restored beneath a running service."""
         while True:
             await asyncio.sleep(REPLAY_SECONDS)
             try:
@@ -294,7 +296,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         with resources:
             async with service.run():
-                # The first request that FastAPI answers makes all of its routes: 0.2 s in which nobody else is answered.
+                # The first request that FastAPI answers makes all of its routes: 0.2 s in
+                # which nobody else is answered.
                 await ask(app.answer, "/healthz", b"")
                 pages.keep_ahead(tables, service.engine)
                 keep_the_loop_free()
@@ -350,12 +353,13 @@ def create_routers(service: Service, tables: cache.Tables) -> Iterator[APIRouter
 
 def keep_the_loop_free() -> None:
     """Keep the garbage collector, and whatever needs many threads, out of the event loop's way."""
-    # What is loaded by now lives as long as the process. Each full collection would walk all of it while requests
-    # wait: 0.1 s, twice a second under load.
+    # What is loaded by now lives as long as the process. Each full collection would walk all of it while
+    # requests wait: 0.1 s, twice a second under load.
     gc.collect()
     gc.freeze()
-    # What a batch is made of lives until it is stored, and reference counts free it then. With the default, 700, the
-    # collector walked through it some twenty times.
+    # What a batch is made of lives until it is stored, and reference counts free it then. With the default,
+    # 700, the collector walked through it some twenty times.
     gc.set_threshold(YOUNG_OBJECTS)
-    # What is not ingestion, and blocks: public figures, receipts. Whoever comes beyond these waits for a thread.
+    # What is not ingestion, and blocks: public figures, receipts. Whoever comes
+    # beyond these waits for a thread.
     to_thread.current_default_thread_limiter().total_tokens = THREADS

@@ -24,7 +24,8 @@ class ConfigurationError(TelemetryError):
 
 
 class Code(NamedTuple):
-    """A stable code: its HTTP status, what it means, what to do about it, and how many seconds to wait for that."""
+    """A stable code: its HTTP status, what it means, what to do about it, and how
+    many seconds to wait for that."""
 
     status: int
     means: str
@@ -49,7 +50,8 @@ CODES: Final[Mapping[str, Code]] = {
     "missing_parameter": Code(400, "The report needs a parameter.", "Give the one that `detail` names."),
     "unauthorized": Code(
         401,
-        "The write key of an event, or the report token of a report, is missing, unknown, revoked or expired.",
+        "The write key of an event, or the report token of a report, is missing, unknown, revoked or "
+        "expired.",
         "Send the write key as the user name of HTTP Basic, or the report token as Bearer.",
     ),
     "missing_scope": Code(
@@ -143,7 +145,8 @@ CODES: Final[Mapping[str, Code]] = {
 
 @dataclass(eq=False)
 class Problem(Exception):  # noqa: N818 -- RFC 9457 calls it a problem
-    """A refused request: `code` (one of `CODES`) is the contract, `detail` is for people, `rule` and `path` for 422.
+    """A refused request: `code` (one of `CODES`) is the contract, `detail` is for
+    people, `rule` and `path` for 422.
 
     Raises KeyError for a code that is not in the table.
     """
@@ -167,7 +170,8 @@ class Problem(Exception):  # noqa: N818 -- RFC 9457 calls it a problem
         return CODES[self.code].status
 
     def fresh(self) -> "Problem":
-        """Return a problem like this one, to raise: an exception raised twice keeps the frames of both times, for ever."""
+        """Return a problem like this one, to raise: an exception raised twice keeps the
+        frames of both times, for ever."""
         return replace(self)
 
     def render(self) -> bytes:

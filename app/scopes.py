@@ -7,7 +7,8 @@ IMPORT: Final = "import"  # to send history, whose times are believed, to /v1/im
 RELAY: Final = "relay"  # to send for many people in one batch, as a proxy or a collector does
 SCOPES: Final = (INGEST, IMPORT, RELAY)
 EVERY_SCOPE: Final = frozenset(SCOPES)
-# Of PyAirbyte's library and of its MCP server (`airbyte/_util/telemetry.py` and `airbyte/mcp` of 1.0): everybody has them.
+# Of PyAirbyte's library and of its MCP server (`airbyte/_util/telemetry.py` and `airbyte/mcp`
+# of 1.0): everybody has them.
 PUBLIC_KEYS: Final = frozenset({"cukeSffc0G6gFQehKDhhzSurDzVSZ2OP", "KUID2VHtcNVbjAN7RsZdg6ZKKeMHCWhZ"})
 
 

@@ -19,8 +19,8 @@ from app.scopes import parse_write_keys
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
 SHORTEST_SECRET = 20  # characters of a key or token: 120 random bits in base64
 HEADER_NAME = re.compile("[A-Za-z][A-Za-z0-9-]{0,63}")
-# What Kubernetes puts into the environment of every pod beside a Service named `telemetry`, or `telemetry-web`; none of it is
-# a setting.
+# What Kubernetes puts into the environment of every pod beside a Service named `telemetry`, or
+# `telemetry-web`; none of it is a setting.
 SERVICE_LINK = re.compile(
     r"TELEMETRY_(\w+_)?(SERVICE_(HOST|PORT(_\w+)?)|PORT_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)"
 )
@@ -41,7 +41,8 @@ def default_data_dir() -> Path:
         return platformdirs.user_state_path("pyairbyte-telemetry")
     except RuntimeError:  # neither HOME nor an entry for this user
         raise ConfigurationError(
-            "This user has no home folder: set TELEMETRY_DATA_DIR to a folder that may be written. (unwritable_data_dir)"
+            "This user has no home folder: set TELEMETRY_DATA_DIR to a folder that may be written. "
+            "(unwritable_data_dir)"
         ) from None
 
 
@@ -54,11 +55,13 @@ class Settings(BaseSettings):
 
     database_url: SecretStr | None = Field(
         None,
-        description="Any Postgres 15 or later (`postgresql://user:password@host/name`); unset: an embedded one.",
+        description="Any Postgres 15 or later (`postgresql://user:password@host/name`); unset: an "
+        "embedded one.",
     )
     data_dir: Path = Field(
         default_factory=default_data_dir,
-        description="Holds the embedded cluster, the spool and the generated secrets (files of mode 0600). Keep it on a persistent volume.",
+        description="Holds the embedded cluster, the spool and the generated secrets (files of mode "
+        "0600). Keep it on a persistent volume.",
     )
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: Annotated[int, Field(ge=0, le=65535)] = Field(
@@ -67,18 +70,22 @@ class Settings(BaseSettings):
     workers: Annotated[int, Field(ge=1, le=64)] = Field(1, description="Number of server processes.")
     hash_key: SecretStr | None = Field(
         None,
-        description="Key of the HMAC under which ids are stored, 32 characters or more. Generated with the embedded "
+        description="Key of the HMAC under which ids are stored, 32 characters or more. Generated with "
+        "the embedded "
         "database; required with an external one.",
     )
     hash_key_rotations: SecretStr = Field(
         SecretStr(""),
-        description="Keys that `keys rotate-hash` added to the hash key since, oldest first, separated by commas, 32 "
+        description="Keys that `keys rotate-hash` added to the hash key since, oldest first, separated "
+        "by commas, 32 "
         "characters or more each. The hash key itself stays as it was.",
     )
     write_keys: SecretStr = Field(
         SecretStr(""),
-        description="Further write keys to accept, separated by commas: `key` or `key:scope+scope`, of the scopes `ingest`, "
-        "`import`, `relay`. A key without any has all; PyAirbyte's two public keys have `ingest` and never more.",
+        description="Further write keys to accept, separated by commas: `key` or `key:scope+scope`, of "
+        "the scopes `ingest`, "
+        "`import`, `relay`. A key without any has all; PyAirbyte's two public keys have `ingest` and "
+        "never more.",
     )
     report_token: SecretStr | None = Field(
         None,
@@ -86,22 +93,26 @@ class Settings(BaseSettings):
     )
     denied_ids: SecretStr = Field(
         SecretStr(""),
-        description="Anonymous ids whose syncs reports leave out, such as those of our own tests, separated by commas. They are "
+        description="Anonymous ids whose syncs reports leave out, such as those of our own tests, "
+        "separated by commas. They are "
         "hashed before anything is looked up, and never written.",
     )
     alert_webhook: SecretStr | None = Field(
         None,
-        description="Where new regressions are posted, once each, as JSON with a `text` that Slack shows: an https:// address. Checked "
+        description="Where new regressions are posted, once each, as JSON with a `text` that Slack "
+        "shows: an https:// address. Checked "
         "every hour.",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="How much is logged.")
     raw_retention_days: Annotated[int, Field(ge=1, le=36_500)] = Field(
         90,
-        description="Days after their arrival for which single events are kept; whole weeks are dropped at once.",
+        description="Days after their arrival for which single events are kept; whole weeks are dropped "
+        "at once.",
     )
     retention_grace_minutes: Annotated[int, Field(ge=0, le=1440)] = Field(
         60,
-        description="Minutes of a process before it deletes anything for its age: time to notice a wrong clock.",
+        description="Minutes of a process before it deletes anything for its age: time to notice a "
+        "wrong clock.",
     )
     deadline_ms: Annotated[int, Field(ge=50, le=60_000)] = Field(
         1000, description="Milliseconds within which a request must be durable."
@@ -116,12 +127,14 @@ class Settings(BaseSettings):
     )
     address_connections: Annotated[int, Field(ge=0)] = Field(
         64,
-        description="Connections that one address may hold; beyond it its longest idle one gives way. Not for loopback and trusted "
+        description="Connections that one address may hold; beyond it its longest idle one gives way. "
+        "Not for loopback and trusted "
         "proxies; 0 switches it off.",
     )
     key_rate: Annotated[int, Field(ge=0)] = Field(
         0,
-        description="Requests a second under one write key, ten times that at once; 0, the default, switches it off: "
+        description="Requests a second under one write key, ten times that at once; 0, the default, "
+        "switches it off: "
         "PyAirbyte's key is everybody's.",
     )
     limit_loopback: bool = Field(
@@ -130,23 +143,28 @@ class Settings(BaseSettings):
     )
     trusted_proxies: str = Field(
         "",
-        description="Addresses or networks of proxies, separated by commas, whose X-Forwarded-For or Forwarded says who sends. "
+        description="Addresses or networks of proxies, separated by commas, whose X-Forwarded-For or "
+        "Forwarded says who sends. "
         "Without it everyone behind a proxy is one address: name it here, or set TELEMETRY_ADDRESS_RATE=0.",
     )
     user_header: str = Field(
         "",
-        description="Header in which the trusted proxies name the user whom they authenticated, such as X-Forwarded-User: its "
+        description="Header in which the trusted proxies name the user whom they authenticated, such as "
+        "X-Forwarded-User: its "
         "presence opens the pages, without a login. They must take it away from what readers send.",
     )
     path_prefix: str = Field(
         "",
-        description="Path under which a proxy serves pages and endpoints, such as /telemetry. X-Forwarded-Prefix of a trusted proxy "
+        description="Path under which a proxy serves pages and endpoints, such as /telemetry. "
+        "X-Forwarded-Prefix of a trusted proxy "
         "says the same, and goes before it.",
     )
     hosts: str = Field(
         "",
-        description="Names under which the service is reached, separated by commas; a request to read something under another one is "
-        "answered 421. Unset: any; on loopback without a proxy in front only localhost and addresses, so that no page from "
+        description="Names under which the service is reached, separated by commas; a request to read "
+        "something under another one is "
+        "answered 421. Unset: any; on loopback without a proxy in front only localhost and addresses, "
+        "so that no page from "
         "elsewhere reads along.",
     )
     pg_bin: Path | None = Field(None, description="Folder of the Postgres binaries of the embedded database.")
@@ -311,7 +329,7 @@ def is_text(value: str) -> bool:
 
 
 def wants_color() -> bool:
-    """Whether a terminal may be written to in colours (https://no-color.org)."""
+    """Return whether a terminal may be written to in colours (https://no-color.org)."""
     return not os.environ.get("NO_COLOR")
 
 
@@ -321,7 +339,8 @@ def find_launcher() -> str | None:
 
 
 def override(**values: object) -> None:
-    """Have this process and those that it starts read these settings in place of what the environment says; None: as it is."""
+    """Have this process and those that it starts read these settings in place of what the
+    environment says; None: as it is."""
     for name, value in values.items():
         if value is not None:
             os.environ[f"TELEMETRY_{name.upper()}"] = str(value)
@@ -340,7 +359,8 @@ def describe_error(item: Mapping[str, Any]) -> str:
 
 
 def read_secret_files(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return the secrets that files hold, by field, less a line end. Raises ConfigurationError, never naming content."""
+    """Return the secrets that files hold, by field, less a line end. Raises
+    ConfigurationError, never naming content."""
     found = {}
     for name in SECRET_FIELDS:
         variable = f"TELEMETRY_{name.upper()}"
@@ -372,7 +392,8 @@ def find_unknown(environment: Mapping[str, str]) -> list[str]:
     said = []
     if LINK.match(environment.get("TELEMETRY_PORT", "")):
         said.append(
-            "TELEMETRY_PORT is ignored: Kubernetes set it for a Service named `telemetry`; rename that, or set "
+            "TELEMETRY_PORT is ignored: Kubernetes set it for a Service named `telemetry`; rename that, "
+            "or set "
             "enableServiceLinks: false."
         )
     for name in sorted(environment):

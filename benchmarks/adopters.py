@@ -1,4 +1,5 @@
-"""A year of releases of a made-up fleet: who had succeeded before, who takes a version up when, and how their votes fall."""
+"""A year of releases of a made-up fleet: who had succeeded before, who takes a version up
+when, and how their votes fall."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -48,7 +49,8 @@ class World:
 
 @dataclass(slots=True)
 class Votes:
-    """The votes on a new version in the order in which they settle, shape (votes,), and those on the old one."""
+    """The votes on a new version in the order in which they settle, shape
+    (votes,), and those on the old one."""
 
     settled: Ints  # days after the release; the vote counts from the next day on
     new: Floats

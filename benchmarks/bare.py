@@ -1,7 +1,7 @@
 """References for the service: ASGI apps under the same server, without what the service adds.
 
-`app` reads the body, parses and validates it with the service's own contract, and answers; it stores nothing and checks
-no key. `noop` reads the body and answers: what the server alone can do.
+`app` reads the body, parses and validates it with the service's own contract, and answers; it stores nothing
+and checks no key. `noop` reads the body and answers: what the server alone can do.
 """
 
 from collections.abc import Awaitable, Callable
@@ -24,7 +24,7 @@ CONNECTORS: Final = shipped_connectors()
 
 
 async def read_body(receive: Receive) -> bytes:
-    """The whole request body."""
+    """Return the whole request body."""
     message = await receive()
     body: bytes = message.get("body", b"")
     while message.get("more_body"):

@@ -43,7 +43,8 @@ class Measurement:
 
 
 def build_bodies(count: int, number: int) -> list[bytes]:
-    """`count` bodies of 500 distinct live events; `number` is the first one's, so that runs do not repeat each other."""
+    """`count` bodies of 500 distinct live events; `number` is the first one's, so that
+    runs do not repeat each other."""
     templates = list(list_events(5_000))
     now = datetime.now(UTC).replace(microsecond=0)
     numbered = enumerate(cycle(templates), number)
@@ -55,7 +56,7 @@ def build_bodies(count: int, number: int) -> list[bytes]:
 
 
 def distinct(body: dict[str, object], now: datetime, number: int) -> dict[str, object]:
-    """The event with a session (shared by four) and a moment of its own."""
+    """Return the event with a session (shared by four) and a moment of its own."""
     properties = body["properties"]
     assert isinstance(properties, dict)  # noqa: S101 -- narrows the type
     session_id = f"{str(properties['session_id'])[:18]}{number // 4:08d}"
@@ -128,7 +129,7 @@ def measure_copies(url: str) -> Iterator[Measurement]:
 
 
 def render(measurements: list[Measurement]) -> Table:
-    """One row a way in; the ratio is to COPY in one transaction."""
+    """Return one row a way in; the ratio is to COPY in one transaction."""
     reference = next(each.rows_per_second for each in measurements if each.name.startswith("COPY, one"))
     table = Table(title="/v1/batch, 500 events a request, default fsync, sender on the same machine")
     table.add_column("way in")

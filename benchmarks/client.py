@@ -1,7 +1,8 @@
-"""What telemetry costs the program that sends it: our client beside the released PyAirbyte's module, in one run.
+"""What telemetry costs the program that sends it: our client beside the released
+PyAirbyte's module, in one run.
 
-The released module is installed from the registry into an environment of its own, which runs both. Its requests go to the
-same local hosts as ours: its host name is replaced before it sends, nothing else is.
+The released module is installed from the registry into an environment of its own, which runs both. Its
+requests go to the same local hosts as ours: its host name is replaced before it sends, nothing else is.
 """
 
 # Size: one experiment in one file.
@@ -134,7 +135,7 @@ class Answering(BaseHTTPRequestHandler):
 
 @contextmanager
 def answering(name: str, delay: float) -> Iterator[Host]:
-    """A host that answers after a delay."""
+    """Yield a host that answers after a delay."""
     kind = type("Delayed", (Answering,), {"delay": delay})
     with ThreadingHTTPServer(("127.0.0.1", 0), kind) as server:
         server.daemon_threads = True
@@ -145,7 +146,7 @@ def answering(name: str, delay: float) -> Iterator[Host]:
 
 @contextmanager
 def refusing() -> Iterator[Host]:
-    """A host without a service: connections are refused."""
+    """Yield a host without a service: connections are refused."""
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         yield Host("refuses connections", f"http://127.0.0.1:{bound.getsockname()[1]}")
@@ -153,14 +154,14 @@ def refusing() -> Iterator[Host]:
 
 @contextmanager
 def silent() -> Iterator[Host]:
-    """A host that accepts connections and never says a word."""
+    """Yield a host that accepts connections and never says a word."""
     with socket.create_server(("127.0.0.1", 0), backlog=128) as listener:
         yield Host("accepts, never answers", f"http://127.0.0.1:{listener.getsockname()[1]}")
 
 
 @contextmanager
 def swallowing() -> Iterator[Host]:
-    """A host whose packets vanish: its backlog is full."""
+    """Yield a host whose packets vanish: its backlog is full."""
     with socket.socket() as full:
         full.bind(("127.0.0.1", 0))
         full.listen(0)
@@ -206,7 +207,7 @@ def install(folder: Path, version: str) -> Path:
 
 
 def measure_costs(python: Path, events: int) -> Table:
-    """What one call costs its caller."""
+    """Return what one call costs its caller."""
     table = Table(title=f"one call of send_telemetry, {events} calls, the client warm (goal ≤ 30 µs)")
     for column in ("host", "client", "median", "99th percentile", "slowest"):
         table.add_column(column, justify="left" if column in {"host", "client"} else "right")
@@ -225,7 +226,8 @@ def measure_costs(python: Path, events: int) -> Table:
 
 
 def measure_exits(python: Path) -> Table:
-    """What a sync of three events costs, and how long the exit is held up, with hosts in every state."""
+    """Return what a sync of three events costs, and how long the exit is held
+    up, with hosts in every state."""
     table = Table(title="three events and the exit (bound ≤ 1 s)")
     for column in ("host", "client", "three calls", "exit held up"):
         table.add_column(column, justify="left" if column in {"host", "client"} else "right")
@@ -245,7 +247,7 @@ def measure_exits(python: Path) -> Table:
 
 
 def measure_imports(python: Path, repeats: int = 7) -> Table:
-    """How long importing takes: the least of some runs, each in a process of its own."""
+    """Return how long importing takes: the least of some runs, each in a process of its own."""
     table = Table(title="import time")
     for column in ("what", "limit", "least", "median"):
         table.add_column(column, justify="left" if column == "what" else "right")

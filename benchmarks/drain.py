@@ -1,4 +1,5 @@
-"""How long a spool takes to be drained: entry by entry, as before, and merged; real spool files, a real Postgres."""
+"""How long a spool takes to be drained: entry by entry, as before, and merged; real
+spool files, a real Postgres."""
 
 import asyncio
 import datetime as dt

@@ -1,4 +1,5 @@
-"""`/v1/track` with an empty database and with millions of events stored, in one run: what an event costs must not grow with history."""
+"""`/v1/track` with an empty database and with millions of events stored, in one run: what an event costs
+must not grow with history."""
 
 import datetime as dt
 import os
@@ -32,14 +33,18 @@ EXAMPLE: Final = "Example: python3 dev.py bench history --events 20000000 (about
 # Events of 20,000 users, four a session, spread over a week in the order of their clocks.
 FILL: Final = """
     INSERT INTO events (
-        occurred_at, received_at, number_of_records, bucket, write_key, first_run, event, state, message_key, anonymous_id,
+        occurred_at, received_at, number_of_records, bucket, write_key, first_run, event, state, message_key,
+            anonymous_id,
         session_key, application_hash, setup, source_executor_type, cache_type, version, python_version, os,
         source_name, source_version
     )
     SELECT
-        at, at, 1000, user_number %% 4096, 1, false, 'sync', CASE WHEN number %% 2 = 0 THEN 'started' ELSE 'succeeded' END::event_state,
-        hashtextextended(gen_random_uuid()::text, 0), hashtextextended('user ' || user_number, 0), hashtextextended('session ' || %(first)s || ' ' || number / 4, 0),
-        hashtextextended('application ' || user_number, 0), hashtextextended('config ' || user_number, 0), 'VenvExecutor', 'DuckDBCache', '0.71.3',
+        at, at, 1000, user_number %% 4096, 1, false, 'sync', CASE WHEN number %% 2 = 0 THEN 'started'
+            ELSE 'succeeded' END::event_state,
+        hashtextextended(gen_random_uuid()::text, 0), hashtextextended('user ' || user_number, 0),
+            hashtextextended('session ' || %(first)s || ' ' || number / 4, 0),
+        hashtextextended('application ' || user_number, 0), hashtextextended('config ' || user_number, 0),
+            'VenvExecutor', 'DuckDBCache', '0.71.3',
         '3.11.7 (CPython)', 'Linux', 'source-' || md5((user_number %% 600)::text), '1.2.3'
     FROM (
         SELECT
@@ -51,7 +56,8 @@ FILL: Final = """
 
 
 def fill(url: str, events: int) -> None:
-    """Store so many events in the weeks before this one, indexes included, and let autovacuum have nothing left to do."""
+    """Store so many events in the weeks before this one, indexes included, and let
+    autovacuum have nothing left to do."""
     this_week = partitions.monday(dt.datetime.now(dt.UTC))
     weeks = [this_week - number * partitions.WEEK for number in range(1, WEEKS + 1)]
     with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:
@@ -62,7 +68,7 @@ def fill(url: str, events: int) -> None:
 
 
 def measure_both(events: int, seconds: int, folder: Path) -> Iterator[tuple[str, Measurement]]:
-    """The rate before and after, twice each in turn, so that a machine that gets slower is seen."""
+    """Yield the rate before and after, twice each in turn, so that a machine that gets slower is seen."""
     templates = folder / "templates"
     write_templates(templates)
     for name, path in (

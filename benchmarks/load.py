@@ -75,7 +75,7 @@ def write_templates(path: Path, count: int = 5_000) -> None:
 
 
 def find_wrk() -> str:
-    """The path of wrk. Exits, saying how to get it, where there is none."""
+    """Return the path of wrk. Exits, saying how to get it, where there is none."""
     wrk = shutil.which("wrk")
     if wrk is None:
         raise SystemExit(INSTALL_WRK)
@@ -108,6 +108,6 @@ def measure(
 
 
 def children_cpu() -> float:
-    """Seconds of CPU that ended child processes have used."""
+    """Return seconds of CPU that ended child processes have used."""
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     return usage.ru_utime + usage.ru_stime

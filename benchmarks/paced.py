@@ -1,4 +1,5 @@
-"""An open-loop load: requests leave at their time whatever the answers do, and an answer's time counts from there.
+"""An open-loop load: requests leave at their time whatever the answers do, and an
+answer's time counts from there.
 
 A closed loop would hide a stall: while nothing is answered, it sends nothing.
 """
@@ -26,21 +27,22 @@ OFF: Final = "2024-01-02T12:00:00."
 
 @dataclass(slots=True)
 class Answers:
-    """When each answer came, how long it took from the moment its request was due (both in seconds), and how it ended."""
+    """When each answer came, how long it took from the moment its request was due (both in
+    seconds), and how it ended."""
 
     came_at: list[float] = field(default_factory=list)
     took: list[float] = field(default_factory=list)
     statuses: dict[bytes, int] = field(default_factory=dict)
 
     def between(self, start: float, end: float) -> "Answers":
-        """Those to requests that were due in a stretch of time."""
+        """Return those to requests that were due in a stretch of time."""
         chosen = [
             (at, took) for at, took in zip(self.came_at, self.took, strict=True) if start <= at - took < end
         ]
         return Answers([at for at, _ in chosen], [took for _, took in chosen])
 
     def quantile_ms(self, share: float) -> float:
-        """The time that this share of the answers took at the most, in milliseconds."""
+        """Return the time that this share of the answers took at the most, in milliseconds."""
         ordered = sorted(self.took)
         return ordered[min(len(ordered) - 1, int(len(ordered) * share))] * 1000 if ordered else float("nan")
 
@@ -75,7 +77,7 @@ class Requests:
             self.templates.append((f"{head}{before}", f"{between}{moment}", after))
 
     def __call__(self) -> bytes:
-        """The next request."""
+        """Return the next request."""
         before, between, after = self.templates[self.number % len(self.templates)]
         request = f"{before}{self.number // 4:08d}{between}{self.number % 1_000_000:06d}{after}"
         self.number += 1
@@ -113,7 +115,8 @@ class Connection(asyncio.Protocol):
 
 
 class Load:
-    """A load of `rate` requests a second over some connections; one that finds none free waits, and its time runs."""
+    """A load of `rate` requests a second over some connections; one that finds none
+    free waits, and its time runs."""
 
     def __init__(self, requests: Callable[[], bytes], rate: float) -> None:
         """Send what `requests` gives."""
@@ -149,7 +152,8 @@ class Load:
                 self.waiting.append(due)
 
     async def run(self, url: str, seconds: float, connections: int) -> Answers:
-        """The answers to all requests of some seconds; those that never came within ten seconds more are missing."""
+        """Return the answers to all requests of some seconds; those that never came within
+        ten seconds more are missing."""
         host, _, port = url.removeprefix("http://").partition(":")
         loop = asyncio.get_running_loop()
         for _ in range(connections):
@@ -172,7 +176,8 @@ class Load:
 def run_paced(
     url: str, rate: float, seconds: float, connections: int = 64, requests: Requests | None = None
 ) -> Answers:
-    """A load on a loop of its own, with the garbage collector off: its pauses would look like the server's."""
+    """Return a load on a loop of its own, with the garbage collector off: its pauses
+    would look like the server's."""
     requests = requests or Requests(url.removeprefix("http://"))
     gc.collect()
     gc.disable()

@@ -1,4 +1,5 @@
-"""The pages' budget: the first visit, pages from the cache quiet and under ingestion, sizes, and what five listeners cost."""
+"""The pages' budget: the first visit, pages from the cache quiet and under ingestion, sizes,
+and what five listeners cost."""
 
 import gzip
 import os
@@ -78,7 +79,8 @@ def time_pages(client: httpx.Client, rounds: int) -> dict[str, list[float]]:
 def compare_listeners(
     server: Server, client: httpx.Client, templates: Path, seconds: int, rounds: int
 ) -> tuple[list[float], list[float]]:
-    """Return, round by round and in turns, five listeners over none: the rates of `/v1/track`, the server's CPU an event."""
+    """Return, round by round and in turns, five listeners over none: the rates of
+    `/v1/track`, the server's CPU an event."""
     rates, costs = [], []
     for number in range(rounds):
         seen: dict[int, Measurement] = {}
@@ -100,7 +102,8 @@ def cost_event(seen: Measurement) -> float:
 
 
 def say_ratios(name: str, ratios: Sequence[float]) -> str:
-    """Return the median of ratios, its bounds at 90 % confidence by the order of the rounds, and all of them."""
+    """Return the median of ratios, its bounds at 90 % confidence by the order of
+    the rounds, and all of them."""
     ordered = sorted(ratios)
     aside = max(int(binom.ppf(0.05, len(ordered), 0.5)) - 1, 0)
     low, high = ordered[aside], ordered[-1 - aside]

@@ -72,7 +72,8 @@ class Cost:
 
 
 def time_calls(call: Callable[[], object], calls: int) -> tuple[float, float]:
-    """Microseconds of the process a call takes, by its own clock, so that what else runs counts little: first, best."""
+    """Microseconds of the process a call takes, by its own clock, so that what else runs
+    counts little: first, best."""
     times = []
     for _ in range(calls):
         started = time.process_time_ns()
@@ -82,7 +83,7 @@ def time_calls(call: Callable[[], object], calls: int) -> tuple[float, float]:
 
 
 def repeat(call: Callable[[], object]) -> Callable[[], object]:
-    """The call many times over: one is too short for the clock."""
+    """Return the call many times over: one is too short for the clock."""
 
     def calls() -> None:
         for _ in range(CALLS):
@@ -92,7 +93,8 @@ def repeat(call: Callable[[], object]) -> Callable[[], object]:
 
 
 def measure_clean(rounds: int) -> dict[str, float]:
-    """Microseconds a clean event takes, step by step; the steps take turns, so that all meet the same machine."""
+    """Microseconds a clean event takes, step by step; the steps take turns, so
+    that all meet the same machine."""
     raw = json.dumps(CLEAN).encode()
     value = orjson.loads(raw)
     withheld = json.dumps(CLEAN).replace("source-faker", "source-acme").encode()
@@ -120,17 +122,17 @@ def measure_clean(rounds: int) -> dict[str, float]:
 
 
 def spoil(value: object) -> bytes:
-    """A clean event with this anonymous id."""
+    """Return a clean event with this anonymous id."""
     return json.dumps(CLEAN | {"anonymousId": value}, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def fill(unit: str) -> bytes:
-    """An event whose anonymous id repeats a text until it is full."""
+    """Return an event whose anonymous id repeats a text until it is full."""
     return spoil(unit * (ROOM // len(json.dumps(unit, ensure_ascii=False).encode()[1:-1])))
 
 
 def scatter(random: Random, alphabet: str) -> bytes:
-    """An event whose anonymous id is random over an alphabet."""
+    """Return an event whose anonymous id is random over an alphabet."""
     return spoil("".join(random.choices(alphabet, k=ROOM)))
 
 
@@ -204,7 +206,7 @@ def worst_events(random: Random) -> dict[str, bytes]:
 
 
 def decide(raw: bytes) -> str:
-    """What becomes of a body, in one word."""
+    """Return what becomes of a body, in one word."""
     try:
         document = parse(raw)
     except Problem as problem:
@@ -214,7 +216,7 @@ def decide(raw: bytes) -> str:
 
 
 def render_clean(microseconds: Mapping[str, float]) -> Table:
-    """One row a step."""
+    """Return one row a step."""
     plain, *_ = microseconds.values()
     table = Table(title="A clean event")
     for column in ("step", "µs", "of plain"):
@@ -225,7 +227,7 @@ def render_clean(microseconds: Mapping[str, float]) -> Table:
 
 
 def measure_worst(random: Random, rounds: int) -> list[Cost]:
-    """What each adversarial event costs, the dearest first."""
+    """Return what each adversarial event costs, the dearest first."""
     costs = []
     for name, raw in worst_events(random).items():
         if len(raw) > EVENT_BYTES:
@@ -236,7 +238,7 @@ def measure_worst(random: Random, rounds: int) -> list[Cost]:
 
 
 def render_worst(costs: list[Cost], shown: int) -> Table:
-    """The dearest events."""
+    """Return the dearest events."""
     table = Table(title=f"The dearest {shown} of {len(costs)} adversarial events")
     for column in ("event", "bytes", "verdict", "best ms", "first ms"):
         table.add_column(column, justify="left" if column in ("event", "verdict") else "right")

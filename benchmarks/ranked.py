@@ -1,7 +1,8 @@
-"""Fleets of a made-up truth: what the sorts find, what the intervals hold, under the rules by which users may count.
+"""Fleets of a made-up truth: what the sorts find, what the intervals hold, under the
+rules by which users may count.
 
-What ranks and rates is the product's own code over counts like those of `app/reports/sql/counts.sql`; users, syncs and the rules'
-counts are made up here.
+What ranks and rates is the product's own code over counts like those of `app/reports/sql/counts.sql`; users,
+syncs and the rules' counts are made up here.
 """
 
 import datetime as dt
@@ -43,7 +44,8 @@ STEADY: Final = 0.8  # of them, those whose configuration is the same in every r
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """How users count: at most `cap` attempts each; ids that do not last `linked` by setup, and those left `weighed`."""
+    """How users count: at most `cap` attempts each; ids that do not last `linked` by
+    setup, and those left `weighed`."""
 
     cap: int = 20
     linked: bool = False
@@ -63,7 +65,8 @@ class Units:
 
 
 def draw_users(random: np.random.Generator, rates: Floats, users: Ints, loopers: float) -> Units:
-    """Return the syncs of `users` users of each connector, who fail one with a chance of `rates` on average."""
+    """Return the syncs of `users` users of each connector, who fail one with a
+    chance of `rates` on average."""
     connector = np.repeat(np.arange(len(rates)), users)
     number = len(connector)
     mean = np.clip(rates[connector], 1e-4, 1 - 1e-4)
@@ -166,7 +169,8 @@ def count(units: Units, rule: Rule, *, is_current: bool) -> list[dict[str, Any]]
 def rank(
     random: np.random.Generator, many: Units, loopers: float, rules: dict[str, Rule]
 ) -> dict[str, tuple[dict[str, float], list[bool]]]:
-    """Return by rule, of one fleet, with `draw_many`'s users for the truth: the precision at 10 of every sort, and of each interval whether it holds the true rate."""
+    """Return by rule, of one fleet, with `draw_many`'s users for the truth: the precision at 10 of every
+    sort, and of each interval whether it holds the true rate."""
     rates = random.beta(*RATE, CONNECTOR_COUNT)
     users = np.maximum(1, random.lognormal(*USERS, CONNECTOR_COUNT).astype(np.int64))
     worst = {f"source-{number:03}" for number in np.argsort(-users * rates)[:TOP]}
@@ -196,7 +200,8 @@ def find(rows: list[Row], worst: set[str]) -> dict[str, float]:
     return found | {WILSON: precision(sorted(rows, key=low, reverse=True))}
 
 
-# The capped rate is linear in a connector's own rate, so that 2 connectors with very many users tell what it tends to.
+# The capped rate is linear in a connector's own rate, so that 2 connectors with very many
+# users tell what it tends to.
 ENDS: Final = np.array([0.02, 0.4])
 
 
@@ -206,7 +211,8 @@ def draw_many(random: np.random.Generator, loopers: float) -> Units:
 
 
 def true_rates(many: Units, rule: Rule, rates: Floats) -> Floats:
-    """Return what the capped rate of each connector tends to with ever more users of the same kind, loopers among them."""
+    """Return what the capped rate of each connector tends to with ever more users of the
+    same kind, loopers among them."""
     ends = [
         float(row["capped_failures"] / row["capped_weight"]) for row in count(many, rule, is_current=True)
     ]

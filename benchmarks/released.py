@@ -1,6 +1,7 @@
 """A year of releases, looked at every day: which alerts come, how many are false, how late they are.
 
-Votes are made up; what weighs and judges them is the product's own: `evidence.bound`, `weigh`, `discover`, and `judge` for the gates.
+Votes are made up; what weighs and judges them is the product's own: `evidence.bound`, `weigh`,
+`discover`, and `judge` for the gates.
 """
 
 from dataclasses import dataclass
@@ -40,7 +41,8 @@ class Course:
 
 @dataclass(slots=True)
 class Outcome:
-    """A year: alerts true and false, the versions that are worse with their votes, and how late alerts came."""
+    """A year: alerts true and false, the versions that are worse with their
+    votes, and how late alerts came."""
 
     true: int
     false: int
@@ -65,7 +67,8 @@ def follow(releases: list[Release], method: Method) -> Course:
 
 
 def weigh(votes: Votes) -> Floats:
-    """Return E on each day after the release, shape (WINDOW,): 1 without a vote, NaN without one on the old version."""
+    """Return E on each day after the release, shape (WINDOW,): 1 without a vote, NaN
+    without one on the old version."""
     if not len(votes.old):
         return np.full(WINDOW, np.nan)
     course = (
@@ -75,7 +78,8 @@ def weigh(votes: Votes) -> Floats:
 
 
 def pass_gates(votes: Votes, settled: Ints, weights: Floats, method: Method) -> Flags:
-    """Return on which days a version that e-BH finds would be a regression: the gates of `judge`, for all days at once."""
+    """Return on which days a version that e-BH finds would be a regression: the gates of
+    `judge`, for all days at once."""
     known = ~np.isnan(votes.own)
     rises = np.where(known, votes.new - votes.own, 0.0)
     numbers = np.maximum(np.arange(len(votes.new) + 1), 1)
@@ -93,7 +97,8 @@ def pass_gates(votes: Votes, settled: Ints, weights: Floats, method: Method) -> 
 
 
 def look(releases: list[Release], course: Course, method: Method) -> Ints:
-    """Return the day after its release on which each version was first alerted, -1 for never: one look every day of the year."""
+    """Return the day after its release on which each version was first alerted, -1 for never: one
+    look every day of the year."""
     days = np.array([release.day for release in releases])
     alerted = np.full(len(releases), -1)
     for today in range(YEAR + WINDOW):

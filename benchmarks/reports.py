@@ -1,4 +1,5 @@
-"""What reports cost: with a million events and with twenty over the same users and days; and which tables they read."""
+"""What reports cost: with a million events and with twenty over the same users and days;
+and which tables they read."""
 
 import asyncio
 import datetime as dt
@@ -48,14 +49,16 @@ CALLS: Final[tuple[tuple[str, dict[str, str]], ...]] = (
     ("versions", {"connector": "source-faker"}),
     ("regressions", {}),
 )
-# The same users on the same days, with twenty times the events: what the rollups would make of them is done to the sums.
+# The same users on the same days, with twenty times the events: what the rollups would make
+# of them is done to the sums.
 MULTIPLY: Final = """
     INSERT INTO events ({columns})
     SELECT {chosen}
     FROM events CROSS JOIN generate_series(1, {copies})
 """
 SCALE: Final = """
-    UPDATE unit_days SET succeeded = {times} * succeeded, failed = {times} * failed, canceled = {times} * canceled,
+    UPDATE unit_days SET succeeded = {times} * succeeded, failed = {times} * failed,
+        canceled = {times} * canceled,
         open = {times} * open, records = {times} * records, orphans = {times} * orphans
 """
 
@@ -77,7 +80,8 @@ def multiply(url: str, copies: int) -> None:
         names = list(
             connection.execute(
                 text(
-                    "SELECT attname FROM pg_attribute WHERE attrelid = 'events'::regclass AND attnum > 0 ORDER BY attnum"
+                    "SELECT attname FROM pg_attribute WHERE attrelid = 'events'::regclass AND attnum > "
+                    "0 ORDER BY attnum"
                 )
             ).scalars()
         )
@@ -113,7 +117,7 @@ def measure(engine: Engine) -> Iterator[tuple[str, float]]:
 
 
 def scans(connection: Connection, report: Report, given: dict[str, str]) -> int:
-    """How many nodes of the plans of a report read events or the ledger."""
+    """Return how many nodes of the plans of a report read events or the ledger."""
     now = dt.datetime.now(dt.UTC)
     values = bind(report, parse(report, given.items(), now), now)
     found = 0
@@ -125,7 +129,7 @@ def scans(connection: Connection, report: Report, given: dict[str, str]) -> int:
 
 @contextmanager
 def folder_of(kept: Path | None) -> Iterator[Path]:
-    """The data dir: one that is kept, or a temporary one."""
+    """Yield the data dir: one that is kept, or a temporary one."""
     if kept is not None:
         kept.mkdir(parents=True, exist_ok=True)
         yield kept
@@ -161,7 +165,7 @@ def main(
 
 
 def count(engine: Engine) -> dict[str, float]:
-    """How much there is."""
+    """Return how much there is."""
     queries = {
         "events stored": "SELECT count(*) FROM events",
         "rows of unit_days": "SELECT count(*) FROM unit_days",

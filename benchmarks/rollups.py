@@ -1,4 +1,5 @@
-"""The rollups beside a service at full rate: how far behind they are; and how fast they are alone, against that rate."""
+"""The rollups beside a service at full rate: how far behind they are; and how fast they
+are alone, against that rate."""
 
 import shlex
 import sys
@@ -53,7 +54,7 @@ class Watch(threading.Thread):
 
 
 def wait_until_caught_up(connection: Connection) -> float:
-    """Seconds until nothing is marked any more."""
+    """Return seconds until nothing is marked any more."""
     began = time.perf_counter()
     while connection.execute(text("SELECT EXISTS (SELECT FROM dirty_sessions)")).scalar():
         time.sleep(LOOK_SECONDS / 4)

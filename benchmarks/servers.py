@@ -1,4 +1,5 @@
-"""Starts servers on free ports with a folder of their own, and stops them. Linux only: figures come from /proc."""
+"""Starts servers on free ports with a folder of their own, and stops them. Linux
+only: figures come from /proc."""
 
 import os
 import signal
@@ -61,7 +62,7 @@ class Server:
 
 
 def find_port() -> int:
-    """A port that nobody listens on."""
+    """Return a port that nobody listens on."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return int(listener.getsockname()[1])

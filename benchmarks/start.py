@@ -1,4 +1,5 @@
-"""How long `python3 dev.py serve` takes to its first 200: on an empty package cache, a full one, and once more.
+"""How long `python3 dev.py serve` takes to its first 200: on an empty package
+cache, a full one, and once more.
 
 Works on a clone of the committed state, with its own caches and data; nothing of this checkout is touched.
 """
@@ -23,7 +24,7 @@ EXAMPLE: Final = "Example: python3 dev.py bench start --seconds 2"
 
 
 def measure_start(checkout: Path, caches: Path, data_dir: Path, seconds: int) -> float:
-    """Seconds from the command to the first 200; the service then stays up for `seconds`."""
+    """Return seconds from the command to the first 200; the service then stays up for `seconds`."""
     port = find_port()
     environment = {
         "HOME": str(caches),
@@ -47,13 +48,13 @@ def measure_start(checkout: Path, caches: Path, data_dir: Path, seconds: int) ->
 
 
 def clone(folder: Path) -> Path:
-    """A clone of the committed state."""
+    """Return a clone of the committed state."""
     subprocess.run(["git", "clone", "--quiet", str(ROOT), str(folder)], check=True)
     return folder
 
 
 def measure_starts(folder: Path, seconds: int) -> Iterator[tuple[str, str, float]]:
-    """Each kind of start: its name, its limit, its time."""
+    """Yield each kind of start: its name, its limit, its time."""
     caches = folder / "caches"
     caches.mkdir()
     first, second = clone(folder / "first"), clone(folder / "second")

@@ -1,6 +1,8 @@
-"""The ranking and the regressions against a made-up truth: what the sorts find, what the intervals hold, what alerts are worth.
+"""The ranking and the regressions against a made-up truth: what the sorts find, what the
+intervals hold, what alerts are worth.
 
-Everything that is judged is the product's own code; only users and syncs are made up. docs/statistics.md has the figures.
+Everything that is judged is the product's own code; only users and syncs are made up.
+docs/statistics.md has the figures.
 """
 
 from collections.abc import Iterable
@@ -58,7 +60,8 @@ VOTES: Final = ((5, 10), (10, 20), (20, 40), (40, 80), (80, adopters.MOST + 1))
 def tell_ranking(random: np.random.Generator, fleets: int) -> None:
     """Print what the sorts find under each rule, with few loopers and with many."""
     print(
-        "| loopers | rule | precision at 10 of burden | of affected_units | 90 % intervals that hold the rate |"
+        "| loopers | rule | precision at 10 of burden | of affected_units | 90 % intervals that hold "
+        "the rate |"
     )
     print("|---|---|---|---|---|")
     for loopers in (0.004, 0.02):
@@ -70,7 +73,8 @@ def tell_ranking(random: np.random.Generator, fleets: int) -> None:
             )
             held = [one for each in found for one in each[name][1]]
             print(
-                f"| {100 * loopers:g} % | {name} | {burden:.3f} | {affected:.3f} | {np.mean(held):.3f} of {len(held):,} |"
+                f"| {100 * loopers:g} % | {name} | {burden:.3f} | {affected:.3f} | {np.mean(held):.3f} "
+                f"of {len(held):,} |"
             )
     name = list(RULES)[-1]
     print(f"\nEvery sort, {name}, 2 % loopers:\n\n| sort | precision at 10 |\n|---|---|")
@@ -114,7 +118,10 @@ def describe(outcomes: list[released.Outcome]) -> str:
     power = f"{could.mean():.3f} of {len(could):,}" if len(could) else ""
     late = f"{np.median(delays):g}" if delays else ""
     rate = false / max(true + false, 1)
-    return f"{true + false} | {false} ({rate:.3f}) | {power} | {late} | {np.mean([each.watched for each in outcomes]):.4f}"
+    return (
+        f"{true + false} | {false} ({rate:.3f}) | {power} | {late} | "
+        f"{np.mean([each.watched for each in outcomes]):.4f}"
+    )
 
 
 def peek(random: np.random.Generator, repeats: int) -> float:

@@ -1,4 +1,5 @@
-"""/v1/track at half of its maximum rate: how long answers take, and whether a partition or a draining spool stalls them."""
+"""/v1/track at half of its maximum rate: how long answers take, and whether a partition or a
+draining spool stalls them."""
 
 import datetime as dt
 import shlex
@@ -34,9 +35,11 @@ FIRST_WEEK: Final = dt.date(
 EXAMPLE: Final = "Example: python3 dev.py bench steady --seconds 20"
 FILL: Final = """
     INSERT INTO events_default (
-        occurred_at, received_at, bucket, write_key, first_run, message_key, anonymous_id, session_key, event, state
+        occurred_at, received_at, bucket, write_key, first_run, message_key, anonymous_id, session_key, event,
+            state
     )
-    SELECT %(week)s::date + n * interval '1 second', now(), 7, 1, false, hashtextextended(gen_random_uuid()::text, 0), hashtextextended(gen_random_uuid()::text, 0),
+    SELECT %(week)s::date + n * interval '1 second', now(), 7, 1, false,
+        hashtextextended(gen_random_uuid()::text, 0), hashtextextended(gen_random_uuid()::text, 0),
            hashtextextended(gen_random_uuid()::text, 0), 'sync', 'started'
     FROM generate_series(1, %(rows)s) AS n
 """
@@ -111,7 +114,7 @@ def drain_spool(url: str, server: Server) -> Span:
 
 @contextmanager
 def serve(folder: Path) -> Iterator[tuple[Server, str]]:
-    """The service and the URL of its database."""
+    """Yield the service and the URL of its database."""
     with run_service(folder) as server, open_server(folder) as database:
         yield server, database.url
 
@@ -131,7 +134,7 @@ def stretches(seconds: int, rate: float | None, rows: int, folder: Path) -> Iter
 def plan(
     server: Server, url: str, requests: Requests, seconds: int, rows: int
 ) -> list[Callable[[float], Stretch]]:
-    """What to measure, in order; each takes the rate."""
+    """Return what to measure, in order; each takes the rate."""
 
     def quiet(rate: float) -> Stretch:
         before, began = machine_cpu(), time.monotonic()
@@ -156,7 +159,7 @@ def plan(
 
 
 def render(found: list[Stretch]) -> Table:
-    """One row a stretch."""
+    """Return one row a stretch."""
     table = Table(
         "while", title=f"/v1/track at half of the maximum rate, {CONNECTIONS} connections, open loop"
     )

@@ -1,4 +1,5 @@
-"""Bytes an event takes on disk, indexes included, against the JSON bodies of the same events as PyAirbyte posts them."""
+"""Bytes an event takes on disk, indexes included, against the JSON bodies of the same
+events as PyAirbyte posts them."""
 
 import asyncio
 import datetime as dt
@@ -48,12 +49,13 @@ SIZES: Final = """
 # With their indexes.
 ROLLUPS: Final = """
     SELECT sum(pg_total_relation_size(name::regclass))::bigint
-    FROM unnest(ARRAY['attempts', 'unit_days', 'connector_days', 'routes', 'environments', 'failures']) AS name
+    FROM unnest(ARRAY['attempts', 'unit_days', 'connector_days', 'routes', 'environments', 'failures'])
+        AS name
 """
 
 
 def demo_events(users: int, days: int) -> Iterator[FleetEvent]:
-    """The demo's events, in the order in which they were sent."""
+    """Return the demo's events, in the order in which they were sent."""
     return generate_events(shipped_connectors(), users=users, days=days, seed=7, until=UNTIL)
 
 
@@ -83,7 +85,7 @@ async def store(url: str, events: Iterable[FleetEvent], batch: int) -> tuple[int
 
 
 def sizes_on_disk(url: str, *, packed: bool) -> tuple[int, int, int]:
-    """Bytes of the partitions of `events` that hold any: tables, primary keys, other indexes."""
+    """Return bytes of the partitions of `events` that hold any: tables, primary keys, other indexes."""
     engine = open_admin_engine(url)
     with engine.connect() as connection:
         if packed:
@@ -95,7 +97,7 @@ def sizes_on_disk(url: str, *, packed: bool) -> tuple[int, int, int]:
 
 
 def size_of_rollups(url: str) -> int:
-    """Bytes of what the reports read, made of all that is stored."""
+    """Return bytes of what the reports read, made of all that is stored."""
     with open_admin_engine(url).connect() as connection:
         rebuild(connection, None, lambda _done, _total: None)
         with connection.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as vacuum:
@@ -108,7 +110,8 @@ def main(
     days: Annotated[int, typer.Option(help="Days that they send.", min=1)] = 60,
     batch: Annotated[int, typer.Option(help="Events a transaction.", min=1)] = 50,
 ) -> None:
-    """Measure what the demo's events take on disk, as they came and once the weeks that are over were packed."""
+    """Measure what the demo's events take on disk, as they came and once the
+    weeks that are over were packed."""
     with tempfile.TemporaryDirectory(prefix="bench-") as folder, open_server(Path(folder)) as database:
         migrations.migrate(database.url)
         stored, body_bytes = asyncio.run(store(database.url, demo_events(users, days), batch))

@@ -1,7 +1,7 @@
 """The baseline: what a tutorial would write. A pydantic body model, one ORM object, one commit a request.
 
-Takes the database from BENCHMARK_DATABASE_URL. `/v1/track` is the synchronous endpoint of the tutorials (a thread from
-the pool, a pooled connection), `/v1/track-async` the same with `AsyncSession`.
+Takes the database from BENCHMARK_DATABASE_URL. `/v1/track` is the synchronous endpoint of the tutorials (a
+thread from the pool, a pooled connection), `/v1/track-async` the same with `AsyncSession`.
 """
 
 import datetime as dt
@@ -125,13 +125,13 @@ async def make_table(_app: FastAPI) -> AsyncIterator[None]:
 
 
 def open_session() -> Iterator[Session]:
-    """One session a request."""
+    """Yield one session a request."""
     with sessions() as session:
         yield session
 
 
 async def open_async_session() -> AsyncIterator[AsyncSession]:
-    """One session a request."""
+    """Yield one session a request."""
     async with async_sessions() as session:
         yield session
 
@@ -140,7 +140,7 @@ app = FastAPI(lifespan=make_table)
 
 
 def build_row(body: Body) -> StoredEvent:
-    """The ORM object of an event."""
+    """Return the ORM object of an event."""
     properties, source = body.properties, body.properties.source
     return StoredEvent(
         received_at=dt.datetime.now(dt.UTC).replace(tzinfo=None),

@@ -53,7 +53,8 @@ def measure_round(names: list[str], seconds: int, data_dir: Path) -> Iterator[tu
 def keep_best(
     rounds: Iterable[tuple[str, int, Measurement]],
 ) -> list[tuple[str, int, Measurement]]:
-    """The fastest measurement of each target and number of connections: what else ran then disturbed it least."""
+    """Return the fastest measurement of each target and number of connections: what else
+    ran then disturbed it least."""
     best: dict[tuple[str, int], Measurement] = {}
     for name, connections, each in rounds:
         known = best.get((name, connections))
@@ -63,7 +64,8 @@ def keep_best(
 
 
 def render(measurements: list[tuple[str, int, Measurement]]) -> Table:
-    """One row a target and number of connections; the ratios are to the baselines at as many connections."""
+    """Return one row a target and number of connections; the ratios are to the
+    baselines at as many connections."""
     rates = {(name, connections): each.events_per_second for name, connections, each in measurements}
     table = Table(title="/v1/track, one worker, default fsync, generator on the same machine")
     for column in ("target", "connections", "events/s", "x textbook", "x bare", "p50 ms", "p99 ms", "errors"):
@@ -89,13 +91,13 @@ def render(measurements: list[tuple[str, int, Measurement]]) -> Table:
 
 
 def best_textbook(rates: dict[tuple[str, int], float], connections: int) -> float | None:
-    """The faster of the two textbook endpoints, so that the ratio flatters nobody."""
+    """Return the faster of the two textbook endpoints, so that the ratio flatters nobody."""
     measured = [rates.get((name, connections)) for name in ("textbook", "textbook-async")]
     return max((rate for rate in measured if rate is not None), default=None)
 
 
 def ratio(rate: float, reference: float | None) -> str:
-    """How many times the reference, where that was measured."""
+    """Return how many times the reference, where that was measured."""
     return f"{rate / reference:.2f}" if reference else "-"
 
 

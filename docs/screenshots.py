@@ -1,4 +1,5 @@
-"""Make the pictures of README from a running service: `python docs/screenshots.py http://127.0.0.1:8000 TOKEN`.
+"""Make the pictures of README from a running service: `python
+docs/screenshots.py http://127.0.0.1:8000 TOKEN`.
 
 Needs playwright (of the development environment) and Debian's `chromium`; fill the service with `demo` first.
 """

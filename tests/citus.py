@@ -1,7 +1,9 @@
-"""The tests on a distributed Postgres: CITUS_DSN names a database of a single-node Citus, which the whole run then uses.
+"""The tests on a distributed Postgres: CITUS_DSN names a database of a single-node Citus,
+which the whole run then uses.
 
-Tests marked `one_server` are about what only one server has. A run that passed writes down which statements it ran:
-`tests/data/distributed.json` holds the SHA-256 of each as last run on a cluster, and every run says what changed since.
+Tests marked `one_server` are about what only one server has. A run that passed writes down which
+statements it ran: `tests/data/distributed.json` holds the SHA-256 of each as last run on a cluster, and
+every run says what changed since.
 """
 
 import hashlib
@@ -38,7 +40,8 @@ def distribute(url: str) -> None:
 
 
 def copy(administer: "psycopg.Connection[tuple[object, ...]]", template: str, name: str) -> None:
-    """Copy a database. Citus's own daemon, whose connection forbids that, is ended and comes back by itself."""
+    """Copy a database. Citus's own daemon, whose connection forbids that, is
+    ended and comes back by itself."""
     drop(administer, name)
     patiently(administer, template, f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
 

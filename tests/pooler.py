@@ -16,7 +16,8 @@ PGBOUNCER = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/s
 
 
 class Pooler:
-    """PgBouncer with its defaults before a database on a Unix socket, in a pool mode; `url` leads through it."""
+    """PgBouncer with its defaults before a database on a Unix socket, in a pool
+    mode; `url` leads through it."""
 
     def __init__(self, folder: Path, database_url: str, mode: str) -> None:
         assert PGBOUNCER is not None

@@ -1,4 +1,5 @@
-"""Events that tests send: a clean one, ways to spoil it, and the requests captured from released PyAirbyte versions."""
+"""Events that tests send: a clean one, ways to spoil it, and the requests captured from
+released PyAirbyte versions."""
 
 import base64
 import copy

@@ -1,6 +1,8 @@
-"""Bodies as SDKs send them. Their shapes were read in the sources; every value is made up here, with a marker where it is dropped.
+"""Bodies as SDKs send them. Their shapes were read in the sources; every value is made up here,
+with a marker where it is dropped.
 
-The marker is in every value that only the envelope holds, so a dump of the database must not hold it anywhere.
+The marker is in every value that only the envelope holds, so a dump of the
+database must not hold it anywhere.
 """
 
 from typing import Any, Final
@@ -106,7 +108,8 @@ def bodies() -> dict[str, dict[str, Any]]:
 
 
 def archived(number: int) -> dict[str, Any]:
-    """A line of an archive: what Segment adds holds addresses and user agents, of which nothing may be read."""
+    """A line of an archive: what Segment adds holds addresses and user agents,
+    of which nothing may be read."""
     address = f"198.51.100.{number % 200}"
     return message(
         number,

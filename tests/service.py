@@ -21,7 +21,8 @@ DEADLINE_SECONDS = 240  # a start took 43 s beside a load of 26 on two cores
 
 
 class Service:
-    """A `serve` process with a data directory and a port of its own; `database_url` is None when it embeds Postgres."""
+    """A `serve` process with a data directory and a port of its own; `database_url` is
+    None when it embeds Postgres."""
 
     def __init__(self, folder: Path, database_url: str | None, environment: Mapping[str, str]) -> None:
         self.folder = folder

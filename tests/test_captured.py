@@ -1,7 +1,8 @@
-"""Every request captured from released PyAirbyte versions, posted to the running service, against figures worked out by hand.
+"""Every request captured from released PyAirbyte versions, posted to the running service,
+against figures worked out by hand.
 
-All of them arrive in one run, long after their timestamps, so their clocks are judged to be off and all attempts fall on
-today; whatever has no end yet is in flight.
+All of them arrive in one run, long after their timestamps, so their clocks are judged to be off and all
+attempts fall on today; whatever has no end yet is in flight.
 """
 
 import csv
@@ -18,7 +19,8 @@ from tests.conftest import Service
 from tests.faults.ledger import is_rolled_up, wait_until
 from tests.samples import CAPTURED_KEY, basic, captured_requests
 
-# Of the scenario tracking_key_override: the service takes no key that is so short, so a longer one stands for it.
+# Of the scenario tracking_key_override: the service takes no key that is so short,
+# so a longer one stands for it.
 SHORT_KEY, OTHER_KEY = "acme-own-write-key", "acme-own-write-key-of-30-chars"
 
 
@@ -77,9 +79,10 @@ def test_captured_requests_end_to_end(
 ) -> None:
     service, sent = replies
 
-    # 415 track requests: names, ids, caches and classes of people's own are withheld, not refused, but for 7 that hold an
-    # e-mail address or a card number: 5 of custom_names (a check of each, a validation, a sync with start and end), and the
-    # 2 checks of analytics_id_email. 8 batches of the MCP server, one `mcp_tool_call` each: not ours, all rejected.
+    # 415 track requests: names, ids, caches and classes of people's own are withheld, not refused, but for 7
+    # that hold an e-mail address or a card number: 5 of custom_names (a check of each, a validation, a sync
+    # with start and end), and the 2 checks of analytics_id_email. 8 batches of the MCP server, one
+    # `mcp_tool_call` each: not ours, all rejected.
     assert Counter((request["path"], reply.status_code) for request, reply in sent) == {
         ("/v1/track", 200): 408,
         ("/v1/track", 422): 7,
@@ -108,8 +111,9 @@ def test_captured_requests_end_to_end(
     law = query(service, "SELECT outcome, sum(count)::int FROM outcomes GROUP BY 1 ORDER BY 1")
     assert law == [("accepted", 408), ("received", 423), ("rejected", 15)]
 
-    # Releases 0.2.0 and 0.7.4 send the shared literal as id (6 + 5 events); 6 events of 0.2.0 have no session.
-    # 15 more carry an id that is no ULID: analytics_id_numeric, _yaml_types, analytics_file_null and the like.
+    # Releases 0.2.0 and 0.7.4 send the shared literal as id (6 + 5 events); 6 events of 0.2.0 have no
+    # session. 15 more carry an id that is no ULID: analytics_id_numeric, _yaml_types,
+    # analytics_file_null and the like.
     nameless = query(
         service,
         "SELECT count(*) FILTER (WHERE session_key IS NULL), count(*) FROM events WHERE anonymous_id IS NULL",
@@ -141,16 +145,17 @@ def test_the_hand_checked_ranking(
     sources = report(service)
 
     # source-faker, all succeeded. 0.71.3: duckdb_success, all_streams, default_cache, postgres_success, and
-    # two_syncs_one_session twice = 6; 0.30.0, 0.10.5, 0.7.6: duckdb, postgres, two_syncs twice = 4 each. 18 in all,
-    # by 4 users: one home, so one id, a release.
+    # two_syncs_one_session twice = 6; 0.30.0, 0.10.5, 0.7.6: duckdb, postgres, two_syncs twice = 4 each. 18
+    # in all, by 4 users: one home, so one id, a release.
     assert figures(sources["source-faker"]) == (4, 18, 0, 0, 0, 0)
     # source_file_success; install_success_pypi syncs twice.
     assert figures(sources["source-file"]) == (1, 1, 0, 0, 0, 0)
     assert figures(sources["source-hardcoded-records"]) == (1, 2, 0, 0, 0, 0)
 
     # Everything local is `custom`. Attempts / failed / no end yet:
-    # 0.71.3  40 / 11 / 5   (4 killed or interrupted, 1 source crash inside destination.write; one more attempt succeeded
-    #                       under a name with an e-mail address: refused, so it is nobody's)
+    # 0.71.3  40 / 11 / 5   (4 killed or interrupted, 1 source crash inside destination.write;
+    #                       one more attempt succeeded under a name with an e-mail address:
+    #                       refused, so it is nobody's)
     # 0.30.0  13 /  3 / 3   0.10.5  5 / 2 / 1   0.7.6  5 / 2 / 1   0.7.4  2 / 1 / 0 (the shared id: no user)
     custom = sources["custom"]
     assert figures(custom) == (4, 65, 19, 0, 10, 4)
@@ -161,8 +166,9 @@ def test_the_hand_checked_ranking(
     assert custom["burden"] == pytest.approx(4 * capped)
     assert custom["rank"] is None  # not one connector: it stands last
 
-    # destination_failure, in 0.71.3 and 0.30.0 alike: destination crashes (failed), ReadResult refused (failed without a
-    # start and without a source), source crashes without a cache (failed), with one (a start only).
+    # destination_failure, in 0.71.3 and 0.30.0 alike: destination crashes (failed), ReadResult
+    # refused (failed without a start and without a source), source crashes without a cache
+    # (failed), with one (a start only).
     destinations = report(service, role="destination")
     assert figures(destinations["custom"]) == (2, 8, 6, 0, 2, 2)
     assert destinations["custom"]["failure_rate"] == 1.0
@@ -173,7 +179,8 @@ def test_the_hand_checked_ranking(
     assert [row["rank"] for row in destinations.values()] == [1, 2, None]
     assert list(destinations)[-1] == "custom"
 
-    # CI traffic is left out by default: ci_1 alone has a sync with the flag and a cache (attempts of 0.71.3 and 0.30.0).
+    # CI traffic is left out by default: ci_1 alone has a sync with the flag and a cache
+    # (attempts of 0.71.3 and 0.30.0).
     with_ci = report(service, ci="include")
     assert with_ci["custom"]["attempts"] > custom["attempts"]
 

@@ -47,7 +47,10 @@ def test_help_and_version_import_nothing_heavy() -> None:
 
 
 def test_a_report_is_not_made_to_wait_for_the_service() -> None:
-    program = "import sys, app.reports.cli; assert not set(sys.modules) & {'fastapi', 'alembic', 'uvicorn', 'asyncpg', 'app.contract.wire', 'sqlalchemy.orm'}"
+    program = (
+        "import sys, app.reports.cli; assert not set(sys.modules) & {'fastapi', 'alembic', "
+        "'uvicorn', 'asyncpg', 'app.contract.wire', 'sqlalchemy.orm'}"
+    )
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stderr
 

@@ -1,4 +1,5 @@
-"""`dev.py`: what it installs when, and what it becomes. Its uv and its Python are stand-ins that write down their calls."""
+"""`dev.py`: what it installs when, and what it becomes. Its uv and its Python are stand-ins
+that write down their calls."""
 
 import os
 import re

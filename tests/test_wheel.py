@@ -1,4 +1,5 @@
-"""The wheel that `dev.py build` makes serves by itself: files of the package, migrations, the embedded Postgres."""
+"""The wheel that `dev.py build` makes serves by itself: files of the package,
+migrations, the embedded Postgres."""
 
 import os
 import signal
@@ -47,7 +48,8 @@ def installed(wheels: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(installed: Path, *arguments: str, **settings: str) -> "subprocess.Popen[str]":
-    """Run the console script's two lines away from the checkout: `-P` keeps the working directory off the path."""
+    """Run the console script's two lines away from the checkout: `-P` keeps the
+    working directory off the path."""
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(installed), **settings}
     return subprocess.Popen(
         [sys.executable, "-P", "-c", CONSOLE, *arguments],

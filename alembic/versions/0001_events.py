@@ -1,7 +1,7 @@
 """Events, the ledger of refusals, counts, write keys, tombstones, connector names.
 
-CHECK constraints mirror the patterns of the wire: even a bug cannot store free text. The common form of a version is tried
-first, by a pattern that costs a tenth of the full one.
+CHECK constraints mirror the patterns of the wire: even a bug cannot store free text. The common form of a
+version is tried first, by a pattern that costs a tenth of the full one.
 
 Revision ID: 0001
 Revises:
@@ -117,10 +117,12 @@ SYSTEMS = (
 NUMBER = "(0|[1-9][0-9]{0,3})"
 LIBRARY = rf"{NUMBER}\.{NUMBER}\.{NUMBER}((a|b|rc)(0|[1-9][0-9]{{0,2}}))?(\.post)?(\.dev)?(\+local)?|other"
 CONNECTOR_VERSION = rf"{NUMBER}(\.{NUMBER}){{1,2}}(-(a|b|rc|dev|preview|post))?|unknown|latest|other"
-# No alternatives and no counts in the pattern: it costs a sixth of the exact one, and free text needs more than [a-z0-9-].
+# No alternatives and no counts in the pattern: it costs a sixth of the exact one, and free
+# text needs more than [a-z0-9-].
 NAME = (
     "{0} IN ('unknown', 'custom') OR (length({0}) <= 75 AND {0} !~ '[^a-z0-9-]'"
-    " AND (starts_with({0}, 'source-') OR starts_with({0}, 'destination-')))"  # install: a destination in `source`
+    " AND (starts_with({0}, 'source-') OR starts_with({0}, "
+    "'destination-')))"  # install: a destination in `source`
 )
 RULES = (
     "missing|not_an_object|unknown_key|unsupported_type|not_allowed|pattern|too_long|wrong_type|out_of_range|low_entropy|vocabulary|invalid"
@@ -145,7 +147,8 @@ def version(column: str, pattern: str) -> str:
     # Eight digits and two dots; with a suffix, a pattern counts them.
     common = "^[0-9]{1,4}[.][0-9]{1,4}[.][0-9]{1,4}$"
     return (
-        f"(length({column}) <= 10 AND {column} ~ '{common}') OR (length({column}) <= 32 AND {column} ~ '^({pattern})$'"
+        f"(length({column}) <= 10 AND {column} ~ '{common}') OR (length({column}) <= 32 AND {column} ~ "
+        f"'^({pattern})$'"
         f" AND {column} !~ '^([0-9]([.]|a|b|rc)?){{9}}')"
     )
 
@@ -179,7 +182,8 @@ COUNTED = {
 
 # What a registry says of a public connector, as `connectors refresh` takes it.
 REGISTRY = {
-    "documentation_url": "length(documentation_url) <= 300 AND documentation_url ~ '^https://[a-z0-9.-]+(/[A-Za-z0-9._~/-]*)?$'",
+    "documentation_url": "length(documentation_url) <= 300 AND documentation_url ~ "
+    "'^https://[a-z0-9.-]+(/[A-Za-z0-9._~/-]*)?$'",
     "issue_label": "length(issue_label) <= 75 AND issue_label ~ '^(source|destination)-[a-z0-9][a-z0-9-]*$'",
 }
 
@@ -205,7 +209,8 @@ def upgrade() -> None:
 
 
 def create_events() -> None:
-    """Accepted events and the ledger, partitioned by the client's clock so that a retry meets its original."""
+    """Accepted events and the ledger, partitioned by the client's clock so that
+    a retry meets its original."""
     for table, required, ledger in (
         ("events", "NOT NULL", ""),
         ("rejections", "", "configured smallint NOT NULL, reason text NOT NULL, path text NOT NULL,"),

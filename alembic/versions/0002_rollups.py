@@ -203,7 +203,8 @@ def upgrade() -> None:
     for table, columns in CHECKS.items():
         for column, condition in columns.items():
             op.execute(
-                f"ALTER TABLE {table} ADD CONSTRAINT {table}_{column}_closed CHECK ({condition.format(column)})"
+                f"ALTER TABLE {table} ADD CONSTRAINT {table}_{column}_closed CHECK "
+                f"({condition.format(column)})"
             )
 
 

@@ -29,11 +29,15 @@ def upgrade() -> None:
             since date NOT NULL,
             votes integer NOT NULL,
             affected_units integer NOT NULL,
-            kind text NOT NULL CONSTRAINT alerts_kind_closed CHECK (kind IN ('source', 'destination', 'pyairbyte')),
+            kind text NOT NULL CONSTRAINT alerts_kind_closed CHECK (kind IN ('source', 'destination',
+                'pyairbyte')),
             connector text NOT NULL
-                CONSTRAINT alerts_connector_closed CHECK (length(connector) <= 75 AND connector !~ '[^a-z0-9-]'),
-            old_version text NOT NULL CONSTRAINT alerts_old_version_closed CHECK ({RELEASE.format("old_version")}),
-            new_version text NOT NULL CONSTRAINT alerts_new_version_closed CHECK ({RELEASE.format("new_version")}),
+                CONSTRAINT alerts_connector_closed CHECK (length(connector) <= 75
+                    AND connector !~ '[^a-z0-9-]'),
+            old_version text NOT NULL CONSTRAINT alerts_old_version_closed
+                CHECK ({RELEASE.format("old_version")}),
+            new_version text NOT NULL CONSTRAINT alerts_new_version_closed
+                CHECK ({RELEASE.format("new_version")}),
             PRIMARY KEY (kind, connector, new_version)
         )
         """

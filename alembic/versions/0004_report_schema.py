@@ -1,11 +1,11 @@
 """The schema `report`: views for other tools, with the roles that read them.
 
-Every view is an aggregate: none shows a unit, a session or a hash, so that a tool, its cache and its exports hold nothing
-that tells users apart. A view runs as its owner; whoever reads it needs no right on the tables under it. Columns are only
-ever added, at the end; another meaning is another view, `v2_…`.
+Every view is an aggregate: none shows a unit, a session or a hash, so that a tool, its cache and its exports
+hold nothing that tells users apart. A view runs as its owner; whoever reads it needs no right on the tables
+under it. Columns are only ever added, at the end; another meaning is another view, `v2_…`.
 
-Not `security_barrier`: no view leaves out rows that a reader must not see, and the barrier would keep conditions
-on the day from reaching the tables.
+Not `security_barrier`: no view leaves out rows that a reader must not see, and the barrier would keep
+conditions on the day from reaching the tables.
 
 Revision ID: 0004
 Revises: 0003
@@ -49,7 +49,8 @@ CONNECTORS = """
     ) AS c (role, connector, connector_version, executor_type)"""
 UNITS = f"count(DISTINCT d.unit) FILTER (WHERE d.unit <> {NOBODY}) AS units"
 AFFECTED = (
-    f"count(DISTINCT d.unit) FILTER (WHERE d.unit <> {NOBODY} AND d.failed > 0 AND f.failure_class <> 'config')"
+    f"count(DISTINCT d.unit) FILTER (WHERE d.unit <> {NOBODY} AND d.failed > 0 AND f.failure_class <> "
+    f"'config')"
     " AS affected_units"
 )
 ATTEMPTS = "CAST(sum(d.succeeded + d.failed + d.canceled + d.open) AS bigint) AS attempts"
@@ -78,9 +79,11 @@ MEANINGS = {
     "day": "UTC day of the attempt's start; today is provisional",
     "hour": "UTC hour of arrival",
     "role": "source or destination: in which role the connector ran",
-    "connector": "connector of the public registry; custom: any other; unknown: named so by the sender; other: all that are too few to be shown",
+    "connector": "connector of the public registry; custom: any other; unknown: named so by the sender; "
+    "other: all that are too few to be shown",
     "connector_version": "version of the connector; empty: none sent or withheld",
-    "lane": "write: to a destination; cache: into a cache; direct: read without one, usage only and never part of a rate",
+    "lane": "write: to a destination; cache: into a cache; direct: read without one, usage only and "
+    "never part of a rate",
     "ci": "whether it ran in continuous integration; reports leave it out by default",
     "prerelease": "whether PyAirbyte was a pre-release or a checkout; reports leave it out by default",
     "units": "distinct users as far as they can be told; not additive over rows",
@@ -111,20 +114,24 @@ MEANINGS = {
     "failure_rate_upper": "(failed + abandoned) / settled; the truth lies between failure_rate and this",
     "failure_of_concluded": "failed / (failed + succeeded)",
     "affected_share": "affected_units / units",
-    "capped_rate": "sum(w f / a) / sum(w) over users: a settled attempts, f failures but config, w = min(a, 5); no user weighs more than 5 attempts",
+    "capped_rate": "sum(w f / a) / sum(w) over users: a settled attempts, f failures but config, w = "
+    "min(a, 5); no user weighs more than 5 attempts",
     "burden": "weighed_units * capped_rate: users' worth of failure",
     "rank": "place by burden within window and role, 1 is worst",
     "low_data": "whether fewer than 10 users stand behind the row, as they are weighed",
-    "weighed_units": "users, of whom one whose id was never kept counts min(1, attempts / mean of those whose was), 5 attempts at most each",
+    "weighed_units": "users, of whom one whose id was never kept counts min(1, attempts / mean of those "
+    "whose was), 5 attempts at most each",
     "ephemeral_share": "share of users whose id was never kept: containers; those of one setup are one user",
-    "surge": "whether more than half is of ids that came within one hour, or in batches of many, and not over a week yet",
+    "surge": "whether more than half is of ids that came within one hour, or in batches of many, and "
+    "not over a week yet",
     "orphans": "ends without a start",
     "from_ledger": "attempts of which an event was refused",
     "first_runs": "attempts of users who were minted with their session",
     "corrected": "attempts whose clock was off by 55 minutes or more and was corrected",
     "without_unit": "attempts of which no user can be told",
     "outcome": "received = accepted + duplicate + rejected + expired + forgotten",
-    "kind": "refused: requests that hold no event; withheld: fields not stored; client_dropped: said by clients",
+    "kind": "refused: requests that hold no event; withheld: fields not stored; client_dropped: said by "
+    "clients",
     "reason": "why; empty: none",
     "count": "how many",
     "first_day": "oldest day that is kept by user",
@@ -138,8 +145,10 @@ MEANINGS = {
 # name: what it is, its columns in order, the query
 VIEWS = {
     "v1_connector_days": (
-        "Syncs by day, connector and lane. After 400 days only days of connectors with 10 settled users or more stay, without CI and pre-releases, and of them only users and affected users.",
-        "day role connector lane ci prerelease units affected_units attempts succeeded failed failed_config canceled in_flight abandoned records",
+        "Syncs by day, connector and lane. After 400 days only days of connectors with 10 settled users "
+        "or more stay, without CI and pre-releases, and of them only users and affected users.",
+        "day role connector lane ci prerelease units affected_units attempts succeeded failed "
+        "failed_config canceled in_flight abandoned records",
         f"""
     SELECT d.day, c.role, c.connector, r.lane, e.ci, e.prerelease,
         {MEASURES}
@@ -147,19 +156,27 @@ VIEWS = {
     WHERE r.event = 'sync' AND c.connector <> ''
     GROUP BY d.day, c.role, c.connector, r.lane, e.ci, e.prerelease
     UNION ALL
-    SELECT day, role, connector, lane, false, false, units, affected_units, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
+    SELECT day, role, connector, lane, false, false, units, affected_units, NULL, NULL, NULL, NULL, NULL,
+        NULL, NULL, NULL
     FROM public.connector_days
         """,
     ),
     "v1_connectors": (
-        "Which connectors to fix first: windows of 7, 28 and 90 days up to today, lanes cache and write, without CI and pre-releases. The rate with its interval is in the report `connectors` of the service: its prior is fitted to the fleet.",
-        "window_days role connector rank units use_cases attempts settled succeeded failed failed_config canceled in_flight abandoned affected_units affected_share failure_rate failure_rate_upper failure_of_concluded capped_rate burden low_data weighed_units ephemeral_share surge",
+        "Which connectors to fix first: windows of 7, 28 and 90 days up to today, lanes cache and "
+        "write, without CI and pre-releases. The rate with its interval is in the report `connectors` "
+        "of the service: its prior is fitted to the fleet.",
+        "window_days role connector rank units use_cases attempts settled succeeded failed "
+        "failed_config canceled in_flight abandoned affected_units affected_share failure_rate "
+        "failure_rate_upper failure_of_concluded capped_rate burden low_data weighed_units "
+        "ephemeral_share surge",
         f"""
     SELECT window_days, role, connector,
         rank() OVER (
-            PARTITION BY window_days, role ORDER BY weighed_units * coalesce(capped_rate, 0) DESC, attempts DESC, connector
+            PARTITION BY window_days, role ORDER BY weighed_units * coalesce(capped_rate, 0) DESC,
+                attempts DESC, connector
         ) AS rank,
-        units, use_cases, attempts, settled, succeeded, failed, failed_config, canceled, in_flight, abandoned, affected_units,
+        units, use_cases, attempts, settled, succeeded, failed, failed_config, canceled, in_flight, abandoned,
+            affected_units,
         CAST(affected_units AS double precision) / nullif(units, 0) AS affected_share,
         CAST(failed AS double precision) / nullif(settled, 0) AS failure_rate,
         CAST(failed + abandoned AS double precision) / nullif(settled, 0) AS failure_rate_upper,
@@ -184,13 +201,16 @@ VIEWS = {
             CAST(sum(abandoned) AS bigint) AS abandoned,
             count(*) FILTER (WHERE told AND failed > failed_config) AS affected_units,
             count(*) FILTER (WHERE told AND is_ephemeral) AS ephemeral_units,
-            CAST(coalesce(sum(CASE WHEN is_ephemeral THEN least(1, weight * m) ELSE 1 END) FILTER (WHERE told), 0)
+            CAST(coalesce(sum(CASE WHEN is_ephemeral THEN least(1, weight * m) ELSE 1 END)
+                FILTER (WHERE told), 0)
                 AS double precision) AS weighed_units,
             sum(share) / nullif(sum(weight), 0) AS capped_rate,
             coalesce(sum(share) > 0 AND (
-                bool_or(first_hour IS NOT NULL AND hour_users > 5 AND (2 * hour_share > all_share OR 2 * hour_users > all_users))
+                bool_or(first_hour IS NOT NULL AND hour_users > 5 AND (2 * hour_share > all_share
+                    OR 2 * hour_users > all_users))
                 OR count(*) FILTER (WHERE crowded) > 5 AND (
-                    2 * sum(share) FILTER (WHERE crowded) > sum(share) OR 2 * count(*) FILTER (WHERE crowded) > count(weight)
+                    2 * sum(share) FILTER (WHERE crowded) > sum(share) OR 2 * count(*)
+                        FILTER (WHERE crowded) > count(weight)
                 )
             ), false) AS surge
         FROM (
@@ -211,15 +231,19 @@ VIEWS = {
                         coalesce(NOT u.lasting, false) AS is_ephemeral,
                         min(CASE WHEN NOT u.settled THEN u.first_hour END) AS first_hour,
                         bool_or(coalesce(u.crowded AND NOT u.settled, false)) AS crowded,
-                        count(DISTINCT d.application_hash) FILTER (WHERE d.application_hash <> {NOBODY}) AS use_cases,
-                        {ATTEMPTS}, {SUCCEEDED}, {FAILED}, {FAILED_CONFIG}, {CANCELED}, {IN_FLIGHT}, {ABANDONED}
+                        count(DISTINCT d.application_hash) FILTER (WHERE d.application_hash <> {NOBODY})
+                            AS use_cases,
+                        {ATTEMPTS}, {SUCCEEDED}, {FAILED}, {FAILED_CONFIG}, {CANCELED}, {IN_FLIGHT},
+                            {ABANDONED}
                     FROM (VALUES (7), (28), (90)) AS w (window_days)
                     CROSS JOIN {FACTS}{CONNECTORS}
                     LEFT JOIN public.units AS u
                       ON u.bucket = d.bucket AND u.unit = d.unit AND NOT (u.lasting AND u.settled)
                     WHERE d.day > {TODAY} - w.window_days AND d.day <= {TODAY} AND d.day > {TODAY} - 90
-                      AND r.event = 'sync' AND r.lane <> 'direct' AND NOT e.ci AND NOT e.prerelease AND c.connector <> ''
-                    GROUP BY w.window_days, c.role, c.connector, d.unit <> {NOBODY}, coalesce(NOT u.lasting, false),
+                      AND r.event = 'sync' AND r.lane <> 'direct' AND NOT e.ci AND NOT e.prerelease
+                          AND c.connector <> ''
+                    GROUP BY w.window_days, c.role, c.connector, d.unit <> {NOBODY}, coalesce(NOT u.lasting,
+                        false),
                         CASE WHEN NOT u.lasting THEN coalesce(u.setup, d.unit) ELSE d.unit END
                 ) AS users
             ) AS people
@@ -246,7 +270,8 @@ VIEWS = {
     ),
     "v1_version_days": (
         "Syncs by day, connector and the connector's version; lanes cache and write.",
-        "day role connector connector_version ci prerelease units affected_units attempts succeeded failed failed_config canceled in_flight abandoned records",
+        "day role connector connector_version ci prerelease units affected_units attempts succeeded "
+        "failed failed_config canceled in_flight abandoned records",
         f"""
     SELECT d.day, c.role, c.connector, c.connector_version, e.ci, e.prerelease,
         {MEASURES}
@@ -257,7 +282,8 @@ VIEWS = {
     ),
     "v1_platform_days": (
         "Syncs by day and what PyAirbyte ran on; every lane.",
-        "day pyairbyte_version python_version os notebook_runtime ci prerelease units affected_units attempts succeeded failed failed_config canceled in_flight abandoned records",
+        "day pyairbyte_version python_version os notebook_runtime ci prerelease units affected_units "
+        "attempts succeeded failed failed_config canceled in_flight abandoned records",
         f"""
     SELECT d.day, e.version, e.python_version, e.os, e.notebook_runtime, e.ci, e.prerelease,
         {MEASURES}
@@ -268,7 +294,8 @@ VIEWS = {
     ),
     "v1_executor_days": (
         "Syncs by day, connector and how the connector was run; lanes cache and write.",
-        "day role connector executor_type ci prerelease units affected_units attempts succeeded failed failed_config canceled in_flight abandoned records",
+        "day role connector executor_type ci prerelease units affected_units attempts succeeded failed "
+        "failed_config canceled in_flight abandoned records",
         f"""
     SELECT d.day, c.role, c.connector, c.executor_type, e.ci, e.prerelease,
         {MEASURES}
@@ -279,7 +306,8 @@ VIEWS = {
     ),
     "v1_pair_days": (
         "Syncs by day, source, and where to: a destination or a cache.",
-        "day source destination cache_type lane ci prerelease units affected_units attempts succeeded failed failed_config canceled in_flight abandoned records",
+        "day source destination cache_type lane ci prerelease units affected_units attempts succeeded "
+        "failed failed_config canceled in_flight abandoned records",
         f"""
     SELECT d.day, r.source_name, r.destination_name, r.cache_type, r.lane, e.ci, e.prerelease,
         {MEASURES}
@@ -289,7 +317,8 @@ VIEWS = {
         """,
     ),
     "v1_funnel_days": (
-        "Installs, validations, checks and syncs by day and connector; all but syncs are reported at their end only.",
+        "Installs, validations, checks and syncs by day and connector; all but syncs are reported at "
+        "their end only.",
         "day event role connector ci prerelease units succeeded failed",
         f"""
     SELECT d.day, r.event, c.role, c.connector, e.ci, e.prerelease,
@@ -303,7 +332,8 @@ VIEWS = {
     ),
     "v1_fleet_days": (
         "All syncs by day, and how far the figures can be trusted.",
-        "day lane ci prerelease units attempts succeeded failed canceled in_flight abandoned orphans from_ledger first_runs corrected without_unit",
+        "day lane ci prerelease units attempts succeeded failed canceled in_flight abandoned orphans "
+        "from_ledger first_runs corrected without_unit",
         f"""
     SELECT d.day, r.lane, e.ci, e.prerelease,
         {UNITS}, {ATTEMPTS}, {SUCCEEDED}, {FAILED}, {CANCELED}, {IN_FLIGHT}, {ABANDONED},
@@ -311,7 +341,8 @@ VIEWS = {
         CAST(sum(d.from_ledger) AS bigint) AS from_ledger,
         CAST(sum(d.first_runs) AS bigint) AS first_runs,
         CAST(sum(d.corrected) AS bigint) AS corrected,
-        CAST(coalesce(sum(d.succeeded + d.failed + d.canceled + d.open) FILTER (WHERE d.unit = {NOBODY}), 0) AS bigint)
+        CAST(coalesce(sum(d.succeeded + d.failed + d.canceled + d.open) FILTER (WHERE d.unit = {NOBODY}), 0)
+            AS bigint)
             AS without_unit
     FROM {FACTS}
     WHERE r.event = 'sync'
@@ -322,11 +353,13 @@ VIEWS = {
         "What became of events, by hour of arrival.",
         "hour outcome reason count",
         """
-    SELECT hour, outcome, reason, CAST(sum(count) AS bigint) FROM public.outcomes GROUP BY hour, outcome, reason
+    SELECT hour, outcome, reason, CAST(sum(count) AS bigint) FROM public.outcomes GROUP BY hour, outcome,
+        reason
         """,
     ),
     "v1_tallies": (
-        "Counted beside the outcomes, by hour of arrival: requests refused before they were read, fields that were not stored, what clients had to drop.",
+        "Counted beside the outcomes, by hour of arrival: requests refused before they were read, "
+        "fields that were not stored, what clients had to drop.",
         "hour kind reason count",
         """
     SELECT hour, kind, reason, CAST(sum(count) AS bigint) FROM public.tallies GROUP BY hour, kind, reason
@@ -350,7 +383,8 @@ VIEWS = {
         "SELECT month, published_at FROM public.publications",
     ),
     "v1_public_connectors": (
-        "The public figures: at least 10 settled users a row, counts rounded to 5, the rest under `other`; NULL stands for `<5`.",
+        "The public figures: at least 10 settled users a row, counts rounded to 5, the rest under "
+        "`other`; NULL stands for `<5`.",
         "month role connector units affected_units",
         "SELECT month, role, connector, units, affected_units FROM public.public_figures",
     ),
@@ -369,12 +403,13 @@ EXCEPTIONS = {
     (
         "v1_public_connectors",
         "affected_units",
-    ): "of them, users with a failure of another class than config, rounded to 5; NULL: 1 to 4, in `other` 0 to 4",
+    ): "of them, users with a failure of another class than config, rounded to 5; NULL: 1 to 4, in "
+    "`other` 0 to 4",
 }
 PUBLIC = ("v1_public_months", "v1_public_connectors")
 
-# Roles belong to the cluster: other databases may have made them, or make them now. Who made one sets it up; one that
-# exists is left as its owner has it.
+# Roles belong to the cluster: other databases may have made them, or make them now. Who made one sets it up;
+# one that exists is left as its owner has it.
 MAKE_ROLE = """
 DO $$
 BEGIN
@@ -402,7 +437,8 @@ def upgrade() -> None:
     op.execute("SET LOCAL statement_timeout = '5min'")
     op.execute("CREATE SCHEMA report")
     op.execute(
-        "COMMENT ON SCHEMA report IS 'Views for other tools. Columns are only ever added; another meaning is another view.'"
+        "COMMENT ON SCHEMA report IS 'Views for other tools. Columns are only ever added; another "
+        "meaning is another view.'"
     )
     for name, (meaning, columns, query) in VIEWS.items():
         names = columns.split()

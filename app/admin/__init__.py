@@ -1,1 +1,2 @@
-"""What an operator runs by hand: doctor, imports of history, rotation of the hash key, the registry of connectors."""
+"""What an operator runs by hand: doctor, imports of history, rotation of the hash key,
+the registry of connectors."""

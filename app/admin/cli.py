@@ -19,11 +19,11 @@ from app.store.database import hold, open_admin_engine
 def rotate_hash() -> None:
     """Wrap everything that is stored with a further hash key. Stop every instance first.
 
-    For when the hash key may have become known. Nothing is lost: users are counted as before, ids that were forgotten
-    stay forgotten, write keys stay in force, duplicates are still recognised.
+    For when the hash key may have become known. Nothing is lost: users are counted as before, ids that were
+    forgotten stay forgotten, write keys stay in force, duplicates are still recognised.
 
-    A generated key is followed by another one in the data dir. Where TELEMETRY_HASH_KEY is set, leave it as it is and
-    add a new key to the end of TELEMETRY_HASH_KEY_ROTATIONS, on every instance; then run this once.
+    A generated key is followed by another one in the data dir. Where TELEMETRY_HASH_KEY is set, leave it as
+    it is and add a new key to the end of TELEMETRY_HASH_KEY_ROTATIONS, on every instance; then run this once.
 
     It is one transaction. Interrupted, run it again.
 
@@ -43,16 +43,19 @@ def refresh_connectors(
     where: Annotated[
         str,
         typer.Argument(
-            help="An Airbyte registry, or a package index's JSON about `airbyte` or a connector: a file or its URL.",
+            help="An Airbyte registry, or a package index's JSON about `airbyte` or a connector: a file "
+            "or its URL.",
             metavar="FILE-OR-URL",
         ),
     ],
 ) -> None:
-    """Learn the names and versions of public connectors from an Airbyte registry, or of a package from a package index.
+    """Learn the names and versions of public connectors from an Airbyte registry, or of
+    a package from a package index.
 
     Versions that a list names are stored under their own name; of others only a few new ones a day are.
 
-    Running servers know them within seconds; pages then link a connector's documentation and issues. A name that was withheld becomes visible for later events only.
+    Running servers know them within seconds; pages then link a connector's documentation and issues. A name
+    that was withheld becomes visible for later events only.
 
     Example: pyairbyte-telemetry connectors refresh oss_registry.json
     """

@@ -1,7 +1,7 @@
 """`distribute`: turns a migrated database with the Citus extension into a distributed one.
 
-Every statement is a transaction of its own and is left out if its work is done already, so the command may be killed and
-run again. What it does is Citus's own: https://docs.citusdata.com/en/stable/develop/api_udf.html
+Every statement is a transaction of its own and is left out if its work is done already, so the command may be
+killed and run again. What it does is Citus's own: https://docs.citusdata.com/en/stable/develop/api_udf.html
 """
 
 import re
@@ -35,7 +35,8 @@ IS_COORDINATOR: Final = f"{IS_NODE} AND groupid = 0"
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One statement with its parameters, and the query that finds a row if its work is done; None: it may be repeated."""
+    """One statement with its parameters, and the query that finds a row if its work is
+    done; None: it may be repeated."""
 
     statement: str
     parameters: dict[str, Any]
@@ -47,12 +48,14 @@ class Step:
 
 
 def quote(value: str | int) -> str:
-    """Return a parameter as a literal. Parameters are names of tables, hosts and numbers: none holds a quote."""
+    """Return a parameter as a literal. Parameters are names of tables, hosts and
+    numbers: none holds a quote."""
     return str(value) if isinstance(value, int) else f"'{value}'"
 
 
 def plan(shards: int, coordinator: tuple[str, int] | None, workers: list[tuple[str, int]]) -> Iterator[Step]:
-    """Yield the statements in order: nodes, reference tables, distributed tables, and the copies that are left over."""
+    """Yield the statements in order: nodes, reference tables, distributed tables, and
+    the copies that are left over."""
     if coordinator:
         host, port = coordinator
         yield Step(
@@ -97,10 +100,11 @@ def distribute(
 ) -> None:
     """Distribute a migrated database over the nodes of a Citus cluster, by bucket.
 
-    Stop every instance first. It may be interrupted and run again; what is done is left out. There is no way back but a
-    dump. When this is worth it: docs/scale.md.
+    Stop every instance first. It may be interrupted and run again; what is done is left out. There is no way
+    back but a dump. When this is worth it: docs/scale.md.
 
-    Example: pyairbyte-telemetry distribute --coordinator db-0:5432 --worker db-1:5432 --worker db-2:5432 --dry-run
+    Example: pyairbyte-telemetry distribute --coordinator db-0:5432 --worker
+    db-1:5432 --worker db-2:5432 --dry-run
     """
     nodes = [parse_address(given) for given in worker or ()]
     if nodes and coordinator is None:
@@ -128,15 +132,18 @@ def parse_address(given: str) -> tuple[str, int]:
 
 
 def check(connection: Connection, settings: Settings) -> None:
-    """Raise TelemetryError for a database without a Citus that is new enough, or in use, and while events wait."""
+    """Raise TelemetryError for a database without a Citus that is new enough, or in
+    use, and while events wait."""
     if settings.database_url is None:
         raise TelemetryError(
-            "The embedded Postgres cannot be distributed: set TELEMETRY_DATABASE_URL to a database with Citus."
+            "The embedded Postgres cannot be distributed: set TELEMETRY_DATABASE_URL to a database with "
+            "Citus."
         )
     installed = connection.execute(text("SELECT to_regproc('citus_version') IS NOT NULL")).scalar()
     if not installed:
         raise TelemetryError(
-            "This database has no Citus: add citus to shared_preload_libraries, restart Postgres on every node, and "
+            "This database has no Citus: add citus to shared_preload_libraries, restart Postgres on "
+            "every node, and "
             "run CREATE EXTENSION citus in this database."
         )
     told = str(connection.execute(text("SELECT citus_version()")).scalar_one())
@@ -153,7 +160,8 @@ def is_done(connection: Connection, step: Step) -> bool:
 
 
 def run(connection: Connection, step: Step) -> None:
-    """Run a step and commit. Raises TelemetryError, which names the statement, and the reason by its code only."""
+    """Run a step and commit. Raises TelemetryError, which names the statement, and
+    the reason by its code only."""
     try:
         connection.execute(text(step.statement), step.parameters)
         connection.commit()

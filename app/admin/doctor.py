@@ -32,7 +32,8 @@ LAG: Final = dt.timedelta(minutes=1)
 
 
 def examine(settings: Settings) -> Iterator[Finding]:
-    """Yield every check in order; those on the database end with the first that makes the others pointless. Never raises."""
+    """Yield every check in order; those on the database end with the first that makes the
+    others pointless. Never raises."""
     yield Finding("settings", True, f"{settings.workers} workers on {settings.host}:{settings.port}")
     yield from (Finding("settings", False, said) for said in find_unknown(os.environ))
     yield from folders.examine(settings.data_dir)
@@ -52,7 +53,8 @@ def examine(settings: Settings) -> Iterator[Finding]:
 
 @contextmanager
 def connect(settings: Settings) -> Iterator[Connection]:
-    """Yield a connection to the configured database. Raises DatabaseError behind a pooler that shares connections."""
+    """Yield a connection to the configured database. Raises DatabaseError behind a
+    pooler that shares connections."""
     with hold(settings) as database:
         if settings.database_url is not None:
             refuse_transaction_pooling(database.url)
@@ -102,13 +104,16 @@ def check_writable(connection: Connection) -> Finding:
 
 
 def check_durability(connection: Connection) -> Finding:
-    """What is committed survives a crash of the machine: only warned of, as that is the operator's choice. `synchronous_commit`
-    we set ourselves.
+    """What is committed survives a crash of the machine: only warned of, as that is the operator's choice.
+    `synchronous_commit` we set ourselves.
     """
     names = ("fsync", "full_page_writes")
     off = [name for name in names if connection.execute(text(f"SHOW {name}")).scalar() == "off"]
     if off:
-        said = f"Warning: {' and '.join(off)} off: a crash of the machine can lose or damage what was acknowledged."
+        said = (
+            f"Warning: {' and '.join(off)} off: a crash of the machine can lose or damage what was "
+            f"acknowledged."
+        )
         return Finding("durability", True, said)
     return Finding("durability", True, "fsync and full_page_writes are on")
 
@@ -122,7 +127,8 @@ def check_hash_key(connection: Connection, pseudonyms: Pseudonyms) -> Finding:
         return Finding(
             "hash key",
             False,
-            "Not the one that this database was written with: nothing can be stored. If that is lost for good: "
+            "Not the one that this database was written with: nothing can be stored. If that is lost "
+            "for good: "
             "`keys replace-lost-hash`.",
         )
     return Finding("hash key", True, "the one that this database was written with")
@@ -142,7 +148,10 @@ def check_tombstones(connection: Connection, journal: Journal) -> Finding:
         return Finding("tombstones", False, str(error))
     if not replayed.lost:
         return Finding("tombstones", True, f"{replayed.kept} kept outside the database, too")
-    said = f"The database had lost {replayed.lost} of {replayed.kept}, as by restoring a backup. It has them again"
+    said = (
+        f"The database had lost {replayed.lost} of {replayed.kept}, as by restoring a backup. It has "
+        f"them again"
+    )
     return Finding("tombstones", True, f"{said}; a running service deletes what came back.")
 
 

@@ -1,7 +1,8 @@
-"""Imports history: files of JSON lines, through the same verdict and the same write transaction as live events.
+"""Imports history: files of JSON lines, through the same verdict and the same
+write transaction as live events.
 
-A line is a track object, an archived one as Segment exports it, or a captured request (with `path` and `body`). Times are
-kept as they are. What was stored before is recognised, so a file can be imported again.
+A line is a track object, an archived one as Segment exports it, or a captured request (with `path` and
+`body`). Times are kept as they are. What was stored before is recognised, so a file can be imported again.
 """
 
 import asyncio
@@ -63,7 +64,8 @@ class Refusals:
 
 @dataclass(slots=True)
 class Summary:
-    """What became of the lines: outcomes of events, refusals by rule and path, and lines that hold no event."""
+    """What became of the lines: outcomes of events, refusals by rule and path,
+    and lines that hold no event."""
 
     outcomes: Counter[str] = field(default_factory=Counter)
     refusals: dict[tuple[str, str], Refusals] = field(default_factory=dict)
@@ -100,7 +102,8 @@ class Judged(NamedTuple):
 
 
 def lines(path: Path, progress: Callable[[int], None]) -> Iterator[bytes]:
-    """Yield the lines of a file, gzipped or not. `progress` is told how far into the file, in its own bytes."""
+    """Yield the lines of a file, gzipped or not. `progress` is told how far into
+    the file, in its own bytes."""
     try:
         with path.open("rb") as raw:
             packed = raw.read(2) == MAGIC
@@ -120,7 +123,8 @@ def lines(path: Path, progress: Callable[[int], None]) -> Iterator[bytes]:
 
 
 def events(line: bytes, place: Place, summary: Summary) -> Iterator[tuple[ParsedEvent, object]]:
-    """Yield the events of a line, each with the `sentAt` of the batch that it was in; a line without any is counted."""
+    """Yield the events of a line, each with the `sentAt` of the batch that it was in; a
+    line without any is counted."""
     try:
         document = parse(line)
     except Problem:
@@ -154,7 +158,8 @@ def judge_files(
     summary: Summary,
     progress: Callable[[int, int], None],
 ) -> Iterator[Judged]:
-    """Yield the verdict on every event of some files. `progress` is told the file's number and how far into it."""
+    """Yield the verdict on every event of some files. `progress` is told the file's
+    number and how far into it."""
     for number, path in enumerate(paths):
         for at, line in enumerate(lines(path, partial(progress, number)), 1):
             place = Place(path, at)
@@ -170,7 +175,8 @@ def pretend(found: Iterable[Judged], summary: Summary) -> None:
 
 
 def load(found: Iterator[Judged], connection: Connection, engine: AsyncEngine, summary: Summary) -> None:
-    """Store verdicts, a thousand a transaction, their weeks' partitions made before. `connection` makes those."""
+    """Store verdicts, a thousand a transaction, their weeks' partitions made
+    before. `connection` makes those."""
 
     async def run() -> None:
         async with engine.connect() as writer:
@@ -196,7 +202,8 @@ def count_envelopes(verdicts: Iterable[Verdict]) -> Counter[Tally]:
 
 
 def make_partitions(connection: Connection, chunk: Iterable[Verdict]) -> None:
-    """Make the partitions of past and coming weeks; a clock that is further ahead is left to the default partition."""
+    """Make the partitions of past and coming weeks; a clock that is further ahead is
+    left to the default partition."""
     last = partitions.due(dt.datetime.now(dt.UTC))[-1]
     weeks = {partitions.monday(verdict.row["occurred_at"]) for verdict in chunk}
     earliest = partitions.monday(EARLIEST)
@@ -204,7 +211,8 @@ def make_partitions(connection: Connection, chunk: Iterable[Verdict]) -> None:
 
 
 async def store(writer: AsyncConnection, lexicon: Lexicon, batch: Batch) -> list[str]:
-    """Commit a batch, again if a fault passes: under its id nothing is counted twice. Its versions cost no budget."""
+    """Commit a batch, again if a fault passes: under its id nothing is counted twice.
+    Its versions cost no budget."""
     for attempt in range(1, RETRIES + 1):
         try:
             await lexicon.settle(writer, [batch], free=True)

@@ -50,8 +50,9 @@ def import_(  # Size: one argument an option, as typer wants them
 ) -> None:
     """Import history: times are kept as they are. What was stored before is recognised.
 
-    A line is a track event, an archived one as Segment exports it, or a captured request (with `path` and `body`).
-    What Segment wrote into its archives by itself (`context`, `integrations`) is dropped without being read.
+    A line is a track event, an archived one as Segment exports it, or a captured request (with
+    `path` and `body`). What Segment wrote into its archives by itself (`context`, `integrations`)
+    is dropped without being read.
 
     It ends with what was refused: rule, path of the field, lines. All other events are stored nevertheless.
 

@@ -36,7 +36,8 @@ def create_key(
 ) -> None:
     """Make a write key and print it: it cannot be shown again.
 
-    `import` is for /v1/import, whose times are believed; `relay` for senders whose batches hold events of many people.
+    `import` is for /v1/import, whose times are believed; `relay` for senders whose
+    batches hold events of many people.
 
     Example: pyairbyte-telemetry keys create archive --scope ingest --scope import --expires 90d
     """
@@ -87,11 +88,13 @@ def replace_lost_hash(
         bool, typer.Option("--yes", help="Do it; else it is only said what would happen.")
     ] = False,
 ) -> None:
-    """Go on without the hash key that was lost for good, under the one that is set now. Stop every instance first.
+    """Go on without the hash key that was lost for good, under the one that is set
+    now. Stop every instance first.
 
-    Without the key nobody's rows can be found, so nobody could have theirs deleted: all events, ledger rows, attempts, daily
-    sums of users, tombstones, write keys and report tokens are deleted. Counts, days of connectors with 10 users or more, published
-    months and alerts stay. Who was forgotten and sends again has to ask again.
+    Without the key nobody's rows can be found, so nobody could have theirs deleted: all events,
+    ledger rows, attempts, daily sums of users, tombstones, write keys and report tokens are deleted.
+    Counts, days of connectors with 10 users or more, published months and alerts stay. Who was
+    forgotten and sends again has to ask again.
 
     Restore the key from wherever it may be kept before you do this: `keys rotate-hash` loses nothing.
 
@@ -100,13 +103,15 @@ def replace_lost_hash(
     settings = load_settings()
     if not yes:
         raise TelemetryError(
-            "This deletes every event and everything else that bears a pseudonym; counts and days of connectors stay. "
+            "This deletes every event and everything else that bears a pseudonym; counts and days of "
+            "connectors stay. "
             "To do it, say --yes."
         )
     with hold(settings) as database, open_admin_engine(database.url).connect() as connection:
         replaced = lost_key.replace(connection, settings)
     typer.echo(
-        f"Events deleted: {replaced.events:,}. Days of connectors that are kept: {replaced.days:,}. Start the service, and make "
+        f"Events deleted: {replaced.events:,}. Days of connectors that are kept: {replaced.days:,}. "
+        f"Start the service, and make "
         "write keys and report tokens anew."
     )
 

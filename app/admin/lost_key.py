@@ -1,8 +1,10 @@
-"""After the hash key was lost for good: what nobody can be told from is kept, the rest is deleted, and a new key begins.
+"""After the hash key was lost for good: what nobody can be told from is kept, the rest is
+deleted, and a new key begins.
 
-Without the key no pseudonym can be found again: nobody could have their rows deleted on request, nobody's tombstone holds, no
-duplicate is recognised. So every row that bears a pseudonym goes. What stays are counts: outcomes, tallies, days of connectors with
-10 users or more (those of the last 400 days are added up first), published months, alerts.
+Without the key no pseudonym can be found again: nobody could have their rows deleted on request, nobody's
+tombstone holds, no duplicate is recognised. So every row that bears a pseudonym goes. What stays are
+counts: outcomes, tallies, days of connectors with 10 users or more (those of the last 400 days are added up
+first), published months, alerts.
 """
 
 from dataclasses import dataclass
@@ -33,7 +35,8 @@ class Replaced:
 def replace(connection: Connection, settings: Settings) -> Replaced:
     """Begin anew under the hash key that is set, in one transaction, and commit.
 
-    Raises TelemetryError where that is the key of the database, while a service runs, or while its spool holds events.
+    Raises TelemetryError where that is the key of the database, while a service runs,
+    or while its spool holds events.
     """
     pseudonyms = secrets.resolve(settings).pseudonyms()
     stored = connection.execute(select(hash_key_check.c.key_check)).scalar()

@@ -1,6 +1,7 @@
 """Reads public connectors from an Airbyte registry, and keeps running servers up to date with them.
 
-A name that was withheld (`custom`) becomes visible for later events only: what was not stored cannot be guessed.
+A name that was withheld (`custom`) becomes visible for later events only: what
+was not stored cannot be guessed.
 """
 
 import asyncio
@@ -36,7 +37,8 @@ ADDRESS: Final = re.compile(r"https://[a-z0-9-]+(\.[a-z0-9-]+)+(/[A-Za-z0-9._~/-
 
 @dataclass(frozen=True, slots=True)
 class Registry:
-    """The public entries of a registry by name, how many are private (`custom`), how many have no proper name; and versions."""
+    """The public entries of a registry by name, how many are private (`custom`), how many have
+    no proper name; and versions."""
 
     entries: Mapping[str, Entry]
     private: int = 0
@@ -45,7 +47,8 @@ class Registry:
 
 
 def read(where: str) -> Registry:
-    """Return the registry in a file or at a URL, or the versions in a package list there. Raises TelemetryError."""
+    """Return the registry in a file or at a URL, or the versions in a package list
+    there. Raises TelemetryError."""
     raw = download(where) if where.startswith(("https://", "http://")) else read_file(Path(where))
     try:
         document = orjson.loads(raw)
@@ -56,7 +59,7 @@ def read(where: str) -> Registry:
 
 
 def read_file(path: Path) -> bytes:
-    """A file's content. Raises TelemetryError if it cannot be read or is too large."""
+    """Return a file's content. Raises TelemetryError if it cannot be read or is too large."""
     try:
         if path.stat().st_size > DOCUMENT_BYTES:
             raise TelemetryError(
@@ -68,7 +71,7 @@ def read_file(path: Path) -> bytes:
 
 
 def download(url: str) -> bytes:
-    """What a URL answers, at most 128 MiB within two minutes. Raises TelemetryError."""
+    """Return what a URL answers, at most 128 MiB within two minutes. Raises TelemetryError."""
     began = time.monotonic()
     body = bytearray()
     try:
@@ -134,7 +137,8 @@ def describe(entry: Mapping[str, object], id_key: str) -> Entry:
 
 
 def tags_of(entry: Mapping[str, Any]) -> list[object]:
-    """Return the versions that an entry names: the current one, its release candidates, and those that broke something."""
+    """Return the versions that an entry names: the current one, its release candidates, and
+    those that broke something."""
     releases = entry.get("releases")
     further = releases if isinstance(releases, Mapping) else {}
     named = [further.get(key) for key in ("releaseCandidates", "breakingChanges")]
@@ -153,7 +157,8 @@ def parse_id(given: object) -> UUID | None:
 
 
 class Vocabulary:
-    """The connectors in force in a running service: names of the release, and what was learned of registries since."""
+    """The connectors in force in a running service: names of the release, and what was
+    learned of registries since."""
 
     def __init__(self, load: Callable[[], Mapping[str, Entry]]) -> None:
         """`load` reads what was learned; it is called off the event loop."""

@@ -1,4 +1,5 @@
-"""Versions in public lists: the current one of each connector in a registry, all of a package in a package index's answer."""
+"""Versions in public lists: the current one of each connector in a registry, all of a package
+in a package index's answer."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -22,8 +23,8 @@ def words_of(subject: str, versions: Iterable[object]) -> frozenset[Word]:
 def parse_package(document: Any) -> frozenset[Word] | None:
     """Return the versions in an index's JSON about `airbyte`, `airbyte-source-…` or `airbyte-destination-…`.
 
-    None for a document of another kind. Both forms are read: `{"info": {"name": …}, "releases": {…}}`, and PEP 691's
-    `{"name": …, "versions": […]}`.
+    None for a document of another kind. Both forms are read: `{"info": {"name": …}, "releases": {…}}`, and
+    PEP 691's `{"name": …, "versions": […]}`.
     """
     if not isinstance(document, Mapping):
         return None

@@ -1,8 +1,9 @@
 """Rotation of the hash key: every stored pseudonym is wrapped with a further key, so that nothing is lost.
 
-new = HMAC(new key, stored) = HMAC(new key, HMAC(old key, raw)). Equal stays equal, so users are counted as before, ids
-that were forgotten stay forgotten, and write keys stay in force. Whoever got hold of the old key can do nothing with what
-is stored from now on. The keys stay outside Postgres: the pseudonyms travel here, are wrapped here, and travel back.
+new = HMAC(new key, stored) = HMAC(new key, HMAC(old key, raw)). Equal stays equal, so users are counted as
+before, ids that were forgotten stay forgotten, and write keys stay in force. Whoever got hold of the old key
+can do nothing with what is stored from now on. The keys stay outside Postgres: the pseudonyms travel here,
+are wrapped here, and travel back.
 """
 
 from collections.abc import Iterator
@@ -27,7 +28,7 @@ NONE: Final = bytes(8)  # stands for none in the key of a table, and goes on sta
 
 
 def pseudonym_columns() -> list[Column[Any]]:
-    """Every column that holds a pseudonym under the hash key, those of a table together."""
+    """Return every column that holds a pseudonym under the hash key, those of a table together."""
     return [
         column for table in METADATA.sorted_tables for column in table.columns if column.info.get(PSEUDONYM)
     ]
@@ -36,8 +37,9 @@ def pseudonym_columns() -> list[Column[Any]]:
 def rotate(connection: Connection, settings: Settings) -> int:
     """Wrap everything with the newest key, in one transaction, and commit; how many pseudonyms that were.
 
-    The newest key is the last of `TELEMETRY_HASH_KEY_ROTATIONS`, or a generated one where the hash key is generated,
-    too. A rotation that was interrupted is repeated with the same key. Raises TelemetryError, and changes nothing then.
+    The newest key is the last of `TELEMETRY_HASH_KEY_ROTATIONS`, or a generated one where the hash key
+    is generated, too. A rotation that was interrupted is repeated with the same key. Raises
+    TelemetryError, and changes nothing then.
     """
     spool = settings.data_dir / "spool"
     check_quiet(connection, spool)
@@ -51,7 +53,8 @@ def rotate(connection: Connection, settings: Settings) -> int:
         keys = (*keys, new_key(settings))
     elif not keys or bytes(stored) != Pseudonyms(held.hash_key, *keys[:-1]).check():
         raise ConfigurationError(
-            "TELEMETRY_HASH_KEY and all but the last of TELEMETRY_HASH_KEY_ROTATIONS are not what this database was "
+            "TELEMETRY_HASH_KEY and all but the last of TELEMETRY_HASH_KEY_ROTATIONS are not what this "
+            "database was "
             "written with; set those again."
         )
     wrapped = wrap_everything(connection, keys[-1].encode())
@@ -63,11 +66,13 @@ def rotate(connection: Connection, settings: Settings) -> int:
 
 
 def new_key(settings: Settings) -> str:
-    """A new key in the data dir, where the first one is. Raises TelemetryError where the operator sets the keys."""
+    """Return a new key in the data dir, where the first one is. Raises TelemetryError where
+    the operator sets the keys."""
     if settings.hash_key is not None or settings.rotations:
         raise TelemetryError(
             "Nothing to rotate yet. Add a new random key of 32 or more characters to the end of "
-            "TELEMETRY_HASH_KEY_ROTATIONS (TELEMETRY_HASH_KEY stays as it is), on every instance, and run this again."
+            "TELEMETRY_HASH_KEY_ROTATIONS (TELEMETRY_HASH_KEY stays as it is), on every instance, and "
+            "run this again."
         )
     return secrets.add_rotation(settings)
 
@@ -107,7 +112,7 @@ def wrap_everything(connection: Connection, key: bytes) -> int:
 
 
 def stored_pseudonyms(driver: Any, columns: list[Column[Any]]) -> Iterator[list[bytes]]:
-    """Every distinct stored pseudonym, some at a time."""
+    """Yield every distinct stored pseudonym, some at a time."""
     queries = [
         f"SELECT {to_bytes(each)} FROM {each.table.name} WHERE {each.name} IS NOT NULL" for each in columns
     ]
@@ -118,12 +123,13 @@ def stored_pseudonyms(driver: Any, columns: list[Column[Any]]) -> Iterator[list[
 
 
 def to_bytes(column: Column[Any]) -> str:
-    """The SQL of a pseudonym's bytes; those of what requests bring are integers, those of the installation's own bytea."""
+    """Return the SQL of a pseudonym's bytes; those of what requests bring are integers, those of
+    the installation's own bytea."""
     return f"int8send({column.name})" if isinstance(column.type, BigInteger) else column.name
 
 
 def from_bytes(column: Column[Any]) -> str:
-    """The SQL of the wrapped pseudonym as the column takes it."""
+    """Return the SQL of the wrapped pseudonym as the column takes it."""
     return (
         "CAST(CAST('x' || encode(new, 'hex') AS bit(64)) AS bigint)"
         if isinstance(column.type, BigInteger)

@@ -17,7 +17,8 @@ RAW_DAYS: Final = 90  # how long events and attempts are kept, by app.upkeep.ret
 DAILY_DAYS: Final = 400  # how long daily sums are kept, by app.upkeep.expiry
 WINDOWS_DAYS: Final = 56  # what a default report reads: 28 days and the 28 before
 
-# Measured with the demo's fleet on a machine of two cores: docs/performance.md says how, docs/scale.md what follows.
+# Measured with the demo's fleet on a machine of two cores: docs/performance.md says
+# how, docs/scale.md what follows.
 EVENTS_A_USER_AND_DAY: Final = (
     0.93  # of the demo: 559,972 events of 10,000 users in 60 days; nobody knows the real figure
 )
@@ -49,7 +50,8 @@ class Size:
             return "log mode and a cluster: writes outgrow what was measured on one Postgres"
         if self.report_seconds > PATIENCE_SECONDS:
             return (
-                "one Postgres still takes the writes, but one core would need longer for a report than its time-out: "
+                "one Postgres still takes the writes, but one core would need longer for a report than "
+                "its time-out: "
                 "parallel workers or a cluster; measure before you choose"
             )
         if self.peak_cores > 1:
@@ -58,7 +60,8 @@ class Size:
 
 
 def estimate(users: float, events_a_user_and_day: float = EVENTS_A_USER_AND_DAY) -> Size:
-    """Return what so many users would need: rates in events and cores, sizes in bytes, a report in seconds of one core."""
+    """Return what so many users would need: rates in events and cores, sizes in bytes, a
+    report in seconds of one core."""
     daily = users * events_a_user_and_day
     mean = daily / DAY_SECONDS
     return Size(
@@ -85,7 +88,8 @@ def size(
         float, typer.Option(min=0.01, max=10_000, help="Events of a user on a day; 0.93 in the demo.")
     ] = EVENTS_A_USER_AND_DAY,
 ) -> None:
-    """Say what so many users would need: events a second, cores, disk, and which step of docs/scale.md that is.
+    """Say what so many users would need: events a second, cores, disk, and which
+    step of docs/scale.md that is.
 
     From figures that were measured on one machine of two cores with the demo's fleet. Yours differ: measure.
 

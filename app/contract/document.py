@@ -1,7 +1,8 @@
-"""JSON as it may arrive: strict, no duplicate keys, no NUL, no lone surrogates, no NaN, not nested without end.
+"""JSON as it may arrive: strict, no duplicate keys, no NUL, no lone surrogates,
+no NaN, not nested without end.
 
-A clean body is parsed by orjson and proven clean by a search and a count; only another one is parsed again by the
-standard library, which can say what is wrong and in which event of a batch.
+A clean body is parsed by orjson and proven clean by a search and a count; only another one is parsed again by
+the standard library, which can say what is wrong and in which event of a batch.
 """
 
 import json
@@ -17,8 +18,8 @@ from app.problems import Problem
 ILLEGAL_CHARACTERS: Final = re.compile("[\x00\ud800-\udfff]")
 
 LONG_NUMBER: Final = re.compile("[0-9]{19}")
-# Runs of brackets, and strings, in which brackets mean nothing. A string that is cut off matches, too: else each of
-# thousands of quotation marks would be followed to the end of the text.
+# Runs of brackets, and strings, in which brackets mean nothing. A string that is cut off matches, too: else
+# each of thousands of quotation marks would be followed to the end of the text.
 BRACKETS: Final = re.compile(r'[\[{]+|[\]}]+|"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
 DEEPEST: Final = 100
 
@@ -45,9 +46,9 @@ class Document(NamedTuple):
 class ParsedEvent(NamedTuple):
     """One event as it came out of a body, with what reading the body has shown.
 
-    `clean`: it was proven free of the faults that `find_fault` looks for, nesting aside. `form`: its canonical form, if that
-    is known. `fault`: it is refused as malformed (`too_large`). `refusal`: rule and path by which it is refused whatever it
-    holds.
+    `clean`: it was proven free of the faults that `find_fault` looks for, nesting aside. `form`: its
+    canonical form, if that is known. `fault`: it is refused as malformed (`too_large`). `refusal`: rule and
+    path by which it is refused whatever it holds.
     """
 
     value: Any
@@ -64,7 +65,8 @@ def collect(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def parse(raw: bytes, *, batch: bool = False) -> Document:
-    """Parse a body, an event or if so a `batch` of events. Raises Problem 400 `malformed` when it is not JSON at all."""
+    """Parse a body, an event or if so a `batch` of events. Raises Problem 400 `malformed`
+    when it is not JSON at all."""
     if not may_hide_faults(raw):
         try:
             value = orjson.loads(raw)
@@ -78,15 +80,18 @@ def parse(raw: bytes, *, batch: bool = False) -> Document:
 
 
 def may_hide_faults(raw: bytes) -> bool:
-    r"""Whether an escape stands for NUL or a colon: `\u0000`, `\u003a`. Nearly no body has any, which is found much faster."""
+    r"""Return whether an escape stands for NUL or a colon: `\u0000`, `\u003a`. Nearly no body has any,
+    which is found much faster."""
     return b"\\" in raw and (b"\\u0000" in raw or b"\\u003" in raw)
 
 
 def write_again(value: object, *, batch: bool) -> tuple[list[bytes], int]:
-    """The canonical forms of the events of a body, and how many colons the whole of it takes. Raises orjson.JSONEncodeError.
+    """Return the canonical forms of the events of a body, and how many colons the whole of it takes.
+    Raises orjson.JSONEncodeError.
 
-    Every key is followed by one colon, and colons inside strings survive a round trip unless they are written as an
-    escape. So without such an escape, as many colons as there were prove that no key was lost while parsing.
+    Every key is followed by one colon, and colons inside strings survive a round trip unless they
+    are written as an escape. So without such an escape, as many colons as there were prove that
+    no key was lost while parsing.
     """
     if batch and isinstance(value, dict) and isinstance(value.get("batch"), list):
         forms = [orjson.dumps(event, option=orjson.OPT_SORT_KEYS) for event in value["batch"]]
@@ -119,7 +124,8 @@ def load(text: str) -> object:
 
 
 def cut(text: str) -> str:
-    """JSON without what lies deeper than any parser goes: one such event must not cost its neighbours in a batch.
+    """JSON without what lies deeper than any parser goes: one such event must not
+    cost its neighbours in a batch.
 
     Its brackets are matched and not read, but the event is refused for its depth whatever they hold.
     """
@@ -141,7 +147,8 @@ def cut(text: str) -> str:
 
 
 def read_integer(digits: str) -> int | float:
-    """An integer, or beyond 64 bits a decimal, as orjson reads it; Python's own reading takes time in the square."""
+    """Return an integer, or beyond 64 bits a decimal, as orjson reads it; Python's own
+    reading takes time in the square."""
     if len(digits) > 20:
         return float(digits)
     number = int(digits)
@@ -149,7 +156,8 @@ def read_integer(digits: str) -> int | float:
 
 
 def find_fault(value: object, *, clean: bool = False) -> str | None:
-    """The rule of JSON that a parsed event breaks: `duplicate_key`, `not_a_number`, `character`, `too_deep`, or None.
+    """Return the rule of JSON that a parsed event breaks: `duplicate_key`, `not_a_number`,
+    `character`, `too_deep`, or None.
 
     `clean` says that only nesting can be wrong. Goes down level by level, so that nesting cannot end it.
     """
@@ -164,7 +172,7 @@ def find_fault(value: object, *, clean: bool = False) -> str | None:
 
 
 def find_fault_in_level(nodes: list[object]) -> str | None:
-    """The rule that one of these values and keys breaks by itself."""
+    """Return the rule that one of these values and keys breaks by itself."""
     if any(isinstance(node, RepeatedKeys) for node in nodes):
         return "duplicate_key"
     if any(isinstance(node, NotANumber) for node in nodes):
@@ -174,7 +182,8 @@ def find_fault_in_level(nodes: list[object]) -> str | None:
 
 
 def contents(nodes: list[object], *, containers_only: bool) -> list[object]:
-    """The values and keys one level down; only those that contain something themselves, if nothing else matters."""
+    """Return the values and keys one level down; only those that contain something
+    themselves, if nothing else matters."""
     objects = [node for node in nodes if isinstance(node, dict)]
     inner = [item for node in objects for item in node.values()]
     inner += [item for node in nodes if isinstance(node, list) for item in node]
@@ -184,7 +193,7 @@ def contents(nodes: list[object], *, containers_only: bool) -> list[object]:
 
 
 def canonical(value: object) -> bytes:
-    """One byte string for equal values: keys sorted, no blanks."""
+    """Return one byte string for equal values: keys sorted, no blanks."""
     try:
         return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
     except (
@@ -194,7 +203,7 @@ def canonical(value: object) -> bytes:
 
 
 def prune(value: object, depth: int) -> object:
-    """A value without what lies below `depth` containers, and without what JSON cannot hold."""
+    """Return a value without what lies below `depth` containers, and without what JSON cannot hold."""
     if isinstance(value, dict | list) and depth == 0:
         return None
     if isinstance(value, dict):

@@ -1,8 +1,10 @@
-"""What SDKs, proxies and archives put around an event: transport keys, which cost no event and are never kept.
+"""What SDKs, proxies and archives put around an event: transport keys, which
+cost no event and are never kept.
 
-Inside an event the world is closed (`app.contract.wire`); around it, it is open. The lists say who sends a key: of
-Segment's and RudderStack's server SDKs as read in their sources; of archives, proxies, mobile and .NET SDKs as their
-documents have it, or earlier reports of it. What becomes of the values is decided in `app.privacy.envelope`.
+Inside an event the world is closed (`app.contract.wire`); around it, it is open. The lists say who
+sends a key: of Segment's and RudderStack's server SDKs as read in their sources; of archives, proxies,
+mobile and .NET SDKs as their documents have it, or earlier reports of it. What becomes of the values is
+decided in `app.privacy.envelope`.
 """
 
 from collections.abc import Mapping
@@ -12,7 +14,8 @@ from typing import Any, Final
 DROPPED: Final[Mapping[str, str]] = {
     "integrations": "every SDK of Segment and RudderStack, as {} or {All: true}",
     "context": "every SDK of Segment and RudderStack, with `library`",
-    "_metadata": "@segment/analytics-node and rudder-sdk-node: versions of Node; Segment's archives: integrations",
+    "_metadata": "@segment/analytics-node and rudder-sdk-node: versions of Node; Segment's archives: "
+    "integrations",
     "channel": "RudderStack's SDKs: server; Segment's archives",
     "originalTimestamp": "RudderStack's SDKs; Segment's archives",
     "receivedAt": "Segment's archives and proxies",

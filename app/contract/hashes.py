@@ -21,7 +21,8 @@ def check_entropy(text: str) -> str:
 
 
 def distinct_pattern() -> str:
-    """Return a pattern of 64 hexadecimal digits of which 8 are distinct, in ECMA 262's syntax; it never backtracks far."""
+    """Return a pattern of 64 hexadecimal digits of which 8 are distinct, in ECMA 262's
+    syntax; it never backtracks far."""
     seen = [f"\\{number}" for number in range(1, HASH_DISTINCT_DIGITS)]
     further = (
         f"(?:{'|'.join(seen[:count])})*(?!{'|'.join(seen[:count])})([0-9a-f])"

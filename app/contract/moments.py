@@ -20,7 +20,8 @@ MOMENT_SCHEMA: Final = {
 
 
 def parse_moment(text: object) -> dt.datetime:
-    """Return a time in UTC. ISO 8601 or RFC 3339 with any offset, none meaning UTC; years 2023 to 2099 as they are written.
+    """Return a time in UTC. ISO 8601 or RFC 3339 with any offset, none meaning UTC; years
+    2023 to 2099 as they are written.
 
     A leap second is the second after it. Raises PydanticCustomError.
     """
@@ -48,7 +49,8 @@ def parse_moment(text: object) -> dt.datetime:
 
 
 def parse_rare_moment(text: str) -> dt.datetime:
-    """Return what Python does not read of RFC 3339: a lower-case `z`, and second 60 as the second after it."""
+    """Return what Python does not read of RFC 3339: a lower-case `z`, and
+    second 60 as the second after it."""
     plain = text.upper()
     leap = LEAP_SECOND.match(plain) is not None
     try:

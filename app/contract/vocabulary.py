@@ -14,13 +14,13 @@ SHARED_ANONYMOUS_ID: Final = "airbyte-lib-user"  # sent by everyone up to PyAirb
 
 
 def read_words(name: str) -> frozenset[str]:
-    """The lines of a data file of this package."""
+    """Return the lines of a data file of this package."""
     return frozenset(files("app.contract").joinpath("data", name).read_text("utf-8").split())
 
 
 @cache
 def shipped_connectors() -> frozenset[str]:
-    """The public connector names that the release ships, `source-…` and `destination-…`."""
+    """Return the public connector names that the release ships, `source-…` and `destination-…`."""
     return read_words("connectors.txt")
 
 

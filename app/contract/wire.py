@@ -1,8 +1,8 @@
 """One event as it may arrive, as a pydantic schema: closed, strict, ASCII, case-sensitive, matched in full.
 
-`validate` accepts clean events only. What becomes of another one, field by field, is decided in `app.privacy.verdict`.
-In every object `null` counts as absent. Patterns are matched by Rust's `regex`: `$` is the end of the text, and classes
-are spelled out because its `\\d` and `\\w` match Unicode.
+`validate` accepts clean events only. What becomes of another one, field by field, is decided in
+`app.privacy.verdict`. In every object `null` counts as absent. Patterns are matched by Rust's `regex`: `$` is
+the end of the text, and classes are spelled out because its `\\d` and `\\w` match Unicode.
 """
 
 from collections.abc import Mapping
@@ -36,7 +36,7 @@ MOST_RECORDS: Final = 10**12  # of one sync: more than anybody has sent, and a t
 
 
 def full(pattern: str) -> StringConstraints:
-    """A string that matches the pattern from its first to its last character."""
+    """Return a string that matches the pattern from its first to its last character."""
     return StringConstraints(strict=True, pattern=f"^(?:{pattern})$")
 
 
@@ -139,7 +139,8 @@ class Destination(TypedDict, total=False):
 
 @closed
 class Source(TypedDict, total=False):
-    """`properties.source`: the connector that is read. `type` is the executor as PyAirbyte up to 0.7.1 named it."""
+    """`properties.source`: the connector that is read. `type` is the executor as
+    PyAirbyte up to 0.7.1 named it."""
 
     name: Connector | None
     executor_type: Executor | None

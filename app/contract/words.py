@@ -1,12 +1,14 @@
-"""Versions and systems in their canonical form: every spelling of one thing is one word, and no digit is anybody's choice.
+"""Versions and systems in their canonical form: every spelling of one thing is one word,
+and no digit is anybody's choice.
 
-A pattern is not a vocabulary: each free digit is a channel, by which a phone number or an address came in. So builds lose
-their digits, parts have at most four, and of a system only the family stays. Bringing a value into its canonical form is
-not withholding it. A version's numbers have at most eight digits together: a phone number has nine or more,
-and nobody's version has.
+A pattern is not a vocabulary: each free digit is a channel, by which a phone number or an address came in. So
+builds lose their digits, parts have at most four, and of a system only the family stays. Bringing a value
+into its canonical form is not withholding it. A version's numbers have at most eight digits together: a phone
+number has nine or more, and nobody's version has.
 
-Every function takes a text that matches the pattern beside it in `app.contract.wire`, and returns its canonical form.
-They are called for each event and remember what they have seen; a word is looked at by the detector once.
+Every function takes a text that matches the pattern beside it in `app.contract.wire`, and returns
+its canonical form. They are called for each event and remember what they have seen; a word is
+looked at by the detector once.
 """
 
 import re
@@ -22,7 +24,8 @@ PRE_DIGITS: Final = 3
 VERSION_DIGITS: Final = 8  # of all numbers that are kept, together
 NUMBER: Final = f"(?:0|[1-9][0-9]{{0,{PART_DIGITS - 1}}})"
 PRE_NUMBER: Final = f"(?:0|[1-9][0-9]{{0,{PRE_DIGITS - 1}}})"
-# PEP 440's spellings of a pre-release and SemVer's: PyAirbyte's package metadata says 1.0.0-rc.37 for 1.0.0rc37.
+# PEP 440's spellings of a pre-release and SemVer's: PyAirbyte's package metadata
+# says 1.0.0-rc.37 for 1.0.0rc37.
 PRE: Final = {
     "a": "a",
     "alpha": "a",
@@ -105,7 +108,8 @@ def parse_library_version(text: str) -> str | None:
 
 @lru_cache(REMEMBERED)
 def connector_version(text: str) -> str:
-    """Return two or three numbers, and the word of the suffix: `1.2.3`, `1.2.3-rc`; `unknown` and `latest` as they are.
+    """Return two or three numbers, and the word of the suffix: `1.2.3`, `1.2.3-rc`;
+    `unknown` and `latest` as they are.
 
     Raises ValueError for more than eight digits.
     """

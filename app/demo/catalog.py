@@ -1,6 +1,8 @@
-"""The connectors and PyAirbyte releases of a made-up fleet: how popular they are and how often they truly fail.
+"""The connectors and PyAirbyte releases of a made-up fleet: how popular they are
+and how often they truly fail.
 
-Every figure is invented. Which connectors are broken is drawn from the seed and says nothing about the real ones.
+Every figure is invented. Which connectors are broken is drawn from the seed and
+says nothing about the real ones.
 """
 
 from collections.abc import Iterable, Sequence
@@ -12,16 +14,20 @@ from app.demo.draw import DAY, draw_skewed, shuffle
 
 # The head of the popularity order; the tail is drawn from the rest of the vocabulary.
 POPULAR: Final = (  # noqa: SIM905 -- one name a line would bury the code
-    "source-faker source-github source-google-sheets source-hubspot source-stripe source-postgres source-shopify "
-    "source-salesforce source-google-analytics-data-api source-facebook-marketing source-google-ads source-jira "
+    "source-faker source-github source-google-sheets source-hubspot source-stripe source-postgres "
+    "source-shopify "
+    "source-salesforce source-google-analytics-data-api source-facebook-marketing source-google-ads "
+    "source-jira "
     "source-notion source-s3 source-slack source-mysql source-airtable source-zendesk-support source-file "
     "source-google-drive source-mixpanel source-klaviyo source-linkedin-ads source-asana source-intercom "
     "source-gitlab source-mongodb-v2 source-tiktok-marketing source-google-search-console source-pokeapi "
-    "source-linear source-monday source-amplitude source-mssql source-posthog source-quickbooks source-twilio "
+    "source-linear source-monday source-amplitude source-mssql source-posthog source-quickbooks "
+    "source-twilio "
     "source-xero source-bing-ads source-mailchimp"
 ).split()
 DESTINATIONS: Final = (  # noqa: SIM905
-    "destination-bigquery destination-snowflake destination-postgres destination-duckdb destination-motherduck "
+    "destination-bigquery destination-snowflake destination-postgres destination-duckdb "
+    "destination-motherduck "
     "destination-s3 destination-clickhouse destination-redshift destination-databricks destination-pgvector "
     "destination-pinecone destination-weaviate destination-mysql destination-mssql destination-google-sheets "
     "destination-elasticsearch destination-gcs destination-milvus destination-qdrant destination-iceberg"
@@ -48,7 +54,8 @@ class Release:
 
 @dataclass(frozen=True, slots=True)
 class Connector:
-    """A connector of the fleet: `weight` is its Zipf popularity, `abandon_rate` the share of syncs that crash."""
+    """A connector of the fleet: `weight` is its Zipf popularity, `abandon_rate`
+    the share of syncs that crash."""
 
     name: str
     weight: float
@@ -69,17 +76,18 @@ class Library:
 
     @property
     def has_shared_id(self) -> bool:
-        """Up to 0.7.4 every user sent the same literal as their id, and messages of exceptions went out as they were."""
+        """Up to 0.7.4 every user sent the same literal as their id, and messages of
+        exceptions went out as they were."""
         return self.release.version in SHARED_ID_VERSIONS
 
 
 def newest(releases: Sequence[Release], moment: float) -> Release:
-    """The last of `releases` (oldest first) that was out at `moment`, else the first."""
+    """Return the last of `releases` (oldest first) that was out at `moment`, else the first."""
     return next((release for release in reversed(releases) if release.released <= moment), releases[0])
 
 
 def list_libraries(until: float) -> tuple[Library, ...]:
-    """The stable PyAirbyte releases around the window, oldest first; 0.70.0 has a bug of its own."""
+    """Return the stable PyAirbyte releases around the window, oldest first; 0.70.0 has a bug of its own."""
     ages = (
         ("0.58.0", 200, 0.0),
         ("0.62.3", 110, 0.0),
@@ -110,7 +118,7 @@ def pinned_libraries() -> tuple[tuple[Library, float], ...]:
 
 
 def list_sources(random: Random, names: Iterable[str], until: float) -> tuple[Connector, ...]:
-    """The sources in use, most popular first, out of the vocabulary `names`."""
+    """Return the sources in use, most popular first, out of the vocabulary `names`."""
     known = sorted(name for name in names if name.startswith("source-"))
     head = [name for name in POPULAR if name in known]
     tail = shuffle(random, [name for name in known if name not in head])
@@ -119,14 +127,14 @@ def list_sources(random: Random, names: Iterable[str], until: float) -> tuple[Co
 
 
 def list_destinations(random: Random, names: Iterable[str], until: float) -> tuple[Connector, ...]:
-    """The destinations in use, most popular first, out of the vocabulary `names`."""
+    """Return the destinations in use, most popular first, out of the vocabulary `names`."""
     known = frozenset(names)
     ranked = [name for name in DESTINATIONS if name in known]
     return tuple(build_connector(random, name, rank, until, (0.02, 0.02)) for rank, name in enumerate(ranked))
 
 
 def build_source(random: Random, name: str, rank: int, until: float) -> Connector:
-    """A source: healthy, or broken in every version, or broken by its newest version."""
+    """Return a source: healthy, or broken in every version, or broken by its newest version."""
     broken = dict(zip(BROKEN_RANKS, BROKEN_RATES, strict=True))
     rate = broken.get(rank) or min(draw_skewed(random, 0.02, 0.9), 0.3)
     regressed = REGRESSED_RATE if rank in REGRESSED_RANKS else None
@@ -136,7 +144,8 @@ def build_source(random: Random, name: str, rank: int, until: float) -> Connecto
 def build_connector(
     random: Random, name: str, rank: int, until: float, rates: tuple[float, float]
 ) -> Connector:
-    """A connector with an old release and one that came out within the last 35 days, each with its failure rate."""
+    """Return a connector with an old release and one that came out within the last 35 days,
+    each with its failure rate."""
     major, minor = int(random.random() * 6), int(random.random() * 40)
     is_regressed = rates[0] != rates[1]
     age = (22.0 if is_regressed else 3.0 + random.random() * 32.0) * DAY

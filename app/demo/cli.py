@@ -83,7 +83,7 @@ def called_as() -> str:
 
 
 def this_hour() -> dt.datetime:
-    """The beginning of the current hour, UTC."""
+    """Return the beginning of the current hour, UTC."""
     return dt.datetime.now(dt.UTC).replace(minute=0, second=0, microsecond=0)
 
 
@@ -108,7 +108,7 @@ def send_with_progress(
 
 
 def render(summary: Summary) -> Table:
-    """What became of the events, and what was refused or withheld in them."""
+    """Return what became of the events, and what was refused or withheld in them."""
     table = Table("outcome", "why", box=box.SIMPLE_HEAD)
     table.add_column("events", justify="right")
     for outcome, count in summary.outcomes.most_common():

@@ -1,7 +1,7 @@
 """Draws from a seeded generator: ids, hashes and counts, the same on every platform and Python.
 
-Only `random()`, `getrandbits` and what is computed from them in floating point is used; nothing here reads the
-clock, the environment or the order of a set.
+Only `random()`, `getrandbits` and what is computed from them in floating point is used; nothing here reads
+the clock, the environment or the order of a set.
 """
 
 import math
@@ -19,29 +19,29 @@ T = TypeVar("T")
 
 
 def encode_ulid(moment: float, randomness: int) -> str:
-    """A ULID minted at `moment` (seconds since 1970) with 80 bits of `randomness`."""
+    """Return a ULID minted at `moment` (seconds since 1970) with 80 bits of `randomness`."""
     number = (int(moment * 1000) << RANDOM_BITS) | randomness
     return "".join(CROCKFORD[(number >> shift) & 31] for shift in range(125, -1, -5))
 
 
 def draw_ulid(random: Random, moment: float) -> str:
-    """A fresh ULID minted at `moment`."""
+    """Return a fresh ULID minted at `moment`."""
     return encode_ulid(moment, random.getrandbits(RANDOM_BITS))
 
 
 def draw_hash(random: Random) -> str:
-    """What a SHA-256 looks like: 64 lower-case hexadecimal digits."""
+    """Return what a SHA-256 looks like: 64 lower-case hexadecimal digits."""
     return f"{random.getrandbits(256):064x}"
 
 
 def draw_uuid(random: Random) -> str:
-    """A random UUID (version 4)."""
+    """Return a random UUID (version 4)."""
     digits = f"{random.getrandbits(128):032x}"
     return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-a{digits[17:20]}-{digits[20:]}"
 
 
 def draw_count(random: Random, mean: float) -> int:
-    """A Poisson count, by Knuth's product: fit for small means."""
+    """Return a Poisson count, by Knuth's product: fit for small means."""
     limit, count, product = math.exp(-mean), 0, random.random()
     while product > limit:
         count += 1
@@ -50,17 +50,17 @@ def draw_count(random: Random, mean: float) -> int:
 
 
 def draw_skewed(random: Random, median: float, spread: float) -> float:
-    """A positive, right-skewed amount: log-normal around `median`; one `spread` is a factor of e."""
+    """Return a positive, right-skewed amount: log-normal around `median`; one `spread` is a factor of e."""
     return median * math.exp(spread * draw_normal(random))
 
 
 def draw_normal(random: Random) -> float:
-    """A standard normal deviate (Box and Muller)."""
+    """Return a standard normal deviate (Box and Muller)."""
     return math.sqrt(-2.0 * math.log(1.0 - random.random())) * math.cos(math.tau * random.random())
 
 
 def pick(random: Random, choices: Sequence[tuple[T, float]]) -> T:
-    """One of `choices` (value, weight)."""
+    """Return one of `choices` (value, weight)."""
     remaining = random.random() * sum(weight for _, weight in choices)
     for value, weight in choices:
         remaining -= weight
@@ -70,13 +70,14 @@ def pick(random: Random, choices: Sequence[tuple[T, float]]) -> T:
 
 
 def shuffle(random: Random, values: Sequence[T]) -> list[T]:
-    """A copy of `values` in random order."""
+    """Return a copy of `values` in random order."""
     return [
         value for _, value in sorted(((random.random(), value) for value in values), key=lambda pair: pair[0])
     ]
 
 
 def format_timestamp(moment: float, *, offset: bool) -> str:
-    """ISO 8601 as `datetime.isoformat` writes it: no fraction when it is zero, `+00:00` only with `offset`."""
+    """ISO 8601 as `datetime.isoformat` writes it: no fraction when it is zero,
+    `+00:00` only with `offset`."""
     instant = datetime.fromtimestamp(moment, UTC)
     return (instant if offset else instant.replace(tzinfo=None)).isoformat()

@@ -1,6 +1,8 @@
-"""A believable fleet of PyAirbyte users, as the events that they send, in time order. Pure: a seed and a moment in.
+"""A believable fleet of PyAirbyte users, as the events that they send, in time
+order. Pure: a seed and a moment in.
 
-The same arguments give the same events, byte for byte once they are written as JSON; times are relative to `until`.
+The same arguments give the same events, byte for byte once they are written as JSON;
+times are relative to `until`.
 """
 
 import heapq
@@ -26,10 +28,11 @@ RETRY_AFTER: Final = 2.0
 
 @dataclass(frozen=True, slots=True)
 class FleetEvent:
-    """One event: when it left its machine (true seconds since 1970), what it says, and what should become of it.
+    """One event: when it left its machine (true seconds since 1970), what it
+    says, and what should become of it.
 
-    `outcome` and `withheld` (schema paths) are what the service has to answer. Clocks that are hours off go the live
-    `route`, where `sentAt` tells the drift; everything else is history and goes to the import.
+    `outcome` and `withheld` (schema paths) are what the service has to answer. Clocks that are hours off go
+    the live `route`, where `sentAt` tells the drift; everything else is history and goes to the import.
     """
 
     at: float
@@ -42,9 +45,11 @@ class FleetEvent:
 def generate_events(
     names: Collection[str], *, users: int, days: int, seed: int, until: float
 ) -> Iterator[FleetEvent]:
-    """The events of `users` users over the `days` days before `until` (seconds since 1970), in time order.
+    """Yield the events of `users` users over the `days` days before `until`
+    (seconds since 1970), in time order.
 
-    The first day begins at midnight UTC; the last one is the day of `until`. `names` is the connector vocabulary; a few hundred of them are in use.
+    The first day begins at midnight UTC; the last one is the day of `until`. `names` is the connector
+    vocabulary; a few hundred of them are in use.
     """
     random = start_random(seed)
     world = build_world(random, names, days, until)
@@ -82,7 +87,7 @@ def list_versions(names: Collection[str], *, days: int, seed: int, until: float)
 
 
 def day_events(random: Random, fleet: list[User], world: World, opening: float) -> Iterator[FleetEvent]:
-    """The events of the sessions that start within the day from `opening` on, user by user."""
+    """Yield the events of the sessions that start within the day from `opening` on, user by user."""
     pace = WEEKDAY_PACE[int(opening // DAY + 3) % 7]
     for user in fleet:
         for at in session_starts(random, user, opening, pace=pace, turns=min(LOOP_TURNS, len(fleet))):
@@ -94,7 +99,7 @@ def day_events(random: Random, fleet: list[User], world: World, opening: float) 
 
 
 def session_starts(random: Random, user: User, opening: float, *, pace: float, turns: int) -> list[float]:
-    """The moments within the day from `opening` on at which the user's processes start.
+    """Return the moments within the day from `opening` on at which the user's processes start.
 
     `pace` is the weekday's; a loop ends after so many `turns`.
     """
@@ -114,14 +119,14 @@ def session_starts(random: Random, user: User, opening: float, *, pace: float, t
 
 
 def draw_hour(random: Random) -> float:
-    """An hour of the day (UTC), most of them in working hours somewhere."""
+    """Return an hour of the day (UTC), most of them in working hours somewhere."""
     return (7.0 + 6.0 * (random.random() + random.random()) + (12.0 if random.random() < 0.2 else 0.0)) % 24.0
 
 
 def deliver(
     random: Random, at: float, body: Fields, withheld: tuple[str, ...], route: Route
 ) -> Iterator[FleetEvent]:
-    """The event; now and then spoilt by something personal, now and then sent twice by a retry."""
+    """Yield the event; now and then spoilt by something personal, now and then sent twice by a retry."""
     if random.random() < REFUSED:
         yield FleetEvent(at, spoil(random, body), "rejected", withheld, route)
         return
@@ -131,7 +136,7 @@ def deliver(
 
 
 def spoil(random: Random, body: Fields) -> Fields:
-    """A copy with something that no event may carry. The person is made up."""
+    """Return a copy with something that no event may carry. The person is made up."""
     properties = body["properties"]
     assert isinstance(properties, dict)  # noqa: S101 -- narrows the type
     spoilt: tuple[Fields, ...] = (

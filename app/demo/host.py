@@ -26,7 +26,8 @@ EVERYWHERE: Final = frozenset({"0.0.0.0", "::"})  # noqa: S104 -- compared with,
 
 @contextmanager
 def open_target(settings: Settings, url: str | None, write_key: str | None) -> Iterator[Target]:
-    """The service to post to: at `url`, else the one on the configured port, else one started for the time being.
+    """Yield the service to post to: at `url`, else the one on the configured port, else
+    one started for the time being.
 
     Raises TelemetryError when it does not start, or when its write key is not known here.
     """
@@ -41,13 +42,13 @@ def open_target(settings: Settings, url: str | None, write_key: str | None) -> I
 
 
 def base_url(host: str, port: int) -> str:
-    """The URL under which this machine reaches a service that listens on `host`."""
+    """Return the URL under which this machine reaches a service that listens on `host`."""
     name = "127.0.0.1" if host in EVERYWHERE else host
     return f"http://[{name}]:{port}" if ":" in name else f"http://{name}:{port}"
 
 
 def is_alive(url: str) -> bool:
-    """Whether a service answers there."""
+    """Return whether a service answers there."""
     try:
         return httpx.get(f"{url}/healthz", timeout=2.0, trust_env=False).is_success
     except httpx.HTTPError:
@@ -55,7 +56,8 @@ def is_alive(url: str) -> bool:
 
 
 def find_write_key(settings: Settings) -> str:
-    """A write key that the service accepts: a configured one, else the one that its first start generated."""
+    """Return a write key that the service accepts: a configured one, else the one
+    that its first start generated."""
     if keys := settings.extra_write_keys:
         # The fleet's days before today go to /v1/import.
         return next((key for key, scopes in keys.items() if {INGEST, IMPORT} <= scopes), next(iter(keys)))
@@ -68,7 +70,7 @@ def find_write_key(settings: Settings) -> str:
 
 
 def find_port() -> int:
-    """A port that is free now."""
+    """Return a port that is free now."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return int(listener.getsockname()[1])
@@ -76,7 +78,8 @@ def find_port() -> int:
 
 @contextmanager
 def run_service() -> Iterator[str]:
-    """Run `serve` on a free loopback port until the block ends; its URL. Everything else is set as it is here."""
+    """Run `serve` on a free loopback port until the block ends; its URL.
+    Everything else is set as it is here."""
     url = base_url("127.0.0.1", port := find_port())
     # `env` adds to the environment that the child inherits, which only `app.settings` may read.
     changes = ["env", "TELEMETRY_HOST=127.0.0.1", f"TELEMETRY_PORT={port}"]
@@ -91,7 +94,8 @@ def run_service() -> Iterator[str]:
 
 
 def wait_until_alive(process: "subprocess.Popen[bytes]", url: str, messages: IO[bytes]) -> None:
-    """Return once the service answers. Raises TelemetryError with its last message if it ends or takes too long."""
+    """Return once the service answers. Raises TelemetryError with its last message
+    if it ends or takes too long."""
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         if process.poll() is not None:
@@ -117,7 +121,8 @@ def stop(process: "subprocess.Popen[bytes]") -> None:
 
 @contextmanager
 def ending_on_sigterm() -> Iterator[None]:
-    """Within the block SIGTERM unwinds the stack instead of ending at once, so that nothing is left running."""
+    """Within the block SIGTERM unwinds the stack instead of ending at once, so
+    that nothing is left running."""
 
     def leave(number: int, _frame: FrameType | None) -> None:
         sys.exit(128 + number)

@@ -63,8 +63,8 @@ class Choice:
 class User:
     """One user. Times are seconds since 1970.
 
-    They install a release `lag` seconds after it came out; their clock is `skew` seconds ahead; `clumsiness` is how
-    readily they get a config wrong.
+    They install a release `lag` seconds after it came out; their clock is `skew` seconds ahead; `clumsiness`
+    is how readily they get a config wrong.
     """
 
     kind: Kind
@@ -95,7 +95,8 @@ class User:
         return encode_ulid(self.joined + self.skew, self.id_randomness)
 
     def library_at(self, moment: float, libraries: tuple[Library, ...]) -> Library:
-        """The PyAirbyte that they have installed at `moment`: some follow each release, some lag, some never move."""
+        """The PyAirbyte that they have installed at `moment`: some follow each
+        release, some lag, some never move."""
         if self.pinned is not None:
             return self.pinned
         release = newest([library.release for library in libraries], moment - self.lag)
@@ -116,19 +117,20 @@ class World:
 def build_world(
     start: float, until: float, sources: tuple[Connector, ...], destinations: tuple[Connector, ...]
 ) -> World:
-    """The world between two moments (seconds since 1970)."""
+    """Return the world between two moments (seconds since 1970)."""
     return World(start, until, sources, destinations, list_libraries(until))
 
 
 def list_users(random: Random, world: World, count: int) -> Iterator[User]:
-    """`count` users, of whom one in `USERS_A_LOOPER` (at least one) is a cron job that never stops failing."""
+    """`count` users, of whom one in `USERS_A_LOOPER` (at least one) is a cron
+    job that never stops failing."""
     loopers = max(1, count // USERS_A_LOOPER)
     for number in range(count):
         yield draw_user(random, world, "looper" if number < loopers else pick(random, KINDS))
 
 
 def draw_user(random: Random, world: World, kind: Kind) -> User:
-    """One user of the given kind."""
+    """Return one user of the given kind."""
     pinned = pick(random, [*pinned_libraries(), (None, 0.923)]) if kind == "regular" else None
     skewed = kind == "regular" and random.random() < 0.02
     sources = draw_sources(random, world, kind)
@@ -155,7 +157,7 @@ def draw_user(random: Random, world: World, kind: Kind) -> User:
 
 
 def draw_joined(random: Random, world: World, kind: Kind) -> float:
-    """When they first ran PyAirbyte: over half of them before the window begins."""
+    """Return when they first ran PyAirbyte: over half of them before the window begins."""
     if kind == "looper":
         return world.start + random.random() * 5 * DAY
     if random.random() < 0.55:
@@ -171,7 +173,7 @@ def draw_pace(random: Random, kind: Kind) -> float:
 
 
 def draw_sources(random: Random, world: World, kind: Kind) -> tuple[Choice, ...]:
-    """One to four sources; a looper has one, out of the healthy middle."""
+    """Return one to four sources; a looper has one, out of the healthy middle."""
     if kind == "looper":
         connector = world.sources[min(60 + int(random.random() * 60), len(world.sources) - 1)]
         return (Choice(connector, 1.0, draw_hash(random)),)
@@ -179,13 +181,14 @@ def draw_sources(random: Random, world: World, kind: Kind) -> tuple[Choice, ...]
 
 
 def draw_choice(random: Random, connectors: tuple[Connector, ...]) -> Choice:
-    """A connector by popularity. Failures cluster: most people are spared, some are hit again and again."""
+    """Return a connector by popularity. Failures cluster: most people are spared,
+    some are hit again and again."""
     connector = pick(random, [(connector, connector.weight) for connector in connectors])
     return Choice(connector, 0.35 if random.random() < 0.7 else 2.5, draw_hash(random))
 
 
 def draw_machine(random: Random, kind: Kind) -> Machine:
-    """Where they run: laptops, notebooks, containers, CI."""
+    """Return where they run: laptops, notebooks, containers, CI."""
     system = "Linux" if kind in ("ci", "container") else pick(random, SYSTEMS)
     flags: list[tuple[str, object]] = [("CI", True)] if kind == "ci" else []
     if system == COLAB:

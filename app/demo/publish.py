@@ -31,7 +31,8 @@ def ask(settings: Settings, question: Callable[[Connection], Answer]) -> Answer:
 
 
 def is_untouched(connection: Connection) -> bool:
-    """Return whether no event ever arrived: figures of made-up users beside real ones must not be published."""
+    """Return whether no event ever arrived: figures of made-up users beside real
+    ones must not be published."""
     return all(
         connection.execute(text(f"SELECT 1 FROM {table} LIMIT 1")).first() is None
         for table in ("outcomes", "publications")
@@ -51,7 +52,8 @@ def settle(connection: Connection) -> None:
                 last_day = days.last_day,
                 crowded = false
             FROM (
-                SELECT bucket, unit, min(day) AS first_day, max(day) AS last_day FROM unit_days GROUP BY bucket, unit
+                SELECT bucket, unit, min(day) AS first_day, max(day) AS last_day FROM unit_days
+                    GROUP BY bucket, unit
             ) AS days
             WHERE days.bucket = units.bucket AND days.unit = units.unit
             """

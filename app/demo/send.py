@@ -1,4 +1,5 @@
-"""Posts a fleet through the real HTTP API: in batches, gzipped, over a few connections, waiting when told to wait."""
+"""Posts a fleet through the real HTTP API: in batches, gzipped, over a few
+connections, waiting when told to wait."""
 
 import asyncio
 import gzip
@@ -77,7 +78,8 @@ class Summary:
 
 
 def settle(outcome: str) -> str:
-    """The outcome less what depends on timing: a retry may overtake its original, or find it from an earlier run."""
+    """Return the outcome less what depends on timing: a retry may overtake its original, or
+    find it from an earlier run."""
     return INTERCHANGEABLE.get(outcome, outcome)
 
 
@@ -100,7 +102,7 @@ def pack(events: Iterable[FleetEvent]) -> Iterator[Batch]:
 
 
 def seal(route: Route, queue: list[tuple[FleetEvent, bytes]]) -> Batch:
-    """The request body of some encoded events."""
+    """Return the request body of some encoded events."""
     body = b'{"batch":[' + b",".join(encoded for _, encoded in queue) + b"]}"
     return Batch(route, body, tuple(event for event, _ in queue))
 
@@ -137,7 +139,7 @@ async def send_events(
 
 
 def first_of(failures: BaseExceptionGroup[TelemetryError]) -> TelemetryError:
-    """One of several workers' errors: they tell the same story."""
+    """Return one of several workers' errors: they tell the same story."""
     error = failures.exceptions[0]
     return first_of(error) if isinstance(error, BaseExceptionGroup) else error
 
@@ -166,7 +168,7 @@ async def post(client: httpx.AsyncClient, batch: Batch, summary: Summary) -> lis
 
 
 def read_wait(response: httpx.Response) -> float:
-    """Seconds to wait before trying again. Raises TelemetryError when trying again cannot help."""
+    """Return seconds to wait before trying again. Raises TelemetryError when trying again cannot help."""
     if response.status_code in (429, 503):
         seconds = response.headers.get("Retry-After", "")
         return min(float(seconds), LONGEST_WAIT) if seconds.isdecimal() else 1.0
@@ -178,7 +180,7 @@ def read_wait(response: httpx.Response) -> float:
 
 
 def read_code(response: httpx.Response) -> str:
-    """The stable code of a problem body, if it is one."""
+    """Return the stable code of a problem body, if it is one."""
     try:
         return str(orjson.loads(response.content)["code"])
     except (orjson.JSONDecodeError, KeyError, TypeError):

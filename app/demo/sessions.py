@@ -1,8 +1,8 @@
 """What one process of one user does, and which events that leaves behind.
 
 The sequences are those that released versions were seen to send: a read sends `started` and then `succeeded`,
-`failed` or, when the process dies, nothing; `get_records` sends a start and practically never an end; a plain loop
-over it sends `canceled`; `write` of a read result and an invalid config send an end without a start.
+`failed` or, when the process dies, nothing; `get_records` sends a start and practically never an end; a plain
+loop over it sends `canceled`; `write` of a read result and an invalid config send an end without a start.
 """
 
 from collections.abc import Iterator
@@ -57,14 +57,14 @@ class Run:
         return self.clock
 
     def chance(self, probability: float) -> bool:
-        """Whether something of this probability happens."""
+        """Return whether something of this probability happens."""
         return self.random.random() < probability
 
 
 def draw_session(
     random: Random, user: User, world: World, at: float, *, is_first: bool
 ) -> tuple[Run, Iterator[Fact]]:
-    """A process that starts at `at` and the facts that it leaves behind, in order."""
+    """Return a process that starts at `at` and the facts that it leaves behind, in order."""
     if is_first:
         session_id, anonymous_id = user.first_session_id, user.anonymous_id
     elif user.kind in ("container", "ci"):
@@ -100,13 +100,13 @@ def filter_facts(session: Session, facts: Iterator[Fact]) -> Iterator[Fact]:
 
 
 def loop_facts(run: Run) -> Iterator[Fact]:
-    """One turn of a cron job that hardly ever works."""
+    """Yield one turn of a cron job that hardly ever works."""
     choice = run.user.sources[0]
     yield from sync(run, choice, name_source(run, choice), None, LOOPER_FAILURE_RATE)
 
 
 def session_facts(run: Run, *, is_first: bool) -> Iterator[Fact]:
-    """The first run installs and stumbles over the config; later ones sync one source or several."""
+    """Yield the first run installs and stumbles over the config; later ones sync one source or several."""
     sources = (
         run.user.sources
         if run.chance(0.25)
@@ -123,7 +123,7 @@ def session_facts(run: Run, *, is_first: bool) -> Iterator[Fact]:
 
 
 def name_source(run: Run, choice: Choice) -> Party:
-    """The source as events name it; some people run one of their own, unknown to any registry."""
+    """Return the source as events name it; some people run one of their own, unknown to any registry."""
     user, release = run.user, choice.connector.release_at(run.clock - run.user.lag)
     if user.custom_connector is not None and run.chance(0.3):
         return Party(user.custom_connector, "PathExecutor", None, choice.config_hash, is_known=False)
@@ -145,7 +145,8 @@ def install(run: Run, source: Party) -> Iterator[Fact]:
 
 
 def misconfigure(run: Run, source: Party) -> Iterator[Fact]:
-    """A config that is not valid: seen by `validate`, by `check`, or by a read, which then fails without a start."""
+    """Yield a config that is not valid: seen by `validate`, by `check`, or by a read, which
+    then fails without a start."""
     mistake = pick(run.random, CONFIG_ERRORS)
     how = run.random.random()
     if how < 0.4:
@@ -158,7 +159,7 @@ def misconfigure(run: Run, source: Party) -> Iterator[Fact]:
 
 
 def work(run: Run, choice: Choice, source: Party) -> Iterator[Fact]:
-    """What the session is for: mostly reads into a cache, some with a destination."""
+    """Yield what the session is for: mostly reads into a cache, some with a destination."""
     activity = pick(run.random, ACTIVITIES)
     if activity == "check":
         yield Fact(run.pass_time(3), "check", "succeeded", source)
@@ -174,7 +175,8 @@ def work(run: Run, choice: Choice, source: Party) -> Iterator[Fact]:
 
 
 def failure_rate(run: Run, choice: Choice) -> float:
-    """The probability that this user's sync fails: the connector's, the PyAirbyte release's, and their own luck."""
+    """Return the probability that this user's sync fails: the connector's, the PyAirbyte
+    release's, and their own luck."""
     release = choice.connector.release_at(run.clock - run.user.lag)
     return min(release.failure_rate * choice.exposure, 0.96) + run.session.library.release.failure_rate
 
@@ -188,7 +190,8 @@ def read_directly(run: Run, source: Party, activity: str) -> Iterator[Fact]:
 
 
 def sync(run: Run, choice: Choice, source: Party, destination: Choice | None, rate: float) -> Iterator[Fact]:
-    """One attempt: a start, then its end, or nothing when the process dies or `write` loses its source."""
+    """Yield one attempt: a start, then its end, or nothing when the process dies
+    or `write` loses its source."""
     target = name_destination(destination, run) if destination else None
     cache_type = run.user.cache_type if target is None or run.chance(0.3) else None
     start = Fact(run.pass_time(1), "sync", "started", source, target, cache_type)
@@ -206,7 +209,7 @@ def sync(run: Run, choice: Choice, source: Party, destination: Choice | None, ra
 
 
 def draw_error(run: Run, choice: Choice) -> str:
-    """The class of a failed sync; a broken PyAirbyte release shows as its own."""
+    """Return the class of a failed sync; a broken PyAirbyte release shows as its own."""
     own = run.session.library.release.failure_rate
     if run.chance(own / (own + choice.connector.releases[0].failure_rate)):
         return LIBRARY_ERROR
@@ -231,11 +234,11 @@ def write_result(run: Run, destination: Choice) -> Iterator[Fact]:
 
 
 def name_destination(choice: Choice, run: Run) -> Party:
-    """The destination as events name it."""
+    """Return the destination as events name it."""
     release = choice.connector.release_at(run.clock)
     return Party(choice.connector.name, "DockerExecutor", release.version, choice.config_hash, is_known=True)
 
 
 def draw_records(random: Random) -> int:
-    """How many records a sync moved; some move none."""
+    """Return how many records a sync moved; some move none."""
     return 0 if random.random() < 0.04 else int(draw_skewed(random, 1_500, 2.0))

@@ -69,7 +69,8 @@ class Session:
 
 
 def write_event(random: Random, session: Session, fact: Fact) -> tuple[Fields, tuple[str, ...]]:
-    """The track event that goes over the wire, and the schema paths that the service has to withhold."""
+    """Return the track event that goes over the wire, and the schema paths that
+    the service has to withhold."""
     writers = {1: write_first, 2: write_second, 3: write_modern}
     generation = session.library.generation
     properties = writers[generation](session, fact)
@@ -133,7 +134,7 @@ def write_modern(session: Session, fact: Fact) -> Fields:
 
 
 def write_party(party: Party, *, whole: bool) -> Fields:
-    """A connector: its name alone, but in sync events with executor, version and config hash."""
+    """Return a connector: its name alone, but in sync events with executor, version and config hash."""
     fields: Fields = {"name": party.name}
     if whole:
         fields["executor_type"] = party.executor_type
@@ -144,7 +145,7 @@ def write_party(party: Party, *, whole: bool) -> Fields:
 
 
 def common(session: Session, fact: Fact) -> Fields:
-    """What every event since 0.7.2 says."""
+    """Return what every event since 0.7.2 says."""
     return {
         "session_id": session.session_id,
         "state": fact.state,
@@ -162,7 +163,7 @@ def counted(fact: Fact) -> Fields:
 
 
 def withheld_paths(session: Session, fact: Fact, event: Fields) -> tuple[str, ...]:
-    """The paths of values outside the service's vocabularies, in the order of the wire."""
+    """Return the paths of values outside the service's vocabularies, in the order of the wire."""
     properties = event["properties"]
     exception = properties.get("exception", {}) if isinstance(properties, dict) else {}
     odd = event["anonymousId"] != LITERAL_ID and session.has_odd_id
@@ -178,10 +179,10 @@ def withheld_paths(session: Session, fact: Fact, event: Fields) -> tuple[str, ..
 
 
 def unknown_flags(session: Session) -> bool:
-    """Whether the machine sets a flag of a release yet to come."""
+    """Return whether the machine sets a flag of a release yet to come."""
     return any(name not in KNOWN_FLAGS for name, _ in session.machine.flags)
 
 
 def is_custom_cache(session: Session, fact: Fact) -> bool:
-    """Whether the event names a cache class of the user's own (generation 1 cannot)."""
+    """Return whether the event names a cache class of the user's own (generation 1 cannot)."""
     return session.library.generation > 1 and fact.cache_type not in KNOWN_CACHES | {None, "streaming"}

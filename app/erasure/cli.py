@@ -28,7 +28,8 @@ def forget(
     """
     if not forgetting.is_forgettable(anonymous_id):
         raise TelemetryError(
-            "That is no id of one installation: it takes a ULID or a lower-case UUID. `airbyte-lib-user`, which old "
+            "That is no id of one installation: it takes a ULID or a lower-case UUID. "
+            "`airbyte-lib-user`, which old "
             "versions shared, is nobody's."
         )
     with connected() as (connection, pseudonyms):

@@ -1,7 +1,7 @@
 """Forget: a tombstone at once, deletion by a job. A tombstone holds the id's pseudonym, never the id.
 
-The write statement looks at the tombstones, so nothing new is stored under the id from the moment the tombstone is
-committed. What a statement that began earlier still wrote is met by the later sweeps.
+The write statement looks at the tombstones, so nothing new is stored under the id from the moment the
+tombstone is committed. What a statement that began earlier still wrote is met by the later sweeps.
 """
 
 import datetime as dt
@@ -26,7 +26,10 @@ from app.store.tables.rollups import rollup_buckets
 FORGETTABLE: Final = ("events", "rejections")
 DERIVED: Final = ("unit_days", "units")
 # A pseudonym is unique in its bucket only: by itself, it might be somebody else's.
-ASKED: Final = "({0}bucket, {0}{1}) IN (SELECT * FROM unnest(CAST(:buckets AS smallint[]), CAST(:ids AS bigint[])) AS asked)"
+ASKED: Final = (
+    "({0}bucket, {0}{1}) IN (SELECT * FROM unnest(CAST(:buckets AS smallint[]), CAST(:ids AS "
+    "bigint[])) AS asked)"
+)
 DELETED: Final = ASKED.format("", "anonymous_id")
 # Whose a contribution was is told by the daily sum that it was added to.
 CONTRIBUTIONS: Final = f"""
@@ -39,7 +42,8 @@ FORGETTABLE_ID: Final = re.compile(f"{wire.ULID}|{wire.UUID}")
 
 
 def is_forgettable(anonymous_id: object) -> bool:
-    """Whether it is an id of one person: a ULID or a lower-case UUID, not the literal that old versions shared."""
+    """Return whether it is an id of one person: a ULID or a lower-case UUID, not the
+    literal that old versions shared."""
     return isinstance(anonymous_id, str) and FORGETTABLE_ID.fullmatch(anonymous_id) is not None
 
 
@@ -51,7 +55,8 @@ def key_of(pseudonyms: Pseudonyms, anonymous_id: str) -> Key:
 def tombstone(key: Key, now: dt.datetime) -> ReturningInsert[Any]:
     """Return the statement that forgets an id from `now` on; it answers when that was asked for.
 
-    That is earlier where an earlier request waits for its first sweep. An id that was swept before is swept anew.
+    That is earlier where an earlier request waits for its first sweep. An id that
+    was swept before is swept anew.
     """
     row = insert(tombstones).values(bucket=key[0], anonymous_id=key[1], requested_at=now, sweeps=0)
     swept = tombstones.c.sweeps > 0
@@ -79,7 +84,8 @@ def request(
 
 
 def progress(requested_ms: int) -> Select[Any]:
-    """Return the query whether what was asked for in that millisecond is deleted; its answer is null without a tombstone."""
+    """Return the query whether what was asked for in that millisecond is deleted; its answer
+    is null without a tombstone."""
     start = dt.datetime.fromtimestamp(requested_ms // 1000, dt.UTC) + dt.timedelta(
         milliseconds=requested_ms % 1000
     )
@@ -90,9 +96,11 @@ def progress(requested_ms: int) -> Select[Any]:
 
 
 def delete_derived(connection: Connection, asked: Mapping[str, list[int]]) -> tuple[int, set[int]]:
-    """Delete what was rolled up of ids in their buckets, and commit; return how many rows that were, and of which ids.
+    """Delete what was rolled up of ids in their buckets, and commit; return how many
+    rows that were, and of which ids.
 
-    After their events are gone, and never while a worker may still add up what it read of those: the claims are its.
+    After their events are gone, and never while a worker may still add up what it
+    read of those: the claims are its.
     """
     connection.execute(text("SET LOCAL lock_timeout = '10s'"))
     buckets = sorted(set(asked["buckets"]))

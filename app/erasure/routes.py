@@ -1,4 +1,5 @@
-"""`/v1/forget` and `/v1/receipts/{id}`: whoever holds an anonymous id may have everything under it deleted."""
+"""`/v1/forget` and `/v1/receipts/{id}`: whoever holds an anonymous id may have
+everything under it deleted."""
 
 import asyncio
 import datetime as dt
@@ -26,7 +27,8 @@ log = structlog.get_logger()
 BODY_BYTES: Final = 1024
 COMMIT_SECONDS: Final = 2.0
 EACH: Final = Rate(burst=30, per_second=0.5)
-# For whoever shares an address with somebody who asks too often; less than all together, so that other addresses have theirs.
+# For whoever shares an address with somebody who asks too often; less than all together, so that
+# other addresses have theirs.
 RESERVE: Final = Rate(burst=100, per_second=1)
 ALL_TOGETHER: Final = Rate(burst=500, per_second=5)
 
@@ -39,7 +41,8 @@ UNKNOWN_KEY: Final = Problem(
 )
 NOT_AN_ID: Final = Problem(
     "not_forgettable",
-    "`anonymousId` must be the ULID or the lower-case UUID of one installation. `airbyte-lib-user`, which old versions "
+    "`anonymousId` must be the ULID or the lower-case UUID of one installation. `airbyte-lib-user`, "
+    "which old versions "
     "shared, is nobody's.",
     rule="pattern",
     path="anonymousId",
@@ -51,7 +54,8 @@ ReceiptId = Annotated[str, Path(max_length=64, description="The receipt's `id`."
 def create_router(  # Size: FastAPI takes the description of each endpoint with it
     write_engine: AsyncEngine, engine: Engine, journal: Journal, peers: Peers, wake: Callable[[], None]
 ) -> APIRouter:
-    """The endpoints of *forget me*. They need no key: the id itself is the proof. `wake` starts the deletion."""
+    """Return the endpoints of *forget me*. They need no key: the id itself is the proof.
+    `wake` starts the deletion."""
     pseudonyms = journal.pseudonyms
     router = APIRouter(tags=["privacy"])
     throttle = Throttle(EACH, ALL_TOGETHER, reserve=RESERVE)
@@ -96,8 +100,10 @@ def create_router(  # Size: FastAPI takes the description of each endpoint with 
     @router.get(
         "/v1/receipts/{id}",
         summary="Whether what was asked for is done",
-        description="`done` once all that was stored under the id at the time of the request is deleted, for as long as nothing is "
-        "stored under it. What was on its way then is deleted within the hour after it. 404 when the receipt is over: "
+        description="`done` once all that was stored under the id at the time of the request is "
+        "deleted, for as long as nothing is "
+        "stored under it. What was on its way then is deleted within the hour after it. 404 when the "
+        "receipt is over: "
         "another request for the same id took its place, or nothing has come in under the id for long.",
         responses=describe_problems("not_found", "database_unavailable"),
     )
@@ -119,7 +125,8 @@ def create_router(  # Size: FastAPI takes the description of each endpoint with 
 
 
 async def keep(journal: Journal, key: Key, requested_at: dt.datetime) -> None:
-    """Keep a tombstone outside the database, too. Where that fails it is tried again: `replay` finds it in the database."""
+    """Keep a tombstone outside the database, too. Where that fails it is tried again:
+    `replay` finds it in the database."""
     try:
         await asyncio.to_thread(journal.append, key, requested_at)
     except (OSError, TelemetryError) as error:
@@ -135,7 +142,7 @@ def is_kept(journal: Journal, requested_ms: int) -> bool:
 
 
 async def read_body(request: Request) -> bytes:
-    """The body, at most 1 KiB of it. Raises Problem 413 or 415."""
+    """Return the body, at most 1 KiB of it. Raises Problem 413 or 415."""
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         raise WRONG_TYPE.fresh()
     body = bytearray()
@@ -147,7 +154,7 @@ async def read_body(request: Request) -> bytes:
 
 
 def read_id(raw: bytes) -> str:
-    """The anonymous id of a body. Raises Problem 400 or 422, which hold nothing of it."""
+    """Return the anonymous id of a body. Raises Problem 400 or 422, which hold nothing of it."""
     document = parse(raw)
     fault = None if document.clean else find_fault(document.value)
     if fault is not None:

@@ -1,4 +1,5 @@
-"""When what was asked for is deleted: many requests share a sweep, and no sweep reads what it knows to be clean."""
+"""When what was asked for is deleted: many requests share a sweep, and no sweep
+reads what it knows to be clean."""
 
 import datetime as dt
 import threading
@@ -26,8 +27,8 @@ COLUMNS: Final = (
     tombstones.c.sweeps,
 )
 WORTH_A_REST: Final = 0.05  # seconds
-# Rows that were ever inserted into a partition, as its statistics say within a minute; 0 where they are kept elsewhere, as by
-# a distributed Postgres.
+# Rows that were ever inserted into a partition, as its statistics say within a minute; 0 where they are kept
+# elsewhere, as by a distributed Postgres.
 INSERTED: Final = """
     SELECT relname, n_tup_ins FROM pg_stat_user_tables WHERE relid IN (
         SELECT inhrelid FROM pg_inherits WHERE inhparent IN ('events'::regclass, 'rejections'::regclass)
@@ -37,7 +38,8 @@ Due = Row[Any, Any, Any, Any]
 
 
 class Sweeps:
-    """The sweeps of one process, and what they left clean: ids by partition, as long as nothing is inserted there."""
+    """The sweeps of one process, and what they left clean: ids by partition, as long
+    as nothing is inserted there."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         """`clock` tells seconds."""
@@ -48,11 +50,12 @@ class Sweeps:
         ] = {}  # inserted rows by partition, by row of `tombstones`
 
     def sweep(self, connection: Connection, stop: threading.Event, now: dt.datetime | None = None) -> int:
-        """Delete what is stored under ids whose sweep is due, all of them at once, in small transactions, and commit.
+        """Delete what is stored under ids whose sweep is due, all of them at once, in
+        small transactions, and commit.
 
-        Return how many rows that were. After a sweep nothing is done for a while, so that what is asked for meanwhile
-        is swept together. A sweep reads a partition only if one of its ids was never looked for there, or if something was
-        inserted since.
+        Return how many rows that were. After a sweep nothing is done for a while, so that what is asked for
+        meanwhile is swept together. A sweep reads a partition only if one of its ids was never looked for
+        there, or if something was inserted since.
         """
         began = self.clock()
         now = now or dt.datetime.now(dt.UTC)
@@ -85,7 +88,8 @@ class Sweeps:
         return max(0.0, self.rests_until - self.clock())
 
     def is_clean(self, each: Due, partition: str, inserted: dict[str, int]) -> bool:
-        """Return whether an earlier sweep for the same request left nothing in a partition, and nothing came in since."""
+        """Return whether an earlier sweep for the same request left nothing in a
+        partition, and nothing came in since."""
         rows = inserted.get(partition, 0)
         return rows > 0 and self.clean.get(tuple(each)[:3], {}).get(partition) == rows
 
@@ -113,7 +117,8 @@ def asked(due: list[Due]) -> dict[str, list[int]]:
 
 
 def count_sweep(connection: Connection, due: list[Due], found: set[int], now: dt.datetime) -> None:
-    """Count a sweep, and commit. An id that was asked for again meanwhile is left as it is: its sweeps start anew."""
+    """Count a sweep, and commit. An id that was asked for again meanwhile is left as
+    it is: its sweeps start anew."""
     connection.execute(
         update(tombstones)
         .where(tuple_(*COLUMNS).in_([tuple(row) for row in due]))

@@ -1,4 +1,5 @@
-"""Reads a request's body: bounded while it streams in and while it inflates, so that no sender can fill the memory."""
+"""Reads a request's body: bounded while it streams in and while it inflates, so that no
+sender can fill the memory."""
 
 import zlib
 from collections.abc import Awaitable, Callable, Mapping
@@ -14,7 +15,8 @@ TOO_LARGE: Final = Problem(
 )
 WRONG_TYPE: Final = Problem(
     "unsupported_media_type",
-    "Send JSON with the header `Content-Type: application/json`; if it is compressed, with `Content-Encoding: gzip`.",
+    "Send JSON with the header `Content-Type: application/json`; if it is compressed, with "
+    "`Content-Encoding: gzip`.",
 )
 MEMBERS: Final = 16  # of a gzip body; senders make one, and each costs a copy of what follows it
 TOO_MANY_MEMBERS: Final = Problem(
@@ -34,7 +36,8 @@ class Disconnected(Exception):  # noqa: N818 -- nothing went wrong: the client w
 
 
 def check_headers(headers: Mapping[bytes, bytes], limit: int) -> bool:
-    """Whether the body comes gzipped. Raises Problem 415 for another type or encoding, 413 for a declared length."""
+    """Return whether the body comes gzipped. Raises Problem 415 for another type or
+    encoding, 413 for a declared length."""
     content_type = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
     encoding = headers.get(b"content-encoding", b"identity").strip().lower()
     if content_type != b"application/json" or encoding not in ENCODINGS:
@@ -46,7 +49,8 @@ def check_headers(headers: Mapping[bytes, bytes], limit: int) -> bool:
 
 
 class Room:
-    """What bodies may take together until their senders are known: without a key in the header it may stand at their end."""
+    """What bodies may take together until their senders are known: without a key in the
+    header it may stand at their end."""
 
     def __init__(self, most: int) -> None:
         """Give room for `most` bytes."""
@@ -66,7 +70,7 @@ class Room:
 async def read(
     receive: Receive, headers: Mapping[bytes, bytes], limit: int, room: Room | None = None
 ) -> bytes:
-    """The inflated body, at most `limit` bytes of it, kept in `room` while it comes in.
+    """Return the inflated body, at most `limit` bytes of it, kept in `room` while it comes in.
 
     Raises Problem 400, 413, 415, 503, or Disconnected.
     """
@@ -109,7 +113,7 @@ class Plain:
             raise TOO_LARGE.fresh()
 
     def finish(self) -> bytes:
-        """The whole body."""
+        """Return the whole body."""
         return bytes(self.collected)
 
 
@@ -142,7 +146,7 @@ class Inflated(Plain):
             chunk = self.stream.unused_data or self.stream.unconsumed_tail
 
     def finish(self) -> bytes:
-        """The whole body. Raises Problem 400 if it is cut off."""
+        """Return the whole body. Raises Problem 400 if it is cut off."""
         if not self.stream.eof:
             raise NOT_GZIP.fresh()
         return super().finish()

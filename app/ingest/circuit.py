@@ -1,4 +1,5 @@
-"""One state: whether Postgres takes batches. The writer asks it, the committer tells it, `/readyz` shows it."""
+"""One state: whether Postgres takes batches. The writer asks it, the committer
+tells it, `/readyz` shows it."""
 
 import time
 from collections.abc import Callable
@@ -8,7 +9,8 @@ COOLDOWN_SECONDS: Final = 5.0  # after a failure, in which nobody should rely on
 
 
 class Circuit:
-    """Closed while Postgres takes batches, open since one that it did not take; half open once `try_again` lets one try."""
+    """Closed while Postgres takes batches, open since one that it did not take; half open
+    once `try_again` lets one try."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         """Start closed; `clock` gives seconds."""

@@ -1,7 +1,7 @@
 """Commits batches to Postgres within a time: a statement that hangs is left behind, never waited for.
 
-What is left behind may still commit. The batch is in the spool by then, under its id, and the id fences it: drained later,
-it is recognised as committed.
+What is left behind may still commit. The batch is in the spool by then, under its id, and the id fences it:
+drained later, it is recognised as committed.
 """
 
 import asyncio
@@ -62,7 +62,7 @@ class Committer:
         return outcomes
 
     async def attempt(self, batches: Sequence[Batch], seconds: float) -> list[str]:
-        """One attempt at `commit`."""
+        """Return one attempt at `commit`."""
         if len(self.left_behind) >= LEFT_BEHIND_AT_MOST:
             raise UnavailableError
         started = time.perf_counter()

@@ -18,7 +18,7 @@ MOMENTS: Final = frozenset(column.name for column in events.columns if isinstanc
 
 
 def dump(batch: Batch) -> bytes:
-    """A batch as JSON."""
+    """Return a batch as JSON."""
     document = {
         "batch_id": batch.batch_id,
         "verdicts": [
@@ -34,7 +34,7 @@ def dump(batch: Batch) -> bytes:
 
 
 def load(payload: bytes) -> Batch:
-    """The batch that `dump` wrote. Raises ValueError or KeyError for anything else."""
+    """Return the batch that `dump` wrote. Raises ValueError or KeyError for anything else."""
     document = orjson.loads(payload)
     verdicts = [
         Verdict(identity, load_row(row), tuple(withheld), reason, path)
@@ -50,7 +50,8 @@ def load(payload: bytes) -> Batch:
 
 
 def take(spool: SpoolFile, rows: int) -> list[tuple[Entry, Batch]]:
-    """Return the oldest entries of a spool with their batches: so many rows together, one entry at the least if there is any.
+    """Return the oldest entries of a spool with their batches: so many rows together, one
+    entry at the least if there is any.
 
     What cannot be loaded is dropped and set aside.
     """
@@ -77,12 +78,12 @@ def take(spool: SpoolFile, rows: int) -> list[tuple[Entry, Batch]]:
 
 
 def dump_row(row: dict[str, Any]) -> dict[str, Any]:
-    """A row without its empty columns."""
+    """Return a row without its empty columns."""
     return {name: value for name, value in row.items() if value is not None}
 
 
 def load_row(row: dict[str, Any]) -> dict[str, Any]:
-    """A row with its empty columns, and with its times as Python values."""
+    """Return a row with its empty columns, and with its times as Python values."""
     return NO_ROW | {
         name: dt.datetime.fromisoformat(value) if name in MOMENTS and value is not None else value
         for name, value in row.items()

@@ -1,4 +1,5 @@
-"""Which connections may stay: so many an address, so many in all. The longest idle one gives way to a new one."""
+"""Which connections may stay: so many an address, so many in all. The longest idle
+one gives way to a new one."""
 
 import resource
 from collections.abc import Callable, Iterable
@@ -15,7 +16,8 @@ ASKED: Final = 32
 
 
 def bound_connections() -> int:
-    """Return how many connections this process may have: no more than it has descriptors for, or accepting fails in silence."""
+    """Return how many connections this process may have: no more than it has descriptors for, or
+    accepting fails in silence."""
     descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return min(CONNECTIONS, max(1, descriptors - OTHER_FILES - REFUSED))
 

@@ -1,8 +1,8 @@
 """Requests without their offers to change the protocol, which a server may ignore (RFC 9110, section 7.8).
 
-Java's HttpClient and `curl --http2` offer `Upgrade: h2c` with their first request. The parser stops at such a head: it drops
-the body, and would read what follows as the next request. So heads are looked at before the parser sees them. A head that is
-not complete waits for its rest; bodies pass as they come.
+Java's HttpClient and `curl --http2` offer `Upgrade: h2c` with their first request. The parser stops at such a
+head: it drops the body, and would read what follows as the next request. So heads are looked at before the
+parser sees them. A head that is not complete waits for its rest; bodies pass as they come.
 """
 
 from typing import Final
@@ -45,7 +45,8 @@ class Heads:
         self.tail = b""  # the last bytes of a chunked body: its end may come in two packets
 
     def cut(self, data: bytes) -> tuple[bytes, bytes]:
-        """Return the first piece of what came, for the parser, and the rest. Raises BadHeadError, LongHeadError.
+        """Return the first piece of what came, for the parser, and the rest.
+        Raises BadHeadError, LongHeadError.
 
         The piece is empty if a head is not complete; then it waits here and the rest is empty, too.
         """
@@ -70,7 +71,8 @@ class Heads:
         self.body, self.chunked, self.tail = 0, False, b""
 
     def read(self, head: bytes) -> bytes:
-        """Return a head without its offers, and know from it how its body ends. Raises BadHeadError, LongHeadError."""
+        """Return a head without its offers, and know from it how its body ends. Raises
+        BadHeadError, LongHeadError."""
         lower = head.lower()
         if head.count(b"\n") > HEADERS:
             raise LongHeadError

@@ -1,4 +1,5 @@
-"""What a request says beside its events: that it wants no tracking, what its client dropped, that it names no key."""
+"""What a request says beside its events: that it wants no tracking, what its client
+dropped, that it names no key."""
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
@@ -16,7 +17,7 @@ NOTHING: Final[Mapping[Tally, int]] = {}
 
 
 def is_opt_out(headers: Mapping[bytes, bytes]) -> bool:
-    """Whether the sender asks not to be tracked."""
+    """Return whether the sender asks not to be tracked."""
     return headers.get(b"dnt") == b"1" or headers.get(b"sec-gpc") == b"1"
 
 
@@ -31,7 +32,8 @@ def parse_unauthenticated(raw: bytes, *, batch: bool) -> Document:
 def count(
     headers: Mapping[bytes, bytes], received_at: dt.datetime, sender: Sender, verdicts: Sequence[Verdict]
 ) -> Mapping[Tally, int]:
-    """Return what is counted beside the events: what the client says it dropped, and envelopes that were dropped here."""
+    """Return what is counted beside the events: what the client says it dropped, and
+    envelopes that were dropped here."""
     number = headers.get(b"telemetry-client-dropped", b"")
     envelopes = [verdict.dropped for verdict in verdicts].count(True)
     if not number and not envelopes:

@@ -27,7 +27,8 @@ log = structlog.get_logger()
 REFRESH_SECONDS: Final = 5.0  # how long a revoked key goes on working at the most
 READ_SECONDS: Final = 0.5  # a request with an unknown key waits that long for an answer at the most
 MISS_SECONDS: Final = 0.5  # how often an unknown key makes us look at the database
-# Headers that are remembered: one key can be written in any number of them, behind a colon. Others cost an HMAC each time.
+# Headers that are remembered: one key can be written in any number of them, behind a colon.
+# Others cost an HMAC each time.
 HEADERS: Final = 256
 HEADER_BYTES: Final = 512
 USE_SECONDS: Final = 60.0  # how often it is written down which keys were used
@@ -39,7 +40,8 @@ UNAVAILABLE: Final = Problem("database_unavailable", "Write keys cannot be check
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Sender:
-    """Who sends: the number of the write key, its text, which only the message key needs, and what it may do until when."""
+    """Who sends: the number of the write key, its text, which only the message key needs,
+    and what it may do until when."""
 
     write_key: int
     text: bytes
@@ -50,9 +52,9 @@ class Sender:
 class Keyring:
     """Knows what each write key may do; asks `load` (grants by pseudonym) for it, off the event loop.
 
-    What it learned is remembered in a file (pseudonyms only), so that a restart during an outage of Postgres refuses
-    nobody. Before Postgres was ever reached, the keys of the settings are known under provisional, negative numbers.
-    Now and then `note` is told the numbers of the keys that were used.
+    What it learned is remembered in a file (pseudonyms only), so that a restart during an outage of Postgres
+    refuses nobody. Before Postgres was ever reached, the keys of the settings are known under provisional,
+    negative numbers. Now and then `note` is told the numbers of the keys that were used.
     """
 
     def __init__(
@@ -120,7 +122,8 @@ class Keyring:
     async def note_use(self) -> None:
         """Write down which keys were used since the last time: once a minute, not once an event.
 
-        Raises sqlalchemy.exc.SQLAlchemyError or TimeoutError; what was to be noted is noted the next time then.
+        Raises sqlalchemy.exc.SQLAlchemyError or TimeoutError; what was to be
+        noted is noted the next time then.
         """
         used, self.used = {self.resolve(number) for number in self.used}, set()
         try:
@@ -132,7 +135,8 @@ class Keyring:
         self.noted = time.monotonic()
 
     async def authenticate(self, header: bytes | None, body_key: object) -> Sender:
-        """The sender, by the header if there is one, else by the body's `writeKey`. Raises Problem 401."""
+        """Return the sender, by the header if there is one, else by the body's
+        `writeKey`. Raises Problem 401."""
         if header is not None:
             known = self.by_header.get(header)
             if known is not None and time.time() < known.until:
@@ -165,7 +169,8 @@ class Keyring:
     def resolve(self, number: int) -> int:
         """Return the number of a key in the database, also where it was provisional.
 
-        0 for a key that is no longer in force, or in the settings: what was promised under it is stored all the same.
+        0 for a key that is no longer in force, or in the settings: what was promised
+        under it is stored all the same.
         """
         if number >= 0:
             return number
@@ -174,7 +179,7 @@ class Keyring:
         return 0 if known is None else known.number
 
     def find(self, key: str) -> Sender | None:
-        """The sender of a key in force."""
+        """Return the sender of a key in force."""
         grant = self.known.get(self.pseudonyms.write_key(key))
         if grant is None or not grant.is_in_force:
             return None
@@ -182,7 +187,7 @@ class Keyring:
 
 
 def recall(memory: Path) -> dict[bytes, Grant]:
-    """The keys that a file remembers; none if it cannot be read."""
+    """Return the keys that a file remembers; none if it cannot be read."""
     try:
         document = orjson.loads(memory.read_bytes())
         return {
@@ -227,7 +232,8 @@ def find_key(raw: bytes) -> str | None:
 
 
 def read_basic(header: bytes) -> str | None:
-    """The user name of an HTTP Basic header, whose colon may be missing; None if it is something else."""
+    """Return the user name of an HTTP Basic header, whose colon may be missing;
+    None if it is something else."""
     scheme, _, credentials = header.partition(b" ")
     if scheme.lower() != b"basic":
         return None

@@ -1,5 +1,5 @@
-"""uvicorn's HTTP protocol with what uvicorn has no settings for: bounds for slow senders and slow readers, long heads and
-many requests, answers in one piece, and an end that loses no request.
+"""uvicorn's HTTP protocol with what uvicorn has no settings for: bounds for slow senders and slow readers,
+long heads and many requests, answers in one piece, and an end that loses no request.
 """
 
 # Size: one class, because uvicorn has one object a connection.
@@ -22,7 +22,8 @@ REQUESTS: Final = 10_000  # a connection; the last answer says that it closes
 BODY_BYTES: Final = 8 * 2**20
 # Read ahead of an answer that is not sent: what was under way when reading was paused.
 HELD_BYTES: Final = 2**20
-# Between an answer and the next request where that came ahead of it: 250 such requests a second and connection.
+# Between an answer and the next request where that came ahead of it: 250 such
+# requests a second and connection.
 PIPELINED_SECONDS: Final = 0.004
 # At the end, for a request that is on its way over a connection without one; and for a refusal to be read.
 LINGER_SECONDS: Final = 1.0
@@ -32,9 +33,11 @@ TRAILERS: Final = Trailers()
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """Closes a connection whose request takes too long to arrive or whose answers are not taken, and any beyond the bound.
+    """Closes a connection whose request takes too long to arrive or whose answers are not
+    taken, and any beyond the bound.
 
-    `ending` is set once the process accepts no more: every answer is then the last of its connection, and says so.
+    `ending` is set once the process accepts no more: every answer is then the last
+    of its connection, and says so.
     """
 
     ending: ClassVar[bool] = False
@@ -105,7 +108,8 @@ class BoundedProtocol(HttpToolsProtocol):
         )
 
     def feed(self, data: bytes) -> None:
-        """Read requests up to one that must be answered first; start the clock if one is not complete with what came."""
+        """Read requests up to one that must be answered first; start the clock if one is
+        not complete with what came."""
         try:
             held = self.read_requests(data)
         except LongHeadError:
@@ -121,7 +125,8 @@ class BoundedProtocol(HttpToolsProtocol):
             self.watch_request()
 
     def read_requests(self, data: bytes) -> bytes:
-        """Read requests; return what came after one that must be answered first. Raises what makes a head a bad one."""
+        """Read requests; return what came after one that must be answered first. Raises
+        what makes a head a bad one."""
         while data:
             piece, data = self.heads.cut(data)
             if piece:
@@ -195,7 +200,8 @@ class BoundedProtocol(HttpToolsProtocol):
         if self.held:
             self._unset_keepalive_if_required()
             self.flow.pause_reading()
-            # After the answer is handed over. Whoever sends ahead of its answers gets no more of the event loop than others.
+            # After the answer is handed over. Whoever sends ahead of its answers gets no more
+            # of the event loop than others.
             self.loop.call_later(PIPELINED_SECONDS, self.go_on)
 
     def pause_writing(self) -> None:
@@ -218,7 +224,8 @@ class BoundedProtocol(HttpToolsProtocol):
         self.drain.end()
 
     def shutdown(self) -> None:
-        """Answer what is under way and close. uvicorn itself closes a connection whose first request it has not read yet."""
+        """Answer what is under way and close. uvicorn itself closes a connection whose first
+        request it has not read yet."""
         if self.cycle is None or self.cycle.response_complete:
             self.loop.call_later(LINGER_SECONDS, self.close_idle)
         else:
@@ -245,7 +252,8 @@ class BoundedProtocol(HttpToolsProtocol):
             self.patience = None
 
     def refuse(self, answer: bytes) -> None:
-        """Answer in one go and close a moment later: a socket that is closed over unread bytes takes the answer back."""
+        """Answer in one go and close a moment later: a socket that is closed over unread
+        bytes takes the answer back."""
         self.stop_timer()
         if self.refused or self.transport is None or self.transport.is_closing():
             return

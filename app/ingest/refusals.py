@@ -1,4 +1,5 @@
-"""What the protocol itself refuses, before there is a request: whole answers, each the last of its connection."""
+"""What the protocol itself refuses, before there is a request: whole answers, each
+the last of its connection."""
 
 from typing import Final
 

@@ -1,4 +1,5 @@
-"""What is answered: the result of one event, the results of a batch, and problems. Never any part of the input."""
+"""What is answered: the result of one event, the results of a batch, and problems.
+Never any part of the input."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -41,7 +42,8 @@ def render_single(verdicts: Sequence[Verdict], outcomes: Sequence[str]) -> bytes
 
 
 def render_batch(verdicts: Sequence[Verdict], outcomes: Sequence[str]) -> bytes:
-    """Return the reply to a batch. Raises Problem 422, with the same results, if all of its events are refused."""
+    """Return the reply to a batch. Raises Problem 422, with the same results, if
+    all of its events are refused."""
     results = [describe(verdict, outcome) for verdict, outcome in zip(verdicts, outcomes, strict=True)]
     if outcomes and all(outcome == REJECTED for outcome in outcomes):
         problem = refused(verdicts[0])

@@ -1,7 +1,7 @@
 """`/v1/track`, `/v1/batch`, `/v1/import`, `/v1/validate`: the only file of the way in that knows HTTP.
 
-Bare ASGI inside the FastAPI app: FastAPI's request and response machinery costs more than all the rest of an event.
-`app.ingest.shortcut` describes the endpoints in OpenAPI all the same.
+Bare ASGI inside the FastAPI app: FastAPI's request and response machinery costs more than all the rest of an
+event. `app.ingest.shortcut` describes the endpoints in OpenAPI all the same.
 """
 
 import datetime as dt
@@ -92,7 +92,8 @@ class Endpoint:
     async def answer(
         self, scope: Mapping[str, Any], receive: Receive, send: Send, received_at: dt.datetime
     ) -> None:
-        """Take the steps of a request in order and answer with 200 or 204. Raises Problem for everything else."""
+        """Take the steps of a request in order and answer with 200 or 204. Raises
+        Problem for everything else."""
         if scope["method"] != "POST":
             raise NOT_ALLOWED.fresh()
         address = self.ingest.find_peer(scope)
@@ -174,7 +175,8 @@ class Endpoint:
 
 
 class BatchEndpoint(Endpoint):
-    """Live events: a clock that is off is corrected. One result an event; one bad event never fails its neighbours."""
+    """Live events: a clock that is off is corrected. One result an event; one bad event
+    never fails its neighbours."""
 
     limit = BATCH_BYTES
     batch = True

@@ -1,4 +1,5 @@
-"""Hands the ingest paths to their ASGI endpoints ahead of FastAPI's routing, and describes them in OpenAPI."""
+"""Hands the ingest paths to their ASGI endpoints ahead of FastAPI's routing,
+and describes them in OpenAPI."""
 
 import asyncio
 import re
@@ -26,12 +27,13 @@ SLASHES: Final = re.compile("/{2,}")
 
 
 class TelemetryApp(FastAPI):
-    """A FastAPI app that hands `shortcuts` (ASGI endpoints by path) their requests before anything of FastAPI's runs.
+    """A FastAPI app that hands `shortcuts` (ASGI endpoints by path) their requests
+    before anything of FastAPI's runs.
 
-    What is `cached` (ASGI endpoints by path) is asked next, once `check` of the scope has found no problem: shortcuts check for
-    themselves. `gate` says which connections may stay, `find_prefix` under which path a request finds us. `//v1/track` and
-    `/v1/track/`, which come of base URLs with a slash, are `/v1/track`. HEAD is answered wherever GET is.
-    `count_lost` is called for a POST under `/v1/` that nothing answers.
+    What is `cached` (ASGI endpoints by path) is asked next, once `check` of the scope has found no problem:
+    shortcuts check for themselves. `gate` says which connections may stay, `find_prefix` under which path a
+    request finds us. `//v1/track` and `/v1/track/`, which come of base URLs with a slash, are `/v1/track`.
+    HEAD is answered wherever GET is. `count_lost` is called for a POST under `/v1/` that nothing answers.
     """
 
     shortcuts: Mapping[str, AsgiApp] = MappingProxyType({})
@@ -167,7 +169,8 @@ OF_STORING: Final = ("event_refused", "not_stored", "overloaded")
 def operation(
     summary: str, body: Mapping[str, Any], reply: Mapping[str, Any], *further: str, answer: str = "Durable."
 ) -> dict[str, Any]:
-    """Return one POST operation of the OpenAPI document; `further` are the codes that it answers beside `PROBLEMS`."""
+    """Return one POST operation of the OpenAPI document; `further` are the codes that
+    it answers beside `PROBLEMS`."""
     responses: dict[str, Any] = {
         "200": {"description": answer, "content": {"application/json": {"schema": reply}}},
         "204": {"description": "`DNT: 1` or `Sec-GPC: 1`: nothing was stored."},

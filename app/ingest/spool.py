@@ -1,4 +1,5 @@
-"""The spool of this process on its event loop: its own file and those of dead processes, drained oldest first."""
+"""The spool of this process on its event loop: its own file and those of dead
+processes, drained oldest first."""
 
 import asyncio
 import sqlite3
@@ -46,8 +47,8 @@ class Spool:
     ) -> None:
         """Spool into `folder`, at most `quota_bytes`, and drain through `committer`.
 
-        `recover` is called off the event loop while Postgres is away: it may bring it back. `prepare` has a last look at
-        a batch before it is committed, and may raise UnavailableError.
+        `recover` is called off the event loop while Postgres is away: it may bring it back. `prepare` has a
+        last look at a batch before it is committed, and may raise UnavailableError.
         """
         self.folder = folder
         self.quota_bytes = quota_bytes
@@ -98,7 +99,8 @@ class Spool:
             self.unwritable = True
         else:
             self.unwritable = False
-            # A spool that was full is not until it is drained to some part: else this would waver while an outage lasts.
+            # A spool that was full is not until it is drained to some part: else this would
+            # waver while an outage lasts.
             if self.own is None or self.own.payload_bytes < self.quota_bytes * ROOM:
                 self.full = False
 
@@ -199,7 +201,7 @@ class Spool:
         return (self.own, taken) if taken else None
 
     def depth(self) -> Depth:
-        """How much waits in all spools of this process."""
+        """Return how much waits in all spools of this process."""
         spools = [*self.adopted, *([self.own] if self.own else [])]
         return sum((spool.depth() for spool in spools), Depth(corrupt=self.known_corrupt))
 
@@ -216,7 +218,7 @@ class Spool:
         return sorted(file.name for file in self.folder.glob("*.corrupt"))
 
     def describe(self) -> dict[str, Any]:
-        """What `/readyz` says of the spool."""
+        """Return what `/readyz` says of the spool."""
         depth = self.depth()
         return {
             "in_use": not self.circuit.is_reliable,

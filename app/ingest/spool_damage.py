@@ -17,14 +17,17 @@ CREATE TABLE IF NOT EXISTS entries (
     payload BLOB NOT NULL
 );
 """
-# A damaged byte may be the one that says of what type a value is: bytes are taken for bytes, and moments for numbers.
+# A damaged byte may be the one that says of what type a value is: bytes are taken for
+# bytes, and moments for numbers.
 READ: Final = (
-    "SELECT id, coalesce(CAST(queued_at AS REAL), 0), CAST(checksum AS BLOB), coalesce(CAST(payload AS BLOB), x'')"
+    "SELECT id, coalesce(CAST(queued_at AS REAL), 0), CAST(checksum AS BLOB), coalesce(CAST(payload AS "
+    "BLOB), x'')"
     " FROM entries"
 )
 PAGE_BYTES: Final = 4096
 ENTRY_BYTES: Final = 32  # at the least: a moment and a checksum
-# What passes by itself, by the lower byte of its code. Everything else says that the file is not what SQLite wrote.
+# What passes by itself, by the lower byte of its code. Everything else says that the
+# file is not what SQLite wrote.
 PASSING: Final = (
     sqlite3.SQLITE_PERM,
     sqlite3.SQLITE_BUSY,
@@ -44,7 +47,8 @@ SQLITE_ERRORS: Final = (sqlite3.Error, UnicodeDecodeError)  # its messages quote
 
 
 def examine(connection: sqlite3.Connection, file: Path) -> None:
-    """Make the table of a new file, or see whether an old one is whole: 0.05 s for 200 MB. Raises sqlite3.DatabaseError."""
+    """Make the table of a new file, or see whether an old one is whole: 0.05 s for 200 MB.
+    Raises sqlite3.DatabaseError."""
     size = file.stat().st_size
     tables = connection.execute("SELECT name FROM sqlite_schema WHERE name NOT GLOB 'sqlite_*'").fetchall()
     connection.executescript(SCHEMA)
@@ -54,13 +58,15 @@ def examine(connection: sqlite3.Connection, file: Path) -> None:
 
 
 def is_damage(error: Exception) -> bool:
-    """Whether an error says that the file is not what SQLite wrote; a full disk or a lock says nothing of that."""
+    """Return whether an error says that the file is not what SQLite wrote; a full disk or
+    a lock says nothing of that."""
     code = getattr(error, "sqlite_errorcode", None)
     return code is None or code in UNREADABLE or code & 0xFF not in PASSING
 
 
 def readable_rows(damaged: Path) -> Iterator[tuple[float, bytes, bytes] | None]:
-    """Moment, checksum and payload of the entries of a damaged file, None for one that is known to be lost."""
+    """Moment, checksum and payload of the entries of a damaged file, None for
+    one that is known to be lost."""
     with (
         suppress(*SQLITE_ERRORS),
         closing(sqlite3.connect(f"file:{damaged}?mode=ro", uri=True)) as connection,

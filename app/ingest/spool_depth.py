@@ -8,7 +8,8 @@ COUNT: Final = "SELECT count(*), coalesce(sum(length(payload)), 0), min(CAST(que
 
 @dataclass(frozen=True, slots=True)
 class Depth:
-    """How much waits in a spool: entries, bytes of payload, seconds since the oldest came; and how many were unreadable."""
+    """How much waits in a spool: entries, bytes of payload, seconds since the oldest came;
+    and how many were unreadable."""
 
     entries: int = 0
     payload_bytes: int = 0

@@ -1,7 +1,7 @@
 """One file of the spool: batches that Postgres could not take in time, fsynced in SQLite until it can.
 
-One a process, under a lock file of its own (SQLite uses locks on its file itself, so that one is never flocked). The
-lock dies with its process: whoever gets the lock of somebody else's file adopts what is in it.
+One a process, under a lock file of its own (SQLite uses locks on its file itself, so that one is never
+flocked). The lock dies with its process: whoever gets the lock of somebody else's file adopts what is in it.
 """
 
 import fcntl
@@ -41,7 +41,7 @@ class Entry:
 
 
 def checksum(payload: bytes) -> bytes:
-    """What tells a whole payload from a damaged one."""
+    """Return what tells a whole payload from a damaged one."""
     return hashlib.blake2b(payload, digest_size=16).digest()
 
 
@@ -67,7 +67,7 @@ class SpoolFile:
 
     @classmethod
     def create(cls, folder: Path, quota_bytes: int) -> Self:
-        """A new spool in a folder. Raises OSError or sqlite3.Error when it cannot be written."""
+        """Return a new spool in a folder. Raises OSError or sqlite3.Error when it cannot be written."""
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         file = folder / f"{ULID()}.sqlite"
         lock = take_lock(file)
@@ -94,7 +94,7 @@ class SpoolFile:
         self.entries, self.payload_bytes, self.oldest_at = self.connection.execute(COUNT).fetchone()
 
     def append(self, payload: bytes) -> None:
-        """Keep a payload; it is on disk when this returns. Raises SpoolFullError, and nothing is written then."""
+        """Keep a payload: it is on disk when this returns. Raises SpoolFullError and writes nothing."""
         try:
             self.insert(payload)
         except SQLITE_ERRORS as error:
@@ -112,10 +112,10 @@ class SpoolFile:
         self.oldest_at = self.oldest_at or now
 
     def oldest(self, after: int = 0) -> Entry | None:
-        """Return the entry that waits longest, of those of a higher number than `after`; None if there is none.
+        """Return the longest waiting entry of a higher number than `after`, or None.
 
-        Entries that cannot be read are dropped on the way and counted. If the file was damaged, `file` is another one
-        afterwards, with numbers of its own, and the entry is its first.
+        Entries that cannot be read are dropped on the way and counted. If the file was damaged, `file` is
+        another one afterwards, with numbers of its own, and the entry is its first.
         """
         file = self.file
         while True:
@@ -148,7 +148,7 @@ class SpoolFile:
         self.remove(entry)
 
     def remove(self, *entries: Entry) -> None:
-        """Forget entries: Postgres has them. Should this be lost, the batches' fences drop them the next time."""
+        """Forget entries that Postgres has. Should this be lost, their fences drop them the next time."""
         numbers = ",".join(str(entry.number) for entry in entries)
         try:
             gone = self.connection.execute(f"DELETE FROM entries WHERE id IN ({numbers})").rowcount
@@ -163,7 +163,7 @@ class SpoolFile:
             self.start_over()
 
     def depth(self) -> Depth:
-        """How much waits; quick, and from any thread."""
+        """Return how much waits; quick, and from any thread."""
         age = time.time() - self.oldest_at if self.oldest_at and self.entries else 0.0
         return Depth(self.entries, self.payload_bytes, max(0.0, age), self.corrupt)
 
@@ -174,10 +174,10 @@ class SpoolFile:
             self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     def start_over(self) -> None:
-        """Go on with a new file that holds every entry of a damaged one that can still be read; set that one aside.
+        """Go on with a new file of all entries of a damaged one that can be read; keep that one beside.
 
-        Raises OSError or sqlite3.Error, and nothing has changed then. Should the process die between, entries are in both
-        files; their fences let them be stored once.
+        Raises OSError or sqlite3.Error, and nothing has changed then. Should the process die between, entries
+        are in both files; their fences let them be stored once.
         """
         fresh = SpoolFile.create(self.file.parent, self.quota_bytes)
         try:
@@ -199,7 +199,7 @@ class SpoolFile:
         self.count()
 
     def rescue(self, damaged: Path) -> tuple[int, int]:
-        """Copy the entries of a damaged file, all or none; how many there were, and how many could not be read.
+        """Copy a damaged file's entries, all or none. Return how many there were and how many were lost.
 
         Beyond the quota if need be: what was promised may take a page more in another file.
         """
@@ -235,12 +235,12 @@ def bound(connection: sqlite3.Connection, pages: int) -> None:
 
 
 def lock_file(file: Path) -> Path:
-    """The lock of a spool file."""
+    """Return the lock of a spool file."""
     return file.with_suffix(".lock")
 
 
 def take_lock(file: Path) -> int | None:
-    """The descriptor of the lock of a spool file, None while a living process holds it."""
+    """Return the descriptor of the lock of a spool file, None while a living process holds it."""
     descriptor = os.open(lock_file(file), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -38,7 +38,8 @@ def adopt(folder: Path, quota_bytes: int) -> list[SpoolFile]:
 
 
 def discard_set_aside(folder: Path) -> None:
-    """Delete what was set aside long ago: it holds pseudonyms, and nobody who asks to be forgotten is found in it."""
+    """Delete what was set aside long ago: it holds pseudonyms, and nobody who asks to
+    be forgotten is found in it."""
     for file in folder.glob("*.corrupt*"):
         with suppress(OSError):  # another process was faster, or it is somebody else's
             if time.time() - file.stat().st_mtime > SET_ASIDE_SECONDS:
@@ -47,7 +48,8 @@ def discard_set_aside(folder: Path) -> None:
 
 
 def look(folder: Path, held: Collection[Path]) -> Depth:
-    """Return how much waits in the spools of other living processes; one that cannot be read just now counts as empty."""
+    """Return how much waits in the spools of other living processes; one that cannot be
+    read just now counts as empty."""
     depth = Depth()
     for file in sorted(set(folder.glob("*.sqlite")) - set(held)):
         with (

@@ -26,7 +26,8 @@ def has_arrived(transport: asyncio.BaseTransport) -> bool:
 class WholeAnswers:
     """A transport that sends in one piece what is written in one turn of the event loop.
 
-    uvicorn writes head and body of an answer apart: two system calls and two packets, a tenth of all that an event costs.
+    uvicorn writes head and body of an answer apart: two system calls and two packets, a
+    tenth of all that an event costs.
     """
 
     def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
@@ -40,7 +41,8 @@ class WholeAnswers:
         return getattr(self.transport, name)
 
     def write(self, data: bytes) -> None:
-        """Write with whatever else is written before the event loop goes on; at once, and uncopied, if it is much."""
+        """Write with whatever else is written before the event loop goes on; at once,
+        and uncopied, if it is much."""
         if len(data) > PIECE_BYTES:
             self.flush()
             self.transport.write(data)

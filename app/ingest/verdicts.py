@@ -15,12 +15,14 @@ from app.problems import Problem
 
 # 2 ms of judging at a stretch: other requests, and the socket of a commit under way, come in between.
 SLICE: Final = 50  # events
-# A refused event is looked at field by field, which costs so many more; one that is like another of its batch is copied.
+# A refused event is looked at field by field, which costs so many more; one that is like
+# another of its batch is copied.
 REFUSED: Final = 4
 ALIKE: Final = 0.1
 # Refused events of a batch, beyond which it is judged apart from the others and rests after every slice.
 MANY_REFUSED: Final = 50
-# A rest is so many times as long as the slice before it: what is refused by the thousand gets a quarter of a core.
+# A rest is so many times as long as the slice before it: what is refused by the
+# thousand gets a quarter of a core.
 REST: Final = 3
 # Batches that may be judged apart: each keeps some MB while it waits for its turn.
 APART: Final = 8
@@ -37,7 +39,8 @@ NOT_A_BATCH: Final = Problem(
 def judge_single(
     document: Document, arrival: Arrival, installation: Installation, refusal: Refusal | None = None
 ) -> list[Verdict]:
-    """Return the verdict on a body that is one event; `refusal` refuses it. Raises Problem 400 for what is no object."""
+    """Return the verdict on a body that is one event; `refusal` refuses it. Raises
+    Problem 400 for what is no object."""
     if not isinstance(document.value, dict):
         raise NOT_AN_OBJECT.fresh()
     form = document.forms[0] if document.forms else None
@@ -47,8 +50,8 @@ def judge_single(
 class Turns:
     """Whose batch is judged: one at a time, for side by side all of many would be late.
 
-    A batch that turns out to be dear, of many refused events, goes on in a second row beside the first: nobody behind it has
-    to wait for it.
+    A batch that turns out to be dear, of many refused events, goes on in a second row beside the first:
+    nobody behind it has to wait for it.
     """
 
     def __init__(self) -> None:
@@ -58,7 +61,8 @@ class Turns:
         self.apart = 0
 
     async def take(self, slices: Iterator[int]) -> None:
-        """Do slices of work, each of which yields how many events were refused so far; the event loop is free after each.
+        """Do slices of work, each of which yields how many events were refused so far; the
+        event loop is free after each.
 
         Raises Problem 503 if too many batches are in the second row already.
         """
@@ -93,7 +97,8 @@ async def go_slowly(slices: Iterator[int]) -> None:
 async def judge_batch(
     document: Document, arrival: Arrival, installation: Installation, turns: Turns
 ) -> list[Verdict]:
-    """Return the verdicts on the events of a batch, in order. Raises Problem 400, 413 or 503 for the batch as a whole."""
+    """Return the verdicts on the events of a batch, in order. Raises Problem 400, 413 or
+    503 for the batch as a whole."""
     envelope = document.value
     if not isinstance(envelope, dict) or not isinstance(envelope.get("batch"), list):
         raise NOT_A_BATCH.fresh()
@@ -110,7 +115,8 @@ async def judge_batch(
 def judge_in_slices(
     events: Iterable[ParsedEvent], arrival: Arrival, installation: Installation, verdicts: list[Verdict]
 ) -> Iterator[int]:
-    """Add the verdicts on events to `verdicts`; after every slice of work yield how many different ones were refused so far."""
+    """Add the verdicts on events to `verdicts`; after every slice of work yield how many
+    different ones were refused so far."""
     refused: dict[bytes, Verdict] = {}
     spent = 0.0
     for event in events:
@@ -131,7 +137,8 @@ def judge_in_slices(
 
 
 def mark_crowd(verdicts: list[Verdict], arrival: Arrival) -> None:
-    """Flag every event of a live batch of more than five identities: one installation has one, and ids cost nothing.
+    """Flag every event of a live batch of more than five identities: one installation
+    has one, and ids cost nothing.
 
     Not of history, which is everybody's, nor under the key of a relay, which sends for many.
     """

@@ -1,8 +1,9 @@
 """Group commit without timers: what arrives while a commit is in flight forms the next batch.
 
-Each caller waits for its own commit. On an idle service that is one event a commit, on a busy one hundreds. A request of
-thousands of events is committed in pieces, one beside whatever small ones wait, so that it holds up nobody but itself. What
-Postgres does not commit within half the deadline goes to the spool; from then on every batch does, until one was committed.
+Each caller waits for its own commit. On an idle service that is one event a commit, on a busy one hundreds. A
+request of thousands of events is committed in pieces, one beside whatever small ones wait, so that it holds
+up nobody but itself. What Postgres does not commit within half the deadline goes to the spool; from then on
+every batch does, until one was committed.
 """
 
 import asyncio
@@ -76,9 +77,11 @@ class Writer:
         self.closing = False
 
     async def submit(self, verdicts: Sequence[Verdict], tallies: Mapping[Tally, int]) -> list[str]:
-        """Make the verdicts of one request durable; their outcomes, in order, `queued` for what is in the spool.
+        """Make the verdicts of one request durable; their outcomes, in order,
+        `queued` for what is in the spool.
 
-        Raises Problem 503 when too much is waiting already, or when neither Postgres nor the spool takes it in time.
+        Raises Problem 503 when too much is waiting already, or when neither Postgres
+        nor the spool takes it in time.
         """
         if self.rows_in_flight + len(verdicts) > IN_FLIGHT_ROWS or self.closing:
             raise OVERLOADED.fresh()
@@ -130,7 +133,8 @@ class Writer:
                 group.done.set_result(group.outcomes)
 
     async def commit_or_spool(self, batch: Batch) -> list[str]:
-        """The outcomes of a batch that is in Postgres or in the spool. Raises SpoolFullError if it is in neither."""
+        """Return the outcomes of a batch that is in Postgres or in the spool. Raises
+        SpoolFullError if it is in neither."""
         if not self.committer.circuit.is_open:
             try:
                 return await self.committer.commit([batch], self.deadline / 2)
@@ -141,7 +145,7 @@ class Writer:
         return ["rejected" if verdict.rejected else QUEUED for verdict in batch.verdicts]
 
     def form_batch(self) -> tuple[Batch, list[Group]] | None:
-        """The next batch with its callers; None if there is nothing to write."""
+        """Return the next batch with its callers; None if there is nothing to write."""
         groups = self.take()
         instruments.IN_FLIGHT.set(self.rows_in_flight)
         tallies = self.take_tallies() if groups or self.tallies_due or self.closing else Counter[Tally]()
@@ -153,9 +157,11 @@ class Writer:
         return Batch([verdict for group in groups for verdict in group.next_piece()], tallies), groups
 
     def take(self) -> list[Group]:
-        """The groups of the next batch, oldest first and a large one last; callers that gave up are left out.
+        """Return the groups of the next batch, oldest first and a large one last;
+        callers that gave up are left out.
 
-        A large one stays first of its kind until its last piece is taken, and has room for one however many small ones wait.
+        A large one stays first of its kind until its last piece is taken, and has room for
+        one however many small ones wait.
         """
         while self.large and self.large[0].done.done():
             self.large.popleft()
@@ -171,7 +177,8 @@ class Writer:
         return groups
 
     async def keep_deadlines(self) -> None:
-        """Answer whoever has waited for the whole deadline: one sweep for all costs less than a timer for each."""
+        """Answer whoever has waited for the whole deadline: one sweep for all costs
+        less than a timer for each."""
         loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(SWEEP_SECONDS)
@@ -180,7 +187,7 @@ class Writer:
                 give_up(list(takewhile(lambda group: group.due <= loop.time(), queue)))
 
     def take_tallies(self) -> Counter[Tally]:
-        """What was counted since the last time."""
+        """Return what was counted since the last time."""
         taken, self.tallies, self.tallies_due = self.tallies, Counter(), False
         return taken
 
@@ -194,7 +201,8 @@ class Writer:
 
 
 def give_up(groups: Sequence[Group]) -> None:
-    """Answer 503 to the callers that still wait. Their events may be stored all the same; a 503 is no outcome."""
+    """Answer 503 to the callers that still wait. Their events may be stored all
+    the same; a 503 is no outcome."""
     for group in groups:
         if not group.done.done():
             group.done.set_exception(NOT_STORED.fresh())

@@ -1,4 +1,5 @@
-"""An address holds all state of a page: the report's parameters by their own names, and the two that only pages have."""
+"""An address holds all state of a page: the report's parameters by their own names, and
+the two that only pages have."""
 
 import datetime as dt
 from collections.abc import Iterable, Mapping
@@ -35,7 +36,8 @@ MORE: Final = ("until", "prerelease", "version", "connector", "users", "key", "d
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What a page was asked for. `given` holds what is not at its default, `own` the page's two parameters."""
+    """What a page was asked for. `given` holds what is not at its default,
+    `own` the page's two parameters."""
 
     report: Report
     path: str
@@ -87,7 +89,8 @@ class Query:
 def read(
     report: Report, path: str, items: Iterable[tuple[str, str]], fixed: Mapping[str, str], own: bool = False
 ) -> Query:
-    """Return the query of an address. Raises Problem 400 for what the report does not take; never repeats it."""
+    """Return the query of an address. Raises Problem 400 for what the report does
+    not take; never repeats it."""
     now = dt.datetime.now(dt.UTC)
     mine: dict[str, str] = {}
     theirs: list[tuple[str, str]] = []

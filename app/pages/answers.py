@@ -1,4 +1,5 @@
-"""What an address under `/reports` answers: the page, its twin, or why not. All of it runs in a thread of the pages' own."""
+"""What an address under `/reports` answers: the page, its twin, or why not. All of it runs in
+a thread of the pages' own."""
 
 import datetime as dt
 import difflib

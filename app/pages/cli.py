@@ -15,7 +15,8 @@ __all__ = ["report"]
 
 STYLE: Final = (
     "body{font:15px/1.45 'Source Sans 3','Liberation Sans',Arial,sans-serif;color:#161b22;margin:2rem}"
-    "table{border-collapse:collapse}th,td{padding:.3rem .7rem;border-bottom:1px solid #e4e7eb;text-align:right}"
+    "table{border-collapse:collapse}th,td{padding:.3rem .7rem;border-bottom:1px solid "
+    "#e4e7eb;text-align:right}"
     "th:first-child,td:first-child,.t{text-align:left}img,svg{max-width:100%}"
 )
 
@@ -31,7 +32,8 @@ def write_svg(table: Table) -> bytes:
 
 
 def write_png(table: Table) -> bytes:
-    """Return the report's picture as PNG. Raises TelemetryError if it has none, or without the extra `png`."""
+    """Return the report's picture as PNG. Raises TelemetryError if it has none,
+    or without the extra `png`."""
     from app.pages import files  # noqa: PLC0415
 
     try:
@@ -41,7 +43,8 @@ def write_png(table: Table) -> bytes:
 
 
 def write_html(table: Table) -> str:
-    """Return the report as one HTML file that needs nothing else: its picture if it has one, and its table."""
+    """Return the report as one HTML file that needs nothing else: its picture
+    if it has one, and its table."""
     from app.pages import files, frame, pictures  # noqa: PLC0415
 
     try:

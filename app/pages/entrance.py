@@ -30,5 +30,6 @@ class Entrance:
         return len(named) == 1 and bool(named[0].strip())
 
     def find_address(self, request: Request) -> str:
-        """Return the sender's address behind trusted proxies, for the bound of tries only; it is never kept."""
+        """Return the sender's address behind trusted proxies, for the bound of
+        tries only; it is never kept."""
         return self.peers.find(request.scope)

@@ -1,7 +1,8 @@
-"""A picture as a file: the same drawing with a width in pixels, its colours and font written out, on white, with a title.
+"""A picture as a file: the same drawing with a width in pixels, its colours and font
+written out, on white, with a title.
 
-Renderers of files know neither custom properties nor strokes that do not scale: colours are resolved from the tokens, and
-lines, which the page stretches, are written in pixels. PNG: resvg, an extra of the distribution.
+Renderers of files know neither custom properties nor strokes that do not scale: colours are resolved from the
+tokens, and lines, which the page stretches, are written in pixels. PNG: resvg, an extra of the distribution.
 """
 
 import re
@@ -78,7 +79,8 @@ def to_svg(picture: str, title: str, width: int = WIDTH) -> bytes:
 
 
 def flatten(node: ElementTree.Element, width: float) -> None:
-    """Write what the page stretches in pixels: every nested `<svg>` becomes a group with its points scaled."""
+    """Write what the page stretches in pixels: every nested `<svg>` becomes a
+    group with its points scaled."""
     for child in list(node):
         if child.tag == f"{{{SVG}}}svg" and child.get("class") == "stretch":
             y = child.get("y", "0")

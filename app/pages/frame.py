@@ -1,4 +1,5 @@
-"""What every page stands in: the templates, the navigation, the policy of its content, and its bytes on the wire."""
+"""What every page stands in: the templates, the navigation, the policy of its
+content, and its bytes on the wire."""
 
 import gzip
 from collections.abc import Iterable, Mapping
@@ -19,7 +20,8 @@ from app.web.resources import Resources
 TEMPLATES: Final = Path(__file__).with_name("templates")
 STATIC: Final = Path(__file__).with_name("static")
 POLICY: Final = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; connect-src 'self'; "
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; "
+    "connect-src 'self'; "
     "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 )
 SECURITY: Final = {
@@ -37,7 +39,8 @@ STATICS: Final = Resources(STATIC)
 
 
 def make_environment() -> Environment:
-    """Return the environment of all templates: everything is escaped, and a name that is missing is an error."""
+    """Return the environment of all templates: everything is escaped, and a name
+    that is missing is an error."""
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
@@ -99,6 +102,7 @@ def respond(  # noqa: PLR0913 -- one argument a part of the answer
 
 
 def respond_problem(request: Request, problem: Problem, body: bytes) -> Response:
-    """Return the page of a problem, which nobody keeps. It asks for no credentials: browsers would open a dialog."""
+    """Return the page of a problem, which nobody keeps. It asks for no credentials:
+    browsers would open a dialog."""
     own = {name: value for name, value in problem.headers().items() if name == "retry-after"}
     return respond(request, body, status=problem.status, cached=NEVER_KEPT, headers=own)

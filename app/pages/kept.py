@@ -1,4 +1,5 @@
-"""Pages that were made, kept as long as nothing that they show has changed: who reads again waits for no template."""
+"""Pages that were made, kept as long as nothing that they show has changed: who reads
+again waits for no template."""
 
 import threading
 from collections import OrderedDict

@@ -1,4 +1,5 @@
-"""The pages for everybody: what is published, the privacy page, the static files. No cookie is read or set, and all may be cached."""
+"""The pages for everybody: what is published, the privacy page, the static files. No cookie is read or
+set, and all may be cached."""
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
@@ -28,7 +29,8 @@ Row = Mapping[str, Any]
 
 
 def create_router(engine: Engine) -> APIRouter:
-    """`/`, `/public`, `/public/{month}`, `/privacy` and the static files; `engine` may be one that only reads."""
+    """`/`, `/public`, `/public/{month}`, `/privacy` and the static files; `engine`
+    may be one that only reads."""
     router = APIRouter(include_in_schema=False)
     document = render_document(policy().read_text("utf-8"))
     body = Markup(document.body)  # noqa: S704 -- made of our own Markdown, in which HTML is shown and not obeyed

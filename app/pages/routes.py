@@ -28,7 +28,8 @@ THREADS: Final = 4  # pages are made in threads of their own, never on the event
 METHODS: Final = ["GET", "HEAD"]
 
 
-# The default views, in the order in which a reader opens them; regressions carry the number in the navigation.
+# The default views, in the order in which a reader opens them; regressions carry
+# the number in the navigation.
 DEFAULTS: Final[tuple[tuple[str, Given], ...]] = (
     ("home", ()),
     ("connectors", (("series", "day"),)),
@@ -39,7 +40,7 @@ DEFAULTS: Final[tuple[tuple[str, Given], ...]] = (
 
 
 def keep_ahead(tables: Tables, engine: Engine) -> None:
-    """Make the default views in the background once anything was counted: who has no figures pays nothing for them."""
+    """Make the default views in the background once anything was counted: no figures, no work."""
 
     def is_needed() -> bool:
         with engine.connect() as connection:
@@ -60,7 +61,7 @@ def create_router(
 ) -> APIRouter:
     """`/reports` and everything under it, for whom `entrance` lets in.
 
-    `entries` gives the connectors that are known and what a registry says of them, `is_spooling` whether events wait for the database.
+    `entries`: the known connectors and what a registry says of them; `is_spooling`: whether events wait.
     """
     pages = Site(engine, tables, entries, is_spooling, Pages(tables))
     feed = Feed(engine)
@@ -146,7 +147,7 @@ async def log_out(request: Request) -> Response:
 
 
 def follow_link(request: Request, entrance: Entrance) -> Response:
-    """Return the way to the same address without the token, with the cookie: no history and no log keeps the token."""
+    """Return the way to the same address with the cookie, without the token: no history or log keeps it."""
     rest = [(name, text) for name, text in request.query_params.multi_items() if name != TOKEN]
     way = f"{request.url.path}?{urlencode(rest)}" if rest else request.url.path
     try:

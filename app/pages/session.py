@@ -53,7 +53,8 @@ class Session:
 
 
 def write_cookie(value: str, seconds: int, *, secure: bool) -> str:
-    """Return a `Set-Cookie`. Lax, not Strict: with Strict a link in a chat would ask people to log in who are."""
+    """Return a `Set-Cookie`. Lax, not Strict: with Strict a link in a chat would
+    ask people to log in who are."""
     parts = [f"{COOKIE}={value}", "Path=/reports", f"Max-Age={seconds}", "HttpOnly", "SameSite=Lax"]
     return "; ".join([*parts, "Secure"] if secure else parts)
 
@@ -61,7 +62,8 @@ def write_cookie(value: str, seconds: int, *, secure: bool) -> str:
 def check_origin(origin: str | None, host: str, fetch_site: str | None) -> None:
     """Raise Problem 403 for a form that was sent from another site.
 
-    Our pages send no referrer, and browsers then write `Origin: null`: what they say in `Sec-Fetch-Site` decides.
+    Our pages send no referrer, and browsers then write `Origin: null`: what they
+    say in `Sec-Fetch-Site` decides.
     """
     if fetch_site is not None and fetch_site not in ("same-origin", "none"):
         raise Problem("wrong_origin", "This form was sent from another site.")
@@ -72,7 +74,8 @@ def check_origin(origin: str | None, host: str, fetch_site: str | None) -> None:
 
 
 def find_way_back(path: str) -> str:
-    """Return the address to go to after the login: a page of ours with parameters of ours, whatever was asked for.
+    """Return the address to go to after the login: a page of ours with parameters
+    of ours, whatever was asked for.
 
     The login page holds it and anybody gets that page, so nothing else of an address comes back.
     """

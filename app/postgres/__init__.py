@@ -1,7 +1,8 @@
-"""A Postgres of our own, for whoever has none: found or made in the data directory, shared by all commands on it.
+"""A Postgres of our own, for whoever has none: found or made in the data
+directory, shared by all commands on it.
 
-`open_server` is the whole interface. The server runs while any process holds it, and no longer; it listens on a Unix
-socket only, in a folder that only its user can open.
+`open_server` is the whole interface. The server runs while any process holds it, and no longer; it listens on
+a Unix socket only, in a folder that only its user can open.
 """
 
 import sys
@@ -28,9 +29,10 @@ def open_server(
 ) -> Iterator["Server"]:
     """Hold the embedded server of `data_dir` for the length of the block.
 
-    Starts it if nobody has; with `create` makes the cluster if there is none. `pg_bin` is the folder of the Postgres
-    binaries, found by itself if None. `settings` are server settings for a server that this call starts. When the last
-    holder's block ends, it ends only after the server has stopped. Raises EmbeddedError.
+    Starts it if nobody has; with `create` makes the cluster if there is none. `pg_bin` is the folder
+    of the Postgres binaries, found by itself if None. `settings` are server settings for a server
+    that this call starts. When the last holder's block ends, it ends only after the server has
+    stopped. Raises EmbeddedError.
     """
     if sys.platform == "win32":
         raise UnsupportedPlatformError(

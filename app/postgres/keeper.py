@@ -1,11 +1,12 @@
-"""The keeper: a small process of its own that is the server's parent, and stops it when its last user is gone.
+"""The keeper: a small process of its own that is the server's parent, and stops
+it when its last user is gone.
 
-Run as a script, with nothing but the standard library, so that it starts quickly and stays small:
-`python -I -S keeper.py <data directory>`, orders as JSON on standard input, locks and folders as inherited
-descriptors. It has its own session, so a Ctrl-C meant for a command in the foreground does not reach the server.
+Run as a script, with nothing but the standard library, so that it starts quickly and stays small: `python -I
+-S keeper.py <data directory>`, orders as JSON on standard input, locks and folders as inherited descriptors.
+It has its own session, so a Ctrl-C meant for a command in the foreground does not reach the server.
 
-- All users hold `hold.lock` shared; the keeper waits for it exclusively in a thread. However the last user goes (even by
-  kill -9), the kernel wakes the keeper, which stops the server: SIGINT, Postgres's fast shutdown.
+- All users hold `hold.lock` shared; the keeper waits for it exclusively in a thread. However the last user
+  goes (even by kill -9), the kernel wakes the keeper, which stops the server: SIGINT, its fast shutdown.
 - If the keeper itself is killed, Linux sends the server that same SIGINT (PR_SET_PDEATHSIG).
 - If the server dies, the keeper ends; a user that still needs it starts both again.
 """
@@ -26,8 +27,9 @@ from pathlib import Path
 PR_SET_PDEATHSIG = 1
 FAST_SHUTDOWN = signal.SIGINT
 IMMEDIATE_SHUTDOWN = signal.SIGQUIT
-# A fast shutdown writes a checkpoint of at most 128 MB. One that takes longer hangs, as Postgres 18 does when the request
-# comes while it recovers from a crash (6 of 10 tries); recovery at the next start is the better way then.
+# A fast shutdown writes a checkpoint of at most 128 MB. One that takes longer hangs, as Postgres 18
+# does when the request comes while it recovers from a crash (6 of 10 tries); recovery at the next
+# start is the better way then.
 SHUTDOWN_SECONDS = 10
 LOG_BYTES = 1 << 20
 LOG_KEPT_BYTES = 1 << 16
@@ -60,7 +62,8 @@ def main() -> None:
     clear_sockets(orders.socket_folder, [".s.PGSQL.5432.lock"])
     server = start(orders)
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
-        # Whoever stops a group of processes stops the users too, and these need the server until they are done.
+        # Whoever stops a group of processes stops the users too, and these need
+        # the server until they are done.
         signal.signal(number, signal.SIG_IGN)
     background(lambda: stop_when_unused(server, orders.hold_lock))
     background(lambda: bound_log(orders.log))
@@ -90,9 +93,9 @@ def drop_privileges(uid: int, gid: int) -> None:
 def disown_stale_pid(cluster: int) -> None:
     """Put our pid into a `postmaster.pid` that a crash left; we hold the server lock, so no server is alive.
 
-    The pid in it may by now be that of another process (after a restart of a container it often is), and Postgres would
-    refuse to start. It does trust a file that names its parent. Deleting the file would also lose the key of the old
-    shared memory, by which Postgres makes sure itself that nobody still uses it.
+    The pid in it may by now be that of another process (after a restart of a container it often is), and
+    Postgres would refuse to start. It does trust a file that names its parent. Deleting the file would also
+    lose the key of the old shared memory, by which Postgres makes sure itself that nobody still uses it.
     """
     try:
         descriptor = os.open("postmaster.pid", os.O_RDWR | os.O_NOFOLLOW, dir_fd=cluster)
@@ -128,7 +131,8 @@ def start(orders: Orders) -> "subprocess.Popen[bytes]":
 
 
 def die_with(parent: int) -> Callable[[], None] | None:
-    """What the child runs before it becomes the server: ask for a fast shutdown when its parent, this thread, dies."""
+    """Return what the child runs before it becomes the server: ask for a fast shutdown when
+    its parent, this thread, dies."""
     if sys.platform != "linux":
         return None
     libc = ctypes.CDLL(None, use_errno=True)

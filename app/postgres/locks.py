@@ -1,7 +1,8 @@
 """The two flocks on a data directory. The kernel releases them however their holders die.
 
-`hold.lock`, shared: every process that uses the server. The server's keeper waits for it exclusively, so it learns
-at once that the last user is gone; it then keeps it until the server has stopped, so newcomers wait for that.
+`hold.lock`, shared: every process that uses the server. The server's keeper waits for it
+exclusively, so it learns at once that the last user is gone; it then keeps it until the server has
+stopped, so newcomers wait for that.
 
 `server.lock`, exclusive: taken by whoever starts the server, inherited by the keeper and by every process of
 Postgres. Whoever gets it knows that no such process is left, in whichever container it ran.
@@ -20,7 +21,8 @@ NO_LOCKS = {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL}
 
 
 def open_lock(path: Path) -> int:
-    """A new open file description of the lock file; a flock belongs to it and to all who inherit it."""
+    """Return a new open file description of the lock file; a flock belongs to
+    it and to all who inherit it."""
     return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
 
 
@@ -35,27 +37,29 @@ def try_shared(descriptor: int) -> bool:
 
 
 def others_hold(path: Path) -> bool:
-    """Whether some process has the lock shared. An exclusive holder (a keeper that is stopping) does not count.
+    """Return whether some process has the lock shared. An exclusive holder (a keeper
+    that is stopping) does not count.
 
     Each process that asks holds the lock for a moment, so two that ask at once may both hear yes.
     """
     with opened(path) as descriptor:
         if not try_shared(descriptor) or try_exclusive(descriptor):
             return False
-        # The failed upgrade gave up our share. A keeper never lets go again, so if a share is still to be had, it was
-        # not the keeper that stood in the way.
+        # The failed upgrade gave up our share. A keeper never lets go again, so if a share is still to be
+        # had, it was not the keeper that stood in the way.
         return try_shared(descriptor)
 
 
 def is_free(path: Path) -> bool:
-    """Whether nobody at all has the lock."""
+    """Return whether nobody at all has the lock."""
     with opened(path) as descriptor:
         return try_exclusive(descriptor)
 
 
 @contextmanager
 def opened(path: Path) -> Iterator[int]:
-    """The lock file for the length of the block; its flock ends with it, unless someone inherited it."""
+    """Yield the lock file for the length of the block; its flock ends with it,
+    unless someone inherited it."""
     descriptor = open_lock(path)
     try:
         yield descriptor
@@ -71,7 +75,8 @@ def _try(descriptor: int, operation: int) -> bool:
     except OSError as error:
         if error.errno in NO_LOCKS:
             raise UnsuitablePlaceError(
-                "The file system of the data directory has no file locks, without which two servers could start on "
+                "The file system of the data directory has no file locks, without which two servers "
+                "could start on "
                 "one cluster. Set TELEMETRY_DATA_DIR to a folder on a local disk."
             ) from error
         raise

@@ -53,7 +53,8 @@ class Place:
         return self.home / "server.log"
 
     def socket_folder(self, account: Account) -> Path:
-        """The folder of the Unix socket: in the data directory if the path is short, plain and reachable."""
+        """Return the folder of the Unix socket: in the data directory if the path is
+        short, plain and reachable."""
         folder = self.home / "socket"
         fits = len(os.fsencode(folder / SOCKET_NAME)) <= LONGEST_SOCKET_PATH
         if fits and PLAIN_PATH.fullmatch(str(folder)) and account.reaches(self.home):
@@ -63,7 +64,8 @@ class Place:
         return SHORT_FOLDER / f"pyairbyte-telemetry-{name}"
 
     def socket_name(self) -> str:
-        """Return a random word that only this data directory knows: nobody else can make the socket's folder before us."""
+        """Return a random word that only this data directory knows: nobody else can make
+        the socket's folder before us."""
         file = self.home / "socket-name"
         if not file.exists():
             with tempfile.NamedTemporaryFile("w", dir=self.home) as scratch:  # of mode 0600
@@ -89,7 +91,8 @@ def prepare_place(data_dir: Path) -> Place:
         ) from error
     if not os.access(home, os.R_OK | os.W_OK | os.X_OK):
         raise UnsuitablePlaceError(
-            f"The data directory {data_dir} belongs to another user. Run as that user, or set TELEMETRY_DATA_DIR."
+            f"The data directory {data_dir} belongs to another user. Run as that user, or set "
+            f"TELEMETRY_DATA_DIR."
         )
     refuse_network(home)
     return Place(home.resolve())
@@ -100,13 +103,16 @@ def refuse_network(folder: Path, mounts: Path = MOUNTS) -> None:
     kind = file_system(folder, mounts)
     if kind and NETWORK_FILE_SYSTEMS.fullmatch(kind):
         raise UnsuitablePlaceError(
-            f"{folder} is on a network file system ({kind}), where two machines could start a server on one cluster. "
-            "Set TELEMETRY_DATA_DIR to a folder on a local disk, or name a database in TELEMETRY_DATABASE_URL."
+            f"{folder} is on a network file system ({kind}), where two machines could start a server on "
+            f"one cluster. "
+            "Set TELEMETRY_DATA_DIR to a folder on a local disk, or name a database in "
+            "TELEMETRY_DATABASE_URL."
         )
 
 
 def file_system(folder: Path, mounts: Path) -> str | None:
-    """The type of the file system that holds `folder`, as the kernel calls it; None where it does not say."""
+    """Return the type of the file system that holds `folder`, as the kernel calls it;
+    None where it does not say."""
     try:
         lines = mounts.read_text("utf-8", "surrogateescape").splitlines()
     except OSError:

@@ -52,9 +52,11 @@ class Server:
         create: bool = True,
         settings: Mapping[str, str] | None = None,
     ) -> None:
-        """Hold the server of `data_dir`, starting it if it is not running; `create` the cluster if there is none.
+        """Hold the server of `data_dir`, starting it if it is not running;
+        `create` the cluster if there is none.
 
-        `settings` are server settings on top of ours; they count if this call is the one that starts the server.
+        `settings` are server settings on top of ours; they count if this call is
+        the one that starts the server.
         """
         self._pg_bin = pg_bin
         self._settings = dict(settings or {})
@@ -98,7 +100,8 @@ class Server:
             if now - spoke > SILENCE_SECONDS or now - begun > PATIENCE_SECONDS:
                 raise ServerStartError(
                     f"Some process holds the database in {self._place.home}, but no server answers in "
-                    f"{self._socket_folder}. If the data directory is shared with a container or another machine, "
+                    f"{self._socket_folder}. If the data directory is shared with a container or "
+                    f"another machine, "
                     "stop the server there."
                 )
             time.sleep(PAUSE_SECONDS)
@@ -118,10 +121,11 @@ class Server:
             time.sleep(PAUSE_SECONDS)
 
     def _hurry(self) -> Callable[[], None]:
-        """What a loop calls that waits for the server: ends one that has been stopping for too long.
+        """Return what a loop calls that waits for the server: ends one that has been stopping for too long.
 
-        The keeper does that, too, but it may have been killed; then the server's fast shutdown came from the kernel, and
-        nobody watches it. Its crash recovery is the better way by then. A slow start is never hurried.
+        The keeper does that, too, but it may have been killed; then the server's fast shutdown
+        came from the kernel, and nobody watches it. Its crash recovery is the better way by then.
+        A slow start is never hurried.
         """
         file = self._place.cluster / "postmaster.pid"
         begun = time.monotonic()
@@ -150,7 +154,8 @@ class Server:
             check_socket_folder(self._socket_folder, self._account)
         except FileNotFoundError:
             return Ping.NO_RESPONSE
-        # Not PQping: psycopg calls it with the interpreter locked, so a server that hangs would stop every thread of ours.
+        # Not PQping: psycopg calls it with the interpreter locked, so a server that hangs
+        # would stop every thread of ours.
         try:
             psycopg.connect(
                 host=str(self._socket_folder),

@@ -1,7 +1,8 @@
 """How many new versions strangers may bring a day: the decision, pure. What is spent is the caller's to know.
 
-A version is a word that no list closes. Each new one is a row for good as long as anything refers to it, a line in reports,
-and a few letters of somebody's choice. So only so many come in; beyond that a version is stored as `other`.
+A version is a word that no list closes. Each new one is a row for good as long as anything refers
+to it, a line in reports, and a few letters of somebody's choice. So only so many come in; beyond
+that a version is stored as `other`.
 """
 
 from collections import Counter
@@ -24,7 +25,8 @@ class Word(NamedTuple):
 
 
 class Wish(NamedTuple):
-    """A new word that an event came with: under which write key, and the slot of its sender (0: nobody who can be told)."""
+    """A new word that an event came with: under which write key, and the slot of its sender
+    (0: nobody who can be told)."""
 
     word: Word
     write_key: int

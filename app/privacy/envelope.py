@@ -28,14 +28,16 @@ ARCHIVED: Final = LIVE | UNREAD_IN_ARCHIVES
 ORDERED: Final = tuple(sorted(LIVE))  # of several refusals it is always the same one that is told
 TRANSPORT: Final = frozenset({"sentAt", "writeKey"})  # part of the wire, though no part of the event
 MOMENT: Final = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:[.,][0-9]{1,9})?)?(?:[Zz]|[+-][0-9]{2}:?[0-9]{2})?"
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}"
+    r"(?::[0-9]{2}(?:[.,][0-9]{1,9})?)?(?:[Zz]|[+-][0-9]{2}:?[0-9]{2})?"
 )
 
 Refusal = tuple[str, str]  # rule and path
 
 
 class Unwrapped(NamedTuple):
-    """An event without its envelope; whether it had one, and nested too deeply; the rule and path if that refuses it."""
+    """An event without its envelope; whether it had one, and nested too deeply; the rule
+    and path if that refuses it."""
 
     event: dict[str, Any]
     dropped: bool = False
@@ -66,7 +68,7 @@ def unwrap(event: object, *, archived: bool = False) -> Unwrapped:
 
 
 def is_deeper(container: dict[str, Any] | list[Any], most: int) -> bool:
-    """Whether more than `most` containers are inside one another, this one being the first."""
+    """Return whether more than `most` containers are inside one another, this one being the first."""
     if most == 0:
         return True
     items = container.values() if isinstance(container, dict) else container
@@ -74,7 +76,8 @@ def is_deeper(container: dict[str, Any] | list[Any], most: int) -> bool:
 
 
 def is_too_large(value: object, form: bytes, *, archived: bool) -> bool:
-    """Whether an event of this canonical form is too large. What archives added to one does not count."""
+    """Return whether an event of this canonical form is too large. What archives
+    added to one does not count."""
     if len(form) <= EVENT_BYTES:
         return False
     return not archived or len(canonical(unwrap(value, archived=True).event)) > EVENT_BYTES
@@ -147,5 +150,6 @@ def scan(value: object, most_bytes: int) -> str | None:
 
 @lru_cache(REMEMBERED)
 def detect_form(form: bytes) -> str | None:
-    """Return what the detector says of a value's canonical form: once for each, as long as it is remembered."""
+    """Return what the detector says of a value's canonical form: once for each,
+    as long as it is remembered."""
     return detect_json(form)

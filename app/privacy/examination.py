@@ -1,4 +1,5 @@
-"""What is wrong with an event that is not clean, field by field: withheld or refused, by which rule, named by which path."""
+"""What is wrong with an event that is not clean, field by field: withheld or refused, by
+which rule, named by which path."""
 
 import re
 from collections.abc import Mapping
@@ -115,9 +116,11 @@ def examine(event: Mapping[str, Any], connectors: AbstractSet[str]) -> Findings:
 
 
 def set_unknown_apart(event: Mapping[str, Any]) -> tuple[dict[str, Any], dict[Path, dict[str, Any]]]:
-    """A copy of the objects of an event with the keys of the wire only, and by object what else was in it.
+    """Return a copy of the objects of an event with the keys of the wire only, and
+    by object what else was in it.
 
-    Values are shared. Apart because an event has room for thousands of unknown keys, each an error to pydantic.
+    Values are shared. Apart because an event has room for thousands of unknown
+    keys, each an error to pydantic.
     """
     objects: dict[Path, dict[str, Any]] = {}
     unknown: dict[Path, dict[str, Any]] = {}
@@ -142,8 +145,8 @@ def read_versions_as_text(event: dict[str, Any]) -> None:
 
 
 def canonicalize(event: dict[str, Any]) -> list[tuple[str, str]]:
-    """Put versions, systems and numbers into their canonical form; return refusals of versions that look like personal data
-    even so.
+    """Put versions, systems and numbers into their canonical form; return refusals of versions that
+    look like personal data even so.
     """
     refused = []
     for path, canonical in words.CANONICAL.items():
@@ -175,7 +178,7 @@ def missing_ids(event: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def lacks_session(properties: Mapping[str, Any]) -> bool:
-    """Whether session or application hash are missing where they are due.
+    """Return whether session or application hash are missing where they are due.
 
     Only PyAirbyte up to 0.7.1, which sent `ip: 0.0.0.0` and no hash, may leave them out.
     """
@@ -195,26 +198,28 @@ def faults(event: dict[str, Any], connectors: AbstractSet[str]) -> list[tuple[Pa
 
 
 def name_rule(value: object, kind: str) -> str:
-    """The rule that a field breaks which is refused whatever it holds."""
+    """Return the rule that a field breaks which is refused whatever it holds."""
     return "missing" if value is None else RULES.get(kind, "invalid")
 
 
 def find_rule_of_flags(pairs: Mapping[str, Any]) -> str | None:
-    """The rule that unknown flags break; None if the next release may have them: a name in capitals, a bool."""
+    """Return the rule that unknown flags break; None if the next release may have them:
+    a name in capitals, a bool."""
     if all(FLAG_NAME.fullmatch(name) and (on is None or isinstance(on, bool)) for name, on in pairs.items()):
         return detect(list(pairs))
     return "unknown_key"
 
 
 def replacement(location: Path, value: object) -> str | None:
-    """What is stored in place of a withheld value: of an operating system its family, where it has one."""
+    """Return what is stored in place of a withheld value: of an operating system
+    its family, where it has one."""
     if location == ("properties", "os"):
         return words.system(value) or None if isinstance(value, str) else None
     return REPLACEMENTS[location]
 
 
 def look_up(event: Mapping[str, Any], location: Path) -> object:
-    """The value at a location, None where there is none."""
+    """Return the value at a location, None where there is none."""
     value: object = event
     for key in location:
         value = value.get(key) if isinstance(value, Mapping) else None

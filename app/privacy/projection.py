@@ -12,7 +12,8 @@ from app.contract.vocabulary import SHARED_ANONYMOUS_ID
 from app.privacy.pseudonyms import Pseudonyms, to_ms, ulid_ms
 
 BUCKETS: Final = 4096  # for ever: enough for any number of shards, and two bytes hold it
-# What a refused event had a configuration hash of, added up: of a refused name it is sometimes all that is left.
+# What a refused event had a configuration hash of, added up: of a refused name it
+# is sometimes all that is left.
 SOURCE_CONFIGURED, DESTINATION_CONFIGURED, CACHE_CONFIGURED = 1, 2, 4
 SOURCE: Final = ("source_name", "source_executor_type", "source_version")
 DESTINATION: Final = ("destination_name", "destination_executor_type", "destination_version")
@@ -22,13 +23,14 @@ NO_DRIFT: Final = -CLOCK_DRIFT
 MOST_DRIFT: Final = dt.timedelta(days=3 * 365)  # more is no clock that anybody has looked at
 HOUR: Final = dt.timedelta(hours=1)
 ULID_LETTERS: Final = 26
-# A process that mints both takes as long; a person does not. Of 36 first runs that were captured, 25 had the same ms.
+# A process that mints both takes as long; a person does not. Of 36 first runs that were
+# captured, 25 had the same ms.
 FIRST_RUN_MS: Final = 50
 RESTS: Final = [dt.timedelta(microseconds=rest) for rest in range(1000)]  # `replace` takes ten times as long
 EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 NOTHING: Final[Mapping[str, Any]] = {}
-# A row without an event: the columns in the order of the table `events`, and `configured`, which the ledger alone has, so
-# that a row is its values.
+# A row without an event: the columns in the order of the table `events`, and `configured`, which the ledger
+# alone has, so that a row is its values.
 NO_ROW: Final[dict[str, Any]] = dict.fromkeys(
     (
         "occurred_at",
@@ -70,7 +72,8 @@ NO_ROW: Final[dict[str, Any]] = dict.fromkeys(
 
 
 class Arrival(NamedTuple):
-    """How an event came in: when, under which write key (its number and its bytes), as history or live, through a relay or not.
+    """How an event came in: when, under which write key (its number and its bytes), as history
+    or live, through a relay or not.
 
     `sent_at` is the batch's, as the client sent it; an event's own goes before it.
     """
@@ -86,10 +89,11 @@ class Arrival(NamedTuple):
 def project(  # Size: one line a column
     event: Mapping[str, Any], message_key: int, arrival: Arrival, pseudonyms: Pseudonyms
 ) -> dict[str, Any]:
-    """The row of an event whose fields are valid or absent: every column, in the order of the table, absent ones None.
+    """Return the row of an event whose fields are valid or absent: every column, in the order
+    of the table, absent ones None.
 
-    Times are datetimes in UTC, pseudonyms signed integers of 64 bits. `bucket` is crc32 of the raw subject (anonymous
-    id, else session, else message key) modulo 4,096, fixed for ever: it distributes the tables.
+    Times are datetimes in UTC, pseudonyms signed integers of 64 bits. `bucket` is crc32 of the raw subject
+    (anonymous id, else session, else message key) modulo 4,096, fixed for ever: it distributes the tables.
     """
     properties = event.get("properties") or NOTHING
     own = properties.get
@@ -131,7 +135,8 @@ def project(  # Size: one line a column
 
 
 def add_connectors(row: dict[str, Any], properties: Mapping[str, Any], pseudonyms: Pseudonyms) -> None:
-    """Source, destination and cache; which configurations were run by which application, as one hash, where both are known."""
+    """Source, destination and cache; which configurations were run by which application, as one
+    hash, where both are known."""
     source = add_connector(row, properties.get("source"), SOURCE)
     destination = add_connector(row, properties.get("destination"), DESTINATION)
     cached = None
@@ -151,7 +156,8 @@ def add_connectors(row: dict[str, Any], properties: Mapping[str, Any], pseudonym
 def add_connector(
     row: dict[str, Any], connector: Mapping[str, Any] | None, columns: tuple[str, str, str]
 ) -> str:
-    """Fill the columns of a source's or destination's name, executor and version; return its configuration hash or nothing."""
+    """Fill the columns of a source's or destination's name, executor and version; return its
+    configuration hash or nothing."""
     if not connector:
         return ""
     name, executor, version = columns
@@ -175,7 +181,8 @@ def add_circumstances(row: dict[str, Any], properties: Mapping[str, Any]) -> Non
 
 
 def minted_at(session_id: str | None) -> dt.datetime:
-    """The time inside a session's ULID, where an event has no time of its own; 2000-01-01 without one."""
+    """Return the time inside a session's ULID, where an event has no time of its
+    own; 2000-01-01 without one."""
     if session_id:
         milliseconds = ulid_ms(session_id)
         if to_ms(EARLIEST) <= milliseconds < to_ms(LATEST):
@@ -184,7 +191,8 @@ def minted_at(session_id: str | None) -> dt.datetime:
 
 
 def is_first_run(anonymous_id: str | None, session_id: str | None) -> bool:
-    """Whether the id was minted within 50 ms of the session, as the times in both ULIDs say: a machine without a memory."""
+    """Return whether the id was minted within 50 ms of the session, as the times in both ULIDs say:
+    a machine without a memory."""
     if not anonymous_id or not session_id or len(anonymous_id) != ULID_LETTERS:  # a UUID tells no time
         return False
     return abs(ulid_ms(anonymous_id) - ulid_ms(session_id)) <= FIRST_RUN_MS
@@ -196,10 +204,10 @@ def cut(moment: dt.datetime) -> dt.datetime:
 
 
 def correct(timestamp: dt.datetime, sent_at: object, received_at: dt.datetime) -> dt.datetime | None:
-    """The corrected time of an event whose clock is off by 55 minutes to three years, else None.
+    """Return the corrected time of an event whose clock is off by 55 minutes to three years, else None.
 
-    drift = received_at - (sentAt, else timestamp); corrected time = timestamp + drift in whole hours: clocks are off by
-    time zones and days, and more than that would only be a place to keep something.
+    drift = received_at - (sentAt, else timestamp); corrected time = timestamp + drift in whole hours: clocks
+    are off by time zones and days, and more than that would only be a place to keep something.
     """
     try:
         drift = received_at - (parse_moment(sent_at) if sent_at is not None else timestamp)

@@ -1,7 +1,7 @@
 """Pseudonyms: HMAC-SHA256 under a key that the database never sees, cut to 64 bits.
 
-PyAirbyte's salt is public, so a dictionary undoes its hash of `main.py`, and any 64 hex digits look like a hash. Equality,
-counting and *forget me* survive re-keying; a leaked table is worthless.
+PyAirbyte's salt is public, so a dictionary undoes its hash of `main.py`, and any 64 hex digits look like a
+hash. Equality, counting and *forget me* survive re-keying; a leaked table is worthless.
 """
 
 import datetime as dt
@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable
 from functools import lru_cache, partial
 from typing import Final
 
-# The odds that any two of ten million users meet are 3 in a million, and one in 10^9 in the same bucket, which the store
-# compares, too (docs/decisions/0020).
+# The odds that any two of ten million users meet are 3 in a million, and one in 10^9 in the same bucket,
+# which the store compares, too (docs/decisions/0020).
 PSEUDONYM_BYTES: Final = 8
 SECRET_BYTES: Final = 16  # of what must not be guessed: write keys, the check of the hash key, receipts
 CACHED: Final = 16_384  # ids come in runs: a session sends several events
@@ -27,7 +27,8 @@ WEEK_MS: Final = 7 * 24 * 3600 * 1000
 
 
 def ulid_number(ulid: str) -> int:
-    """A ULID, or its beginning, as a number; python-ulid's own parsing costs more than all of an event's validation."""
+    """Return a ULID, or its beginning, as a number; python-ulid's own parsing costs more than
+    all of an event's validation."""
     return int(ulid.translate(FROM_CROCKFORD), 32)
 
 
@@ -38,7 +39,8 @@ def ulid_ms(ulid: str) -> int:
 
 
 def to_ms(moment: dt.datetime) -> int:
-    """Whole milliseconds since 1970, exactly: times a thousand, a float is sometimes short of the next one."""
+    """Whole milliseconds since 1970, exactly: times a thousand, a float is
+    sometimes short of the next one."""
     return int(moment.timestamp()) * 1000 + moment.microsecond // 1000
 
 
@@ -53,7 +55,8 @@ def event_id(occurred_at: dt.datetime, message_key: int, bucket: int) -> str:
 def as_ulid(milliseconds: int, number: int) -> str:
     """Return a time in milliseconds since 1970 and a number of 80 bits as a ULID.
 
-    Spelled out, and three digits at a time: a loop over the 26 costs three times as much, and every event gets one.
+    Spelled out, and three digits at a time: a loop over the 26 costs three times as
+    much, and every event gets one.
     """
     two, three = DIGIT_PAIRS, DIGIT_TRIPLES
     high, low = number >> 40, number & 0xFFFFFFFFFF
@@ -97,7 +100,8 @@ def from_text(text: str) -> int:
 
 
 def wrap(key: bytes, pseudonym: bytes) -> bytes:
-    """Return the pseudonym of a pseudonym, as long as that: what a rotation makes of everything that is stored."""
+    """Return the pseudonym of a pseudonym, as long as that: what a rotation makes
+    of everything that is stored."""
     return hmac.digest(key, pseudonym, "sha256")[: len(pseudonym)]
 
 
@@ -113,10 +117,11 @@ class Pseudonyms:
     """The pseudonyms of one installation. Its key is never printed: it has no useful `repr`."""
 
     def __init__(self, hash_key: str, *rotations: str) -> None:
-        """Derive all keys from the hash key, any string of at least 32 characters, and those that rotations added since.
+        """Derive all keys from the hash key, any string of at least 32 characters, and
+        those that rotations added since.
 
-        A rotation wraps what is stored, so a pseudonym is wrapped by every key in turn. The message keys, by which
-        duplicates are recognised, follow from the first key for ever.
+        A rotation wraps what is stored, so a pseudonym is wrapped by every key in turn. The message keys, by
+        which duplicates are recognised, follow from the first key for ever.
         """
         self._digest = Hmac(hash_key.encode())
         self._rotations = tuple(Hmac(key.encode()) for key in rotations)
@@ -140,41 +145,44 @@ class Pseudonyms:
         return [self.of("anonymous id", each) for each in anonymous_ids]
 
     def session(self, session_id: str, occurred_ms: int) -> int:
-        """The session key: the session's ULID and the whole weeks since it was minted.
+        """Return the session key: the session's ULID and the whole weeks since it was minted.
 
-        A session is its process's, and a daemon lives for months: counted by weeks, none spans more than seven days.
-        What a clock that was set back puts before the minting belongs to the first week.
+        A session is its process's, and a daemon lives for months: counted by weeks, none spans more than
+        seven days. What a clock that was set back puts before the minting belongs to the first week.
         """
         age = occurred_ms - ulid_ms(session_id)
         weeks = age // WEEK_MS if age > 0 else 0
         return self.of("session", f"{session_id}{weeks}")
 
     def message(self, *parts: bytes) -> int:
-        """Return the message key by which duplicates are recognised: under a key of its own, which is never rotated."""
+        """Return the message key by which duplicates are recognised: under a key of its
+        own, which is never rotated."""
         return to_key(self._message_digest(b"\0".join(parts)))
 
     def receipt(self, milliseconds: int) -> str:
-        """The receipt of a request to be forgotten: its time, signed. It holds nothing of the id, so it cannot lead there."""
+        """Return the receipt of a request to be forgotten: its time, signed. It holds nothing of the
+        id, so it cannot lead there."""
         signature = self._message_digest(b"receipt\0" + milliseconds.to_bytes(6))
         return as_ulid(milliseconds, int.from_bytes(signature[:10]))
 
     def receipt_ms(self, receipt: str) -> int | None:
-        """The time in a receipt of ours, in milliseconds since 1970; None for anything else."""
+        """Return the time in a receipt of ours, in milliseconds since 1970; None for anything else."""
         if ULID.fullmatch(receipt) is None:
             return None
         milliseconds = ulid_ms(receipt)
         return milliseconds if hmac.compare_digest(self.receipt(milliseconds), receipt) else None
 
     def write_key(self, write_key: str) -> bytes:
-        """What the database holds of a write key."""
+        """Return what the database holds of a write key."""
         return self.secret("write key", write_key)
 
     def report_token(self, token: str) -> bytes:
-        """What the database holds of a report token."""
+        """Return what the database holds of a report token."""
         return self.secret("report token", token)
 
     def find_wrapping(self, check: bytes) -> Callable[[bytes], bytes] | None:
-        """Return what makes of a pseudonym under the keys of `check` one under these; None if it is of other keys.
+        """Return what makes of a pseudonym under the keys of `check` one under
+        these; None if it is of other keys.
 
         Those of `check` are these, less some that rotations added at the end.
         """
@@ -185,5 +193,5 @@ class Pseudonyms:
         return None
 
     def check(self) -> bytes:
-        """What the database holds of the hash key, so that a wrong one is noticed."""
+        """Return what the database holds of the hash key, so that a wrong one is noticed."""
         return self.secret("check", "")

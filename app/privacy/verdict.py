@@ -1,11 +1,13 @@
-"""The verdict on one event: accepted, accepted with fields withheld, or rejected. Pure: no database, no HTTP, no clock.
+"""The verdict on one event: accepted, accepted with fields withheld, or rejected. Pure:
+no database, no HTTP, no clock.
 
 | | |
 |---|---|
 | A | the event is in the closed world as it is |
-| W | a field misses its vocabulary: the event counts, the field is withheld (NULL, `custom` or `other`) and counted |
-| R | anything else, and a field of W that looks like personal data or a secret (`detector`): refused; the ledger keeps
-the valid fields, so that refusals cannot bias a failure rate |
+| W | a field misses its vocabulary: it counts; the field is withheld (NULL, `custom`, `other`) and counted |
+| R | anything else, and a field of W that looks like personal data or a secret (`detector`): refused |
+
+The ledger keeps the valid fields of what is refused, so that refusals cannot bias a failure rate.
 
 A clean event is validated once and projected; only one that fails is examined field by field.
 """
@@ -32,7 +34,8 @@ FREE_DIGITS: Final = ("version", "source_version", "destination_version")
 
 
 class Verdict(NamedTuple):
-    """What becomes of one event. `row` is its projection: pseudonyms and words of the vocabulary, never raw input."""
+    """What becomes of one event. `row` is its projection: pseudonyms and words of the
+    vocabulary, never raw input."""
 
     id: str
     row: dict[str, Any]
@@ -50,7 +53,8 @@ class Verdict(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Installation:
-    """What verdicts depend on besides the event: the vocabulary of connector names and the pseudonyms' keys."""
+    """What verdicts depend on besides the event: the vocabulary of connector
+    names and the pseudonyms' keys."""
 
     connectors: AbstractSet[str]
     pseudonyms: Pseudonyms
@@ -83,7 +87,8 @@ def judge(parsed: ParsedEvent, arrival: Arrival, installation: Installation) -> 
 
 
 def find_fault_around(parsed: ParsedEvent, unwrapped: Unwrapped, arrival: Arrival) -> str | None:
-    """The rule of JSON that an event breaks. What is dropped counts, too, unless it is dropped unread."""
+    """Return the rule of JSON that an event breaks. What is dropped counts, too,
+    unless it is dropped unread."""
     if not isinstance(parsed.value, dict):
         return "not_an_object"
     return find_fault(unwrapped.event if arrival.historical else parsed.value, clean=parsed.clean)
@@ -92,7 +97,7 @@ def find_fault_around(parsed: ParsedEvent, unwrapped: Unwrapped, arrival: Arriva
 def project_if_clean(
     event: Mapping[str, Any], message_key: int, arrival: Arrival, installation: Installation
 ) -> dict[str, Any] | None:
-    """The row of an event that is in the closed world as it is; None for any other."""
+    """Return the row of an event that is in the closed world as it is; None for any other."""
     try:
         valid: Mapping[str, Any] = validate(event, installation.connectors)
     except ValidationError:
@@ -107,10 +112,11 @@ def project_if_clean(
 
 
 def digest(event: object, arrival: Arrival, pseudonyms: Pseudonyms, form: bytes | None = None) -> int:
-    """The message key: equal for a retry, different for another event. It takes only what the client sent.
+    """Return the message key: equal for a retry, different for another event. It
+    takes only what the client sent.
 
-    Over write key, anonymous id and `messageId`; without one over the event's canonical JSON, less what SDKs, proxies and
-    archives add on the way.
+    Over write key, anonymous id and `messageId`; without one over the event's canonical JSON, less what SDKs,
+    proxies and archives add on the way.
     """
     if not isinstance(event, dict):
         return pseudonyms.message(arrival.write_key_text, b"", form or canonical(event))

@@ -66,7 +66,7 @@ def create_router(connectors: Callable[[], Collection[str]]) -> APIRouter:
 
 
 def policy() -> Path:
-    """The privacy page's text: beside this file in a wheel, among the documents in a checkout."""
+    """Return the privacy page's text: beside this file in a wheel, among the documents in a checkout."""
     packaged = Path(__file__).with_name("privacy.md")
     file = packaged if packaged.is_file() else Path(__file__).parents[2] / "docs" / "privacy.md"
     if not file.is_file():
@@ -75,7 +75,7 @@ def policy() -> Path:
 
 
 def build_schema(connectors: Collection[str]) -> dict[str, Any]:
-    """The JSON Schema of an event, with the vocabularies as lists of words."""
+    """Return the JSON Schema of an event, with the vocabularies as lists of words."""
     schema: dict[str, Any] = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **wire_schema.describe(),
@@ -97,12 +97,13 @@ def build_schema(connectors: Collection[str]) -> dict[str, Any]:
 
 
 def render_schema(connectors: Collection[str]) -> bytes:
-    """The schema as JSON."""
+    """Return the schema as JSON."""
     return orjson.dumps(build_schema(connectors), option=orjson.OPT_INDENT_2)
 
 
 def render_document(markdown: str) -> Document:
-    """Return a Markdown document as HTML: no script, nothing from elsewhere. HTML in it is shown, not obeyed."""
+    """Return a Markdown document as HTML: no script, nothing from elsewhere. HTML
+    in it is shown, not obeyed."""
     renderer = MarkdownIt("commonmark", {"html": False}).enable("table")
     tokens = renderer.parse(markdown)
     title = "Privacy"
@@ -115,7 +116,7 @@ def render_document(markdown: str) -> Document:
 
 
 def keep_links(tokens: list[Token]) -> list[Token]:
-    """The inline tokens without links to other documents, which are not here; their text stays."""
+    """Return the inline tokens without links to other documents, which are not here; their text stays."""
     kept = []
     gone = False
     for token in tokens:
@@ -129,5 +130,5 @@ def keep_links(tokens: list[Token]) -> list[Token]:
 
 
 def slug(heading: str) -> str:
-    """The name under which a heading is linked to, as source hosts make it."""
+    """Return the name under which a heading is linked to, as source hosts make it."""
     return re.sub(r"[^a-z0-9 -]", "", heading.lower()).replace(" ", "-")

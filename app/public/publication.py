@@ -1,7 +1,7 @@
 """Publishing: a month's figures are counted once, when it is over and settled, and never again.
 
-What arrives for a published month afterwards, is forgotten of it, or is counted otherwise by a later release changes
-nothing of it: two versions of a month could be subtracted from each other.
+What arrives for a published month afterwards, is forgotten of it, or is counted otherwise by a later release
+changes nothing of it: two versions of a month could be subtracted from each other.
 """
 
 import datetime as dt
@@ -25,7 +25,8 @@ SETTLING: Final = dt.timedelta(
     days=2
 )  # from the 3rd: open attempts of the last day are settled, late events are in
 QUIET: Final = dt.timedelta(days=1)
-# From the 10th on a month is published whatever still arrives: late events must not be a power to keep it back.
+# From the 10th on a month is published whatever still arrives: late events must
+# not be a power to keep it back.
 PATIENCE: Final = dt.timedelta(days=7)
 KEPT: Final = dt.timedelta(days=400)  # how long days are kept by user: an older month is no longer whole
 query = partial(statements.query, "app.public")
@@ -37,7 +38,8 @@ def publish_due(
     denied: Sequence[int] = (),
     now: dt.datetime | None = None,
 ) -> list[dt.date]:
-    """Publish every month that is over, settled and not out yet, without the units `denied`; which those were. Commits each."""
+    """Publish every month that is over, settled and not out yet, without the units `denied`;
+    which those were. Commits each."""
     now = now or dt.datetime.now(dt.UTC)
     over = {"now": now, "oldest": now.date() - KEPT, "settling": SETTLING}
     due = list(connection.execute(query("unpublished"), over).scalars())
@@ -77,7 +79,7 @@ def latest(month: dt.date) -> dt.datetime:
 
 
 def bounds(month: dt.date) -> dict[str, Any]:
-    """The first days of a month and of the next."""
+    """Return the first days of a month and of the next."""
     return {"month": month, "next_month": (month + dt.timedelta(days=31)).replace(day=1)}
 
 
@@ -95,7 +97,7 @@ def publish(connection: Connection, month: dt.date, now: dt.datetime, denied: Se
 
 
 def figures(connection: Connection, month: dt.date, role: str, denied: Sequence[int] = ()) -> list[Figure]:
-    """What may be published of a month in one role."""
+    """Return what may be published of a month in one role."""
     measure = partial(count, connection, month, role, denied)
 
     def together(connectors: Sequence[str]) -> Count:
@@ -107,7 +109,7 @@ def figures(connection: Connection, month: dt.date, role: str, denied: Sequence[
 def count(
     connection: Connection, month: dt.date, role: str, denied: Sequence[int], together: Sequence[str]
 ) -> list[Count]:
-    """The counts of a month, connector by connector, those in `together` as one."""
+    """Return the counts of a month, connector by connector, those in `together` as one."""
     values = {
         **bounds(month),
         "role": role,
@@ -119,7 +121,7 @@ def count(
 
 
 def as_rows(month: dt.date, role: str, shown: Sequence[Figure]) -> list[dict[str, Any]]:
-    """The rows of `public_figures`."""
+    """Return the rows of `public_figures`."""
     return [
         {
             "month": month,

@@ -36,7 +36,8 @@ COLUMNS: Final = (
     (
         "affected_units",
         "integer or string",
-        f'of them, users with a failure that no wrong configuration caused, rounded to 5; "{FEW}": 1 to 4, in {OTHER} 0 to 4',
+        f'of them, users with a failure that no wrong configuration caused, rounded to 5; "{FEW}": 1 to '
+        f"4, in {OTHER} 0 to 4",
     ),
 )
 
@@ -45,7 +46,8 @@ Known = Annotated[str | None, Header(alias="if-none-match", description="The ETa
 
 
 def create_router(engine: Engine) -> APIRouter:
-    """`GET /v1/public/connectors.json` and `/v1/public/connectors/YYYY-MM.json`; `engine` may be one that only reads."""
+    """`GET /v1/public/connectors.json` and `/v1/public/connectors/YYYY-MM.json`; `engine`
+    may be one that only reads."""
     router = APIRouter(prefix="/v1/public", tags=["public"])
     frozen: dict[dt.date, bytes] = {}  # a month is read from the database once
 
@@ -77,7 +79,7 @@ def create_router(engine: Engine) -> APIRouter:
 
 
 def parse_month(month: str) -> dt.date:
-    """The first day of a month. Raises Problem 404."""
+    """Return the first day of a month. Raises Problem 404."""
     if MONTH.fullmatch(month) is None:
         raise not_published()
     return dt.date.fromisoformat(f"{month}-01")
@@ -91,7 +93,7 @@ def not_published() -> Problem:
 
 
 def read(engine: Engine, render: Callable[[Connection], bytes]) -> bytes:
-    """A document from the database. Raises Problem 503 while it cannot answer."""
+    """Return a document from the database. Raises Problem 503 while it cannot answer."""
     try:
         with engine.connect() as connection:
             return render(connection)
@@ -100,7 +102,7 @@ def read(engine: Engine, render: Callable[[Connection], bytes]) -> bytes:
 
 
 def render_index(connection: Connection) -> bytes:
-    """The list of months, newest first."""
+    """Return the list of months, newest first."""
     rows = connection.execute(select(publications).order_by(publications.c.month.desc())).mappings()
     months = [
         {
@@ -114,7 +116,7 @@ def render_index(connection: Connection) -> bytes:
 
 
 def render_month(connection: Connection, month: dt.date) -> bytes:
-    """The figures of a month. Raises Problem 404."""
+    """Return the figures of a month. Raises Problem 404."""
     published_at = connection.execute(
         select(publications.c.published_at).where(publications.c.month == month)
     ).scalar()

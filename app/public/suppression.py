@@ -1,9 +1,10 @@
 """What may be said in public of a month: the rules of suppression, pure.
 
-A row needs 10 users; counts are rounded to 5; of affected users 1 to 4 are "<5". Whoever is counted is a settled user. Connectors of fewer users
-stand together under `other`, and so do further ones until nothing about a single one follows from what is shown. There is
-no total: where `other` cannot be shown, nothing is there to subtract the rest from.
-Source: `docs/metrics.md`, section 1, Suppression; the reasons in `docs/decisions/0017-public-figures.md`.
+A row needs 10 users; counts are rounded to 5; of affected users 1 to 4 are "<5". Whoever is counted is a
+settled user. Connectors of fewer users stand together under `other`, and so do further ones until nothing
+about a single one follows from what is shown. There is no total: where `other` cannot be shown, nothing is
+there to subtract the rest from. Source: `docs/metrics.md`, section 1, Suppression; the reasons in
+`docs/decisions/0017-public-figures.md`.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -18,7 +19,8 @@ MOST_HIDDEN: Final = MIN_UNITS - 1  # users of a connector that has too few
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """What is known of a connector, or of several together: distinct settled users, and those who met a failure."""
+    """What is known of a connector, or of several together: distinct settled users,
+    and those who met a failure."""
 
     connector: str
     units: int
@@ -35,10 +37,10 @@ class Figure:
 
 
 def suppress(counts: Iterable[Count], together: Callable[[Sequence[str]], Count]) -> list[Figure]:
-    """The rows to publish, most users first, `other` last.
+    """Return the rows to publish, most users first, `other` last.
 
-    `together` counts several connectors as one, each user once. The smallest connectors that could be shown join
-    those that cannot until `other` is safe; if it never is, it is left out.
+    `together` counts several connectors as one, each user once. The smallest connectors that could be shown
+    join those that cannot until `other` is safe; if it never is, it is left out.
     """
     ordered = sorted(counts, key=lambda count: (count.units, count.connector))
     hidden = [count for count in ordered if count.units < MIN_UNITS]
@@ -57,15 +59,17 @@ def suppress(counts: Iterable[Count], together: Callable[[Sequence[str]], Count]
 
 
 def is_safe(other: Count, small: int, large: int) -> bool:
-    """Whether `other`, made of `small` connectors of fewer than 10 users and `large` ones, says nothing of a single one.
+    """Return whether `other`, made of `small` connectors of fewer than 10 users and `large`
+    ones, says nothing of a single one.
 
-    Judged by what is published, so that whoever also knows which connectors these are learns no more: each of the
-    small ones may have had any number of users from 1 to 9 and any number of affected ones that goes with it.
+    Judged by what is published, so that whoever also knows which connectors these are learns no
+    more: each of the small ones may have had any number of users from 1 to 9 and any number of
+    affected ones that goes with it.
     """
     if other.units < MIN_UNITS or small + large < 2:
         return False
-    # The others may have so many users that this one need not have more than one. That it has nine is always possible: they
-    # may all be users of the others, too.
+    # The others may have so many users that this one need not have more than one. That it has nine is always
+    # possible: they may all be users of the others, too.
     return large > 0 or round_count(other.units) - SLACK <= MOST_HIDDEN * (small - 1)
 
 
@@ -75,7 +79,7 @@ def round_count(number: int) -> int:
 
 
 def show(count: Count) -> Figure:
-    """The row of one connector: no failure at all is said, one to four are "<5"."""
+    """Return the row of one connector: no failure at all is said, one to four are "<5"."""
     affected = count.affected_units
     return Figure(
         count.connector, round_count(count.units), None if 0 < affected < STEP else round_count(affected)
@@ -83,7 +87,8 @@ def show(count: Count) -> Figure:
 
 
 def show_other(count: Count) -> Figure:
-    """The row of several connectors: that none of them failed would be known of each, so 0 is "<5", too."""
+    """Return the row of several connectors: that none of them failed would be known
+    of each, so 0 is "<5", too."""
     affected = count.affected_units
     return Figure(
         count.connector, round_count(count.units), None if affected < STEP else round_count(affected)

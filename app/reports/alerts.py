@@ -1,7 +1,7 @@
 """Alerts: each regression that is found is posted to a webhook once, as JSON that Slack takes, too.
 
-At least once: an alert is recorded before it is posted, and marked as posted after the answer. What a crash, or a webhook
-that is away, leaves unmarked is posted the next time.
+At least once: an alert is recorded before it is posted, and marked as posted after the answer. What a crash,
+or a webhook that is away, leaves unmarked is posted the next time.
 """
 
 import datetime as dt
@@ -91,12 +91,14 @@ def record(connection: Connection, found: Sequence[Row], now: dt.datetime) -> No
 
 
 def compose(found: RowMapping) -> dict[str, Any]:
-    """The JSON of an alert: `text` for people, which is what Slack shows, and `alert` for programs."""
+    """Return the JSON of an alert: `text` for people, which is what Slack shows, and `alert` for programs."""
     what = "PyAirbyte" if found["kind"] == "pyairbyte" else found["connector"]
     words = (
-        f"{what} {found['new_version']} fails more often than {found['old_version']}: {100 * found['share']:.1f} % of a "
+        f"{what} {found['new_version']} fails more often than {found['old_version']}: "
+        f"{100 * found['share']:.1f} % of a "
         f"returning user's syncs against {100 * found['share_before']:.1f} %. {found['affected_units']} of "
-        f"{found['votes']} users are affected, E = {found['evidence']:,.3g}. Associated with the version, in use "
+        f"{found['votes']} users are affected, E = {found['evidence']:,.3g}. Associated with the "
+        f"version, in use "
         f"since {found['since']}."
     )
     told = {name: found[name] for name in TOLD} | {"since": found["since"].isoformat()}
@@ -104,7 +106,8 @@ def compose(found: RowMapping) -> dict[str, Any]:
 
 
 def post(webhook: str, body: dict[str, Any], stop: threading.Event) -> bool:
-    """Post to the webhook; whether it took it. The webhook's address is a secret: no message of a fault is logged."""
+    """Post to the webhook; whether it took it. The webhook's address is a secret: no
+    message of a fault is logged."""
     for attempt in range(ATTEMPTS):
         try:
             answer = httpx.post(webhook, json=body, timeout=TIMEOUT_SECONDS, follow_redirects=False)

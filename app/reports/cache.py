@@ -1,7 +1,8 @@
 """Tables kept in memory: computed once, served many times, renewed behind whoever reads them.
 
-JSON, CSV, Parquet and the pages of a process all read here. At most AT_ONCE computations run at once, in threads of
-their own, so that readers cannot slow ingestion down; whoever asks for what is being computed waits for the same one.
+JSON, CSV, Parquet and the pages of a process all read here. At most AT_ONCE computations run at once,
+in threads of their own, so that readers cannot slow ingestion down; whoever asks for what is being
+computed waits for the same one.
 """
 
 import datetime as dt
@@ -49,7 +50,8 @@ class Kept:
         self.bodies: dict[str, bytes] = {}
 
     def write(self, form: str) -> bytes:
-        """Return the table as JSON, CSV or Parquet, written once. Raises TelemetryError where Parquet cannot be."""
+        """Return the table as JSON, CSV or Parquet, written once. Raises
+        TelemetryError where Parquet cannot be."""
         body = self.bodies.get(form)
         if body is None:
             written = WRITERS[form](self.table)
@@ -157,7 +159,8 @@ class Tables:
         threading.Thread(target=keep, name="reports-ahead", daemon=True).start()
 
     def make_ahead(self, views: Sequence[tuple[str, Given]]) -> None:
-        """Renew views that are older than RENEW_SECONDS, one at a time: a reader finds the other thread free."""
+        """Renew views that are older than RENEW_SECONDS, one at a time: a reader
+        finds the other thread free."""
         for report, given in views:
             if self.stopping.is_set():
                 return

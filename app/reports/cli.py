@@ -53,13 +53,14 @@ class Format(StrEnum):
 
 
 WIDE: Final = (Format.table, Format.text, Format.markdown)  # to be read, not computed with
-# How the room of the pages, which lies above this one, writes what is drawn; it fills this when the command is loaded.
+# How the room of the pages, which lies above this one, writes what is drawn; it fills
+# this when the command is loaded.
 DRAWN: Final[dict[Format, Callable[[Table], None]]] = {}
 DIGESTED: Final[dict[Format, Callable[[Digest, Table], str]]] = {}  # of home's table, for its picture
 
 
 def explain(name: str) -> str:
-    """The help of a parameter, from the one list that also parses it."""
+    """Return the help of a parameter, from the one list that also parses it."""
     parameter = PARAMETERS[name]
     takes = parameter.allowed or f"what the report has, as {', '.join(CONNECTORS.sorts)}"
     shorter = f", {TEXT_LIMIT} as a table" if name == "limit" else ""
@@ -67,7 +68,7 @@ def explain(name: str) -> str:
 
 
 def option(name: str) -> typer.models.OptionInfo:
-    """The option of a parameter. Its value is read by the reports' own parser."""
+    """Return the option of a parameter. Its value is read by the reports' own parser."""
     info = typer.Option(f"--{name}", help=explain(name), show_default=False, metavar=name.upper())
     assert isinstance(info, typer.models.OptionInfo)  # noqa: S101 -- typer types it as Any
     return info
@@ -99,7 +100,8 @@ def report(  # noqa: PLR0913
     name: Annotated[
         str,
         typer.Argument(
-            help=f"Which report: {', '.join(registry.REPORTS)}; or {digest.NAME}, {digest.SUMMARY}, as text, markdown or html."
+            help=f"Which report: {', '.join(registry.REPORTS)}; or {digest.NAME}, {digest.SUMMARY}, as "
+            f"text, markdown or html."
         ),
     ],
     *,
@@ -159,7 +161,7 @@ def report(  # noqa: PLR0913
 
 
 def find(name: str) -> Report:
-    """The report of that name. Raises TelemetryError, which names those that there are."""
+    """Return the report of that name. Raises TelemetryError, which names those that there are."""
     try:
         return registry.find(name)
     except Problem as problem:
@@ -167,12 +169,13 @@ def find(name: str) -> Report:
 
 
 def deny(settings: Settings) -> list[int]:
-    """The units that reports leave out."""
+    """Return the units that reports leave out."""
     return secrets.resolve(settings).pseudonyms().units(settings.denied) if settings.denied else []
 
 
 def write_digest(given: dict[str, str], format_: Format, *, is_posted: bool) -> None:
-    """Write the digest to standard output, and post it. Raises TelemetryError without a webhook to post to."""
+    """Write the digest to standard output, and post it. Raises TelemetryError
+    without a webhook to post to."""
     if format_ not in (*WIDE, *DIGESTED):
         raise TelemetryError("The digest is written as text, markdown or html.")
     asked = digest.ask(given, lambda name: find(name).parameters)
@@ -203,7 +206,8 @@ def fetch(name: str, given: dict[str, str]) -> Table:
 
 
 def read(name: str, given: dict[str, str], now: dt.datetime) -> tuple[Report, Parameters]:
-    """Return a report and what it is asked. Raises TelemetryError, or BadParameter for a name that no connector has."""
+    """Return a report and what it is asked. Raises TelemetryError, or BadParameter for a
+    name that no connector has."""
     chosen = find(name)
     check_names(given, near.find_malformed)
     try:
@@ -213,7 +217,8 @@ def read(name: str, given: dict[str, str], now: dt.datetime) -> tuple[Report, Pa
 
 
 def fetch_all(asked: Sequence[tuple[str, dict[str, str]]]) -> list[Table]:
-    """Run reports, each with what is given to it, over one snapshot. Raises TelemetryError, which says what to mend."""
+    """Run reports, each with what is given to it, over one snapshot. Raises
+    TelemetryError, which says what to mend."""
     now = dt.datetime.now(dt.UTC)
     chosen = [read(name, given, now) for name, given in asked]
     settings = load_settings()
@@ -234,7 +239,8 @@ def fetch_all(asked: Sequence[tuple[str, dict[str, str]]]) -> list[Table]:
 
 
 def check_names(given: Mapping[str, str], find: Callable[[str], list[str] | None]) -> None:
-    """Raise BadParameter, exit status 2, for a connector that does not exist; `find` returns the names near such a one."""
+    """Raise BadParameter, exit status 2, for a connector that does not exist; `find`
+    returns the names near such a one."""
     for option in ("name", "connector"):
         is_given = given.get(option, PARAMETERS[option].default) != PARAMETERS[option].default
         names = find(given[option]) if is_given else None

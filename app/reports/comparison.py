@@ -20,13 +20,14 @@ class Comparison:
     since: str
     new_votes: list[float] = field(default_factory=list)
     old_votes: list[float] = field(default_factory=list)
-    # Of the new votes: the day on which each was settled, and the user's share in the 28 days before; None without a sync.
+    # Of the new votes: the day on which each was settled, and the user's share in the 28 days
+    # before; None without a sync.
     settled_on: list[str] = field(default_factory=list)
     own_before: list[float | None] = field(default_factory=list)
 
 
 def describe(comparison: Comparison) -> Row:
-    """One comparison, its evidence weighed; no evidence without votes on both sides."""
+    """Return one comparison, its evidence weighed; no evidence without votes on both sides."""
     import numpy as np  # noqa: PLC0415
 
     from app.reports import evidence  # noqa: PLC0415
@@ -65,7 +66,8 @@ def describe(comparison: Comparison) -> Row:
 
 
 def compare_own(comparison: Comparison) -> Row:
-    """Return how the users who voted did before, and how much more often they fail now; None if none of them synced then."""
+    """Return how the users who voted did before, and how much more often they fail now; None
+    if none of them synced then."""
     pairs = zip(comparison.new_votes, comparison.own_before, strict=True)
     known = [(vote, before) for vote, before in pairs if before is not None]
     if not known:

@@ -63,7 +63,8 @@ def compose(tables: Mapping[str, Table]) -> Digest:
     return Digest(
         f"PyAirbyte: {asked['window']} until {asked['until']}, against as many days before",
         tuple(section for section in sections if section.lines),
-        f"As of {render.instant(home.as_of)}.{left_out} Burden: users x capped rate. Change: with its 90 % interval.",
+        f"As of {render.instant(home.as_of)}.{left_out} Burden: users x capped rate. Change: with its "
+        f"90 % interval.",
     )
 
 
@@ -103,7 +104,8 @@ def tell_connector(row: Row) -> str:
     """Return a connector's users, failures and change."""
     rate = row["rate"] if row["rate"] is not None else row["capped_rate"]
     return (
-        f"{row['connector']}{' (surge)' if row['surge'] else ''}: burden {row['burden']:.1f}; {percent(rate)} of a user's syncs fail, "
+        f"{row['connector']}{' (surge)' if row['surge'] else ''}: burden {row['burden']:.1f}; "
+        f"{percent(rate)} of a user's syncs fail, "
         f"for {row['affected_units']:,} of {row['units']:,} users{tell_change(row)}"
     )
 
@@ -165,7 +167,8 @@ def to_markdown(digest: Digest) -> str:
 
 
 def post(digest: Digest, webhook: str) -> None:
-    """Post the digest to the alerts' webhook, as `text`, which Slack shows. Raises TelemetryError if it takes none."""
+    """Post the digest to the alerts' webhook, as `text`, which Slack shows. Raises
+    TelemetryError if it takes none."""
     from app.reports import alerts  # noqa: PLC0415 -- its table brings all of the wire, for which no report waits
 
     if not alerts.post(webhook, {"text": to_text(digest)}, threading.Event()):
@@ -175,7 +178,8 @@ def post(digest: Digest, webhook: str) -> None:
 def ask(
     given: Mapping[str, str], parameters_of: Callable[[str], tuple[str, ...]]
 ) -> dict[str, tuple[str, dict[str, str]]]:
-    """Return what each report of the digest is asked: the filters that it takes; a week unless told otherwise."""
+    """Return what each report of the digest is asked: the filters that it takes; a
+    week unless told otherwise."""
     filters = {**DEFAULTS, **given}
     return {
         key: (name, {each: text for each, text in filters.items() if each in parameters_of(name)} | {**own})

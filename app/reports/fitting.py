@@ -1,4 +1,5 @@
-"""Fits a report's table into a terminal: columns go in order of importance until the rest has room. A name never goes."""
+"""Fits a report's table into a terminal: columns go in order of importance until the rest
+has room. A name never goes."""
 
 from collections.abc import Callable, Sequence
 from typing import Final
@@ -8,7 +9,8 @@ from rich.table import Table as TextTable
 
 from app.reports.model import Heading
 
-# By the first column that a heading draws, what goes first stands first. What is not listed goes last, from the right.
+# By the first column that a heading draws, what goes first stands first. What is not
+# listed goes last, from the right.
 LEAST_FIRST: Final = (
     "text",
     "new_errors",
@@ -52,8 +54,8 @@ Draw = Callable[[Sequence[Heading], bool], TextTable]
 def fit(headings: Sequence[Heading], width: int, draw: Draw) -> list[Heading]:
     """Return the headings that have room in so many characters, in their order.
 
-    `draw` makes the table of some headings, with names in one piece or not. Where even the names alone have no room, they
-    are left, to be broken.
+    `draw` makes the table of some headings, with names in one piece or not. Where even the names alone have
+    no room, they are left, to be broken.
     """
     console = Console(width=UNBOUNDED)
     kept = list(headings)

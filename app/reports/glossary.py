@@ -43,7 +43,7 @@ TERMS: Final[Mapping[str, Place]] = {
 
 
 def explain(report: Report) -> str:
-    """A report in words: its columns, the definitions behind them with their places, and its SQL."""
+    """Return a report in words: its columns, the definitions behind them with their places, and its SQL."""
     parts = [f"{report.name}: {report.summary}", report.note, "Columns"]
     parts += [f"  {column.name} ({column.type}): {column.description}" for column in report.columns]
     parts += ["", "Definitions"]
@@ -60,7 +60,7 @@ def explain(report: Report) -> str:
 
 
 def name_place(place: Place) -> str:
-    """Where a definition stands."""
+    """Return where a definition stands."""
     if isinstance(place, str) and ":" not in place:
         return place.replace(".", "/", 1)
     if isinstance(place, str):
@@ -70,7 +70,7 @@ def name_place(place: Place) -> str:
 
 
 def read(place: Place) -> list[str]:
-    """The words of a definition: the comment at the head of a file of SQL, or a docstring."""
+    """Return the words of a definition: the comment at the head of a file of SQL, or a docstring."""
     if isinstance(place, str) and ":" in place:  # of a module that takes a while to import
         place = cast("Callable[..., object]", pkgutil.resolve_name(place))
     if not isinstance(place, str):

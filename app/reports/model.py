@@ -52,7 +52,8 @@ COUNTS: Final = ("applications", "units", "arrivals", "counts")
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column: its JSON and CSV key, its type, and what the number means. Numbers are fractions, never percentages."""
+    """A column: its JSON and CSV key, its type, and what the number means. Numbers are
+    fractions, never percentages."""
 
     name: str
     type: Kind
@@ -63,10 +64,11 @@ class Column:
 class Heading:
     """A column of the terminal's table, drawn from one to three columns of the report.
 
-    `form` says how: `name` and `text` (flush left; a name may be broken, and is marked where its second column holds), `count`,
-    `quantity` (a number that is mostly whole), `figure` (a count, or a fraction), `decimal`, `power` (of any size),
-    `flag`, and of fractions, as percentages, `percent`, `signed` (in percentage points; with the bounds of its interval it is greyed and in brackets where
-    that holds no change), `change` (value, low, high, in points), `span` (from, to) and `interval` (value, low, high).
+    `form` says how: `name` and `text` (flush left; a name may be broken, and is marked where its second
+    column holds), `count`, `quantity` (a number that is mostly whole), `figure` (a count, or a fraction),
+    `decimal`, `power` (of any size), `flag`, and of fractions, as percentages, `percent`, `signed` (in
+    percentage points; with the bounds of its interval it is greyed and in brackets where that holds no
+    change), `change` (value, low, high, in points), `span` (from, to) and `interval` (value, low, high).
     """
 
     title: str
@@ -76,7 +78,8 @@ class Heading:
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """What a report has day by day, for those who ask for `series=day`: beside its rows, in JSON and on the pages.
+    """What a report has day by day, for those who ask for `series=day`: beside its
+    rows, in JSON and on the pages.
 
     `queries` are run beside the report's own; `shape` gives the rows from the answers of both.
     """
@@ -90,10 +93,10 @@ class Series:
 class Report:
     """A report: queries, and a pure function that makes rows of their answers.
 
-    `queries` are the files of `sql/` by name, each with the stages in the order in which they build on each other (the
-    last is the statement). `shape` gives the rows in order; `limit` is applied to them. `terms` are those of the
-    glossary that `--explain` prints. `compares`: whether the window before is read, too. `planner`: a statement before the
-    queries, where their plans need it.
+    `queries` are the files of `sql/` by name, each with the stages in the order in which they build on each
+    other (the last is the statement). `shape` gives the rows in order; `limit` is applied to them. `terms`
+    are those of the glossary that `--explain` prints. `compares`: whether the window before is read, too.
+    `planner`: a statement before the queries, where their plans need it.
     """
 
     name: str

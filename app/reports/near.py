@@ -25,6 +25,7 @@ def find_learned(connection: Connection, name: str) -> list[str] | None:
 
 
 def find_closest(name: str, known: Collection[str]) -> list[str]:
-    """Return up to three names near this one, nearest first; one without its kind, such as `faker`, is near its own."""
+    """Return up to three names near this one, nearest first; one without its kind, such
+    as `faker`, is near its own."""
     whole = [f"{kind}-{name}" for kind in ("source", "destination") if f"{kind}-{name}" in known]
     return [*whole, *(near for near in get_close_matches(name, sorted(known)) if near not in whole)][:3]

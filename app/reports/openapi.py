@@ -43,7 +43,7 @@ def describe(report: Report, form: str) -> dict[str, Any]:
     operation = f"read_{report.name.replace('-', '_')}"
     return {
         "operation_id": operation if form == "json" else f"{operation}_{form}",
-        "summary": f"{report.name} as {'JSON' if form == 'json' else form.capitalize() if form == 'parquet' else 'CSV'}",
+        "summary": f"{report.name} as {'Parquet' if form == 'parquet' else form.upper()}",
         "description": f"{report.summary} {report.note}",
         "responses": {
             200: {
@@ -141,7 +141,8 @@ def exemplify(report: Report, name: str) -> str | int:
 
 
 def describe_parameter(report: Report, name: str) -> dict[str, Any]:
-    """Return one query parameter of a report. Its default may be given, which is the same as not giving it."""
+    """Return one query parameter of a report. Its default may be given, which
+    is the same as not giving it."""
     known = of(report, name)
     schema = dict(known.schema)
     if known.choices:

@@ -1,7 +1,7 @@
 """What reports take: each parameter is one field of `Parameters`, and everything about it stands there.
 
-From that field come its reader, its default, its place in the SQL, its option on the command line, its text in OpenAPI and
-in the documents. `parsing` reads what was given.
+From that field come its reader, its default, its place in the SQL, its option on the command line, its text
+in OpenAPI and in the documents. `parsing` reads what was given.
 """
 
 import datetime as dt
@@ -33,9 +33,9 @@ Read = Callable[[str], Any]
 class Parameter:
     """A parameter: what it takes, in words or as an enumeration, and what it stands at.
 
-    `is_word`: the default is a word for "not given", which `read` does not take. `sql` is its name in the SQL, its own
-    unless said otherwise, and `bind` gives the value there; `write` gives the value as it would be given again. `schema`
-    is that of JSON.
+    `is_word`: the default is a word for "not given", which `read` does not take. `sql` is its name in the
+    SQL, its own unless said otherwise, and `bind` gives the value there; `write` gives the value as it would
+    be given again. `schema` is that of JSON.
     """
 
     name: str
@@ -111,8 +111,8 @@ NAME: Final = "the name of a connector such as source-faker or destination-duckd
 class Parameters:
     """What a report was asked for. The window is the `window` UTC days up to and including `until`.
 
-    `named` are the parameters that the report takes; the others stand at their defaults. `ends_whole`: no last day was
-    named, so that the window ends with yesterday once a whole day has figures.
+    `named` are the parameters that the report takes; the others stand at their defaults. `ends_whole`: no
+    last day was named, so that the window ends with yesterday once a whole day has figures.
     """
 
     named: tuple[str, ...]
@@ -137,7 +137,7 @@ class Parameters:
         "Which connector ranks: the one read from or the one written to.", "source", "destination"
     )
     lane: str = choice(
-        "Syncs into a cache, or into a destination; `rated` is both. `direct` reads send no end: usage only, without "
+        "Syncs into a cache or a destination; `rated`: both. `direct` reads send no end: usage only, without "
         "rates.",
         *LANES,
         sql="lanes",
@@ -179,14 +179,14 @@ class Parameters:
         "Versions of what: connectors, or PyAirbyte itself.", "all", "source", "destination", "pyairbyte"
     )
     users: str = choice(
-        "All, or settled ones only: of whom something arrived over seven days or more. Ids cost nothing; a week does.",
+        "All, or settled ones only, seen over seven days or more: ids cost nothing, a week does.",
         "all",
         "settled",
         sql="settled",
         bind=lambda users: users == "settled",
     )
     key: str | None = parameter(
-        "What came of users who sent under this write key, by its name; a user of two keys counts under both.",
+        "Users who sent under this write key, by its name; a user of two keys counts under both.",
         "the name of a write key, as `keys list` has it, or all",
         "all",
         matching(KEY_NAME),

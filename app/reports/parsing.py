@@ -28,14 +28,14 @@ def of(report: Report, name: str) -> Parameter:
 
 
 def parse(report: Report, given: Iterable[tuple[str, str]], now: dt.datetime) -> Parameters:
-    """Return what the given names and values say; what is missing stands at its default, `until` at the day before
-    unless the report says otherwise.
+    """Return what the given names and values say; what is missing stands at its default, `until` at the day
+    before unless the report says otherwise.
 
-    A parameter at its default is taken by every report, whether it has that parameter or not: clients that are generated
-    from the OpenAPI document send defaults.
+    A parameter at its default is taken by every report, whether it has that parameter or not: clients that
+    are generated from the OpenAPI document send defaults.
 
-    Raises Problem 400: `unknown_parameter`, `repeated_parameter`, `invalid_parameter`, `missing_parameter`, with what is
-    allowed.
+    Raises Problem 400: `unknown_parameter`, `repeated_parameter`, `invalid_parameter`,
+    `missing_parameter`, with what is allowed.
     """
     texts = collect(report, given)
     for name in report.required:
@@ -65,7 +65,8 @@ def collect(report: Report, given: Iterable[tuple[str, str]]) -> dict[str, str]:
 
 
 def is_at_rest(report: Report, name: str, text: str) -> bool:
-    """Return whether giving this says no more than not giving it: `until=yesterday`, or what the report does not take."""
+    """Return whether giving this says no more than not giving it: `until=yesterday`, or
+    what the report does not take."""
     known = of(report, name)
     return name not in report.parameters or (known.is_word and text == known.default)
 

@@ -1,4 +1,5 @@
-"""From the counts of a connector (a pair, a version, …) to its rates and its place: the formulas, no database.
+"""From the counts of a connector (a pair, a version, …) to its rates and its
+place: the formulas, no database.
 
 Source: docs/metrics.md, sections 1 and 2.
 """
@@ -18,7 +19,8 @@ MEASURES: Final = (
     Column(
         "units",
         "integer",
-        "Distinct users with at least one attempt; ids of one setup that were never kept from one run to the next are one user.",
+        "Distinct users with at least one attempt; ids of one setup that were never kept from one run "
+        "to the next are one user.",
     ),
     Column(
         "attempts", "integer", "Attempted syncs that started in the window: max(starts, terminals) a pair."
@@ -58,14 +60,16 @@ MEASURES: Final = (
     Column(
         "weighed_units",
         "number",
-        "Users, of whom an ephemeral one (a container, whose id is of its run) counts as far as its attempts go: "
+        "Users, of whom an ephemeral one (a container, whose id is of its run) counts as far as its "
+        "attempts go: "
         "min(1, its attempts / the mean of those who last).",
     ),
     Column("ephemeral_share", "number", "Share of users who are ephemeral: no id of theirs was ever kept."),
     Column(
         "surge",
         "boolean",
-        "More than half of it is of ids that came within one hour, or in batches of many, and not over a week yet.",
+        "More than half of it is of ids that came within one hour, or in batches of many, and not over "
+        "a week yet.",
     ),
 )
 
@@ -76,9 +80,11 @@ def share(part: float, whole: float) -> float | None:
 
 
 def describe(count: Counts, *, rated: bool = True) -> Row:
-    """The measures of a row of `sql/counts.sql`, all but its estimates; usage that is not rated has its counts only.
+    """Return the measures of a row of `sql/counts.sql`, all but its estimates; usage that is
+    not rated has its counts only.
 
-    failure_rate = failed / settled (the published promise); burden = weighed_units x capped_rate, 0 without users.
+    failure_rate = failed / settled (the published promise); burden = weighed_units
+    x capped_rate, 0 without users.
     """
     settled = count["attempts"] - count["in_flight"]
     failed, abandoned, units = count["failed"], count["abandoned"], count["units"]
@@ -108,7 +114,8 @@ def describe(count: Counts, *, rated: bool = True) -> Row:
 
 
 def add_estimates(rows: Sequence[Row]) -> None:
-    """Fit the prior to a fleet and give each row of enough users its rate and interval: empirical Bayes, n = weighed_units."""
+    """Fit the prior to a fleet and give each row of enough users its rate and interval:
+    empirical Bayes, n = weighed_units."""
     fleet = [
         (row, row["weighed_units"], row["capped_rate"]) for row in rows if row["capped_rate"] is not None
     ]
@@ -130,7 +137,8 @@ def add_estimates(rows: Sequence[Row]) -> None:
 
 
 def add_change(row: Row, prior: Row | None) -> None:
-    """How much the rate rose since the window before, with its interval. None unless both windows have a rate."""
+    """How much the rate rose since the window before, with its interval. None
+    unless both windows have a rate."""
     row |= dict.fromkeys(CHANGE)
     if prior is None:
         return
@@ -141,10 +149,12 @@ def add_change(row: Row, prior: Row | None) -> None:
 
 
 def compare(now: Sequence[float], before: Sequence[float]) -> Row:
-    """The difference of two proportions, each (value, low, high), with an interval: MOVER, from the two intervals.
+    """Return the difference of two proportions, each (value, low, high), with an interval:
+    MOVER, from the two intervals.
 
-    Donner & Zou (2012), Closed-form confidence intervals for functions of the normal mean and standard deviation:
-    the distances of both ends add up in quadrature. Users of both windows make the interval wider than need be.
+    Donner & Zou (2012), Closed-form confidence intervals for functions of the normal mean and
+    standard deviation: the distances of both ends add up in quadrature. Users of both windows make
+    the interval wider than need be.
     """
     (value, low, high), (old, old_low, old_high) = now, before
     return {
@@ -155,7 +165,8 @@ def compare(now: Sequence[float], before: Sequence[float]) -> Row:
 
 
 def compare_shares(now: Row, before: Row, name: str) -> Row:
-    """The change of a share of users (`capped_rate`, `affected_share`) between two rows, with the 90 % interval.
+    """Return the change of a share of users (`capped_rate`, `affected_share`) between
+    two rows, with the 90 % interval.
 
     Each share gets Jeffreys' interval with n = units. None under 10 users in either window.
     """
@@ -168,7 +179,8 @@ def compare_shares(now: Row, before: Row, name: str) -> Row:
 
 
 def order(rows: Iterable[Row], column: str, *ties: str) -> list[Row]:
-    """Rows with the largest value of a column first; of equal value by burden, then attempts, then the columns `ties`.
+    """Rows with the largest value of a column first; of equal value by burden, then
+    attempts, then the columns `ties`.
 
     Those without a value stand last. Rounded, so that the order in which a sum was taken decides nothing.
     """
@@ -201,6 +213,6 @@ def number(rows: Sequence[Row]) -> None:
 
 
 def select(rows: Iterable[Row], columns: Iterable[Column]) -> list[Row]:
-    """The rows with the columns of a report and no other, in its order."""
+    """Return the rows with the columns of a report and no other, in its order."""
     names = [column.name for column in columns]
     return [{name: row[name] for name in names} for row in rows]

@@ -1,4 +1,5 @@
-"""Who may read reports: whoever brings the token of the settings, or one of `tokens create` that is in force."""
+"""Who may read reports: whoever brings the token of the settings, or one of
+`tokens create` that is in force."""
 
 import asyncio
 import math
@@ -26,7 +27,8 @@ Load = Callable[[], Mapping[bytes, tuple[int, float]]]
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Reader:
-    """Whose token it is: 0 is that of the settings. `secret` signs the cookies of its logins, `until` is when it ends."""
+    """Whose token it is: 0 is that of the settings. `secret` signs the cookies of its
+    logins, `until` is when it ends."""
 
     number: int
     secret: bytes
@@ -39,10 +41,12 @@ class Reader:
 
 
 class Readers:
-    """The tokens in force, in memory; a token is looked up by its HMAC, so that no answer's time tells anything of it."""
+    """The tokens in force, in memory; a token is looked up by its HMAC, so that no
+    answer's time tells anything of it."""
 
     def __init__(self, token: str, pseudonyms: Pseudonyms | None = None, load: Load = dict) -> None:
-        """Take the token of the settings; `load` gives numbers and ends by HMAC, and is called off the event loop."""
+        """Take the token of the settings; `load` gives numbers and ends by HMAC, and
+        is called off the event loop."""
         self.token = token.encode()
         self.pseudonyms = pseudonyms
         self.load = load

@@ -42,7 +42,7 @@ REPORTS: Final[Mapping[str, Report]] = {
 
 
 def find(name: str) -> Report:
-    """The report of that name. Raises Problem 404 `unknown_report`, which names those that exist."""
+    """Return the report of that name. Raises Problem 404 `unknown_report`, which names those that exist."""
     try:
         return REPORTS[name]
     except KeyError:

@@ -24,7 +24,7 @@ PARQUET_TYPE: Final = "application/vnd.apache.parquet"
 
 
 def to_json(table: Table) -> bytes:
-    """The table with its parameters and the meaning of its columns."""
+    """Return the table with its parameters and the meaning of its columns."""
     return orjson.dumps(
         {
             "report": table.report.name,
@@ -55,15 +55,15 @@ def tell_series(table: Table) -> dict[str, Any]:
 
 
 def to_lines(table: Table) -> bytes:
-    """The rows as JSON, one a line, each in the shape that the report gives to a line."""
+    """Return the rows as JSON, one a line, each in the shape that the report gives to a line."""
     return b"".join(
         orjson.dumps(table.report.line(row), option=orjson.OPT_APPEND_NEWLINE) for row in table.rows
     )
 
 
 def to_csv(table: Table) -> str:
-    """The rows under a line of names; an empty cell is no value. Every cell is a number or a word of the vocabulary,
-    so none can be taken for a formula.
+    """Return the rows under a line of names; an empty cell is no value. Every cell is a number or a word of
+    the vocabulary, so none can be taken for a formula.
     """
     out = io.StringIO()
     writer = csv.DictWriter(out, [column.name for column in table.columns])
@@ -73,7 +73,8 @@ def to_csv(table: Table) -> str:
 
 
 def to_parquet(table: Table) -> bytes:
-    """The rows as Parquet, typed; parameters, `as_of` and the meaning of each column are in its metadata.
+    """Return the rows as Parquet, typed; parameters, `as_of` and the meaning of
+    each column are in its metadata.
 
     Raises TelemetryError without pyarrow, which is an extra of the distribution.
     """
@@ -82,7 +83,8 @@ def to_parquet(table: Table) -> bytes:
         import pyarrow.parquet as pq  # noqa: PLC0415
     except ImportError:
         raise TelemetryError(
-            "Parquet needs pyarrow: install pyairbyte-telemetry-server[parquet], or run `python3 dev.py parquet` in a checkout."
+            "Parquet needs pyarrow: install pyairbyte-telemetry-server[parquet], or run `python3 dev.py "
+            "parquet` in a checkout."
         ) from None
     kinds = {"text": pa.string(), "integer": pa.int64(), "number": pa.float64(), "boolean": pa.bool_()}
     fields = [
@@ -101,13 +103,14 @@ def to_parquet(table: Table) -> bytes:
 
 
 def identify(table: Table) -> str:
-    """The entity tag of the figures: the same as long as they are, whenever they were computed (so it is a weak one)."""
+    """Return the entity tag of the figures: the same as long as they are, whenever they were
+    computed (so it is a weak one)."""
     told = orjson.dumps([table.report.name, table.parameters, table.rows, table.series])
     return f'W/"{hashlib.sha256(told).hexdigest()[:32]}"'
 
 
 def cell(value: Value) -> Value:
-    """A value as CSV has it: booleans in JSON's spelling, since readers of either should agree."""
+    """Return a value as CSV has it: booleans in JSON's spelling, since readers of either should agree."""
     return str(value).lower() if isinstance(value, bool) else value
 
 
@@ -116,7 +119,10 @@ def to_text(table: Table, width: int = fitting.UNBOUNDED) -> TextTable:
     kept = fitting.fit(table.report.headings, width, lambda headings, whole: lay_out(table, headings, whole))
     text = lay_out(table, kept, len(kept) > 1)
     text.title = entitle(table)
-    text.caption = f"{remark(table)}{table.report.note}\nAs of {instant(table.as_of)}{admit_lag(table)}.{admit_hidden(table)}{admit_loss(table, kept)}"
+    text.caption = (
+        f"{remark(table)}{table.report.note}\nAs of "
+        f"{instant(table.as_of)}{admit_lag(table)}.{admit_hidden(table)}{admit_loss(table, kept)}"
+    )
     return text
 
 
@@ -186,7 +192,7 @@ def admit_loss(table: Table, kept: Sequence[Heading]) -> str:
 
 
 def entitle(table: Table) -> str:
-    """What was asked for, in a line."""
+    """Return what was asked for, in a line."""
     asked = table.parameters
     parts = [f"{asked['role']}s" if "role" in asked else None, asked.get("name"), asked.get("connector")]
     if "window" in asked:
@@ -205,7 +211,7 @@ def admit_lag(table: Table) -> str:
 
 
 def draw(heading: Heading, row: Row) -> str:
-    """One cell of the text; `-` is no value."""
+    """Return one cell of the text; `-` is no value."""
     values = [row[name] for name in heading.columns]
     if heading.form == "name":
         values = [mark(values)]
@@ -250,5 +256,5 @@ def percents(values: Sequence[Value]) -> list[str]:
 
 
 def instant(moment: dt.datetime) -> str:
-    """An instant in UTC, to the second."""
+    """Return an instant in UTC, to the second."""
     return moment.astimezone(dt.UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

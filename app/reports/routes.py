@@ -38,11 +38,12 @@ Credentials = Annotated[HTTPAuthorizationCredentials | None, Security(bearer)]
 
 
 def create_router(tables: Tables, readers: Readers, find_peer: FindPeer = NO_PROXIES.find) -> APIRouter:
-    """`GET /v1/reports/NAME`, `/v1/reports/NAME.csv` and `.parquet` for each report, for whoever of `readers` brings a token.
+    """`GET /v1/reports/NAME`, `/v1/reports/NAME.csv` and `.parquet` for each report, for
+    whoever of `readers` brings a token.
 
-    The token comes as Bearer; or, for a browser, as the parameter `token`; `find_peer` tells of a scope whose it is. Figures
-    come from `tables`: `As-Of` says how old they are, `Cache-Control: no-cache` asks for new ones. Every refusal is problem
-    JSON and holds no part of the request.
+    The token comes as Bearer; or, for a browser, as the parameter `token`; `find_peer` tells of a scope whose
+    it is. Figures come from `tables`: `As-Of` says how old they are, `Cache-Control: no-cache` asks for new
+    ones. Every refusal is problem JSON and holds no part of the request.
     """
     router = APIRouter(prefix="/v1/reports", tags=["reports"])
 

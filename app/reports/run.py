@@ -23,8 +23,8 @@ MOST_KEYS: Final = 62  # write keys that `units` tells apart: app/rollups/sql/ke
 
 @contextmanager
 def reading(engine: Engine) -> Iterator[Connection]:
-    """A connection to read one report with: one snapshot for all of its queries, read only, whatever the engine allows,
-    with room to sort in memory.
+    """Yield a connection to read one report with: one snapshot for all of its queries, read only, whatever
+    the engine allows, with room to sort in memory.
     """
     options = {"postgresql_readonly": True, "isolation_level": "REPEATABLE READ"}
     with engine.connect().execution_options(**options) as connection:
@@ -39,7 +39,8 @@ def run(  # Size: the steps of a report, in order
     now: dt.datetime,
     denied: Sequence[int] = (),
 ) -> Table:
-    """Run a report as of `now` (which decides what is in flight), leaving out the units `denied` unless they are asked for.
+    """Run a report as of `now` (which decides what is in flight), leaving out the units
+    `denied` unless they are asked for.
 
     Raises Problem 400 for a write key that is none, and sqlalchemy.exc.DBAPIError.
     """
@@ -77,7 +78,8 @@ def run(  # Size: the steps of a report, in order
 
 
 def find_key(connection: Connection, name: str) -> int:
-    """Return the number of a write key. Raises Problem 400 for one that there is not, or that reports cannot tell apart."""
+    """Return the number of a write key. Raises Problem 400 for one that there is not, or
+    that reports cannot tell apart."""
     number: int | None = connection.execute(text(read_sql("find_key")), {"name": name}).scalar()
     if number is None:
         raise Problem(
@@ -106,7 +108,8 @@ def bind(
     denied: Sequence[int] = (),
     key: int | None = None,
 ) -> dict[str, object]:
-    """Return the parameters of the SQL: days and instants, never the database's own clock; the number of the write key asked for."""
+    """Return the parameters of the SQL: days and instants, never the database's own clock; the number
+    of the write key asked for."""
     return {
         **parameters.bind(),
         "as_of": now,
@@ -123,9 +126,11 @@ def bind(
 
 @cache
 def statement(stages: tuple[str, ...]) -> TextClause:
-    """The files of `sql/` as one statement: each stage a common table expression under its name, the last the query.
+    """Return the files of `sql/` as one statement: each stage a common table expression
+    under its name, the last the query.
 
-    A stage reads the ones before it by name. One of several that may stand for a stage lies in a folder of its name.
+    A stage reads the ones before it by name. One of several that may stand for a
+    stage lies in a folder of its name.
     """
     *earlier, last = stages
     steps = ",\n".join(f"{stage.partition('/')[0]} AS (\n{read_sql(stage)})" for stage in earlier)

@@ -1,7 +1,7 @@
 """The statistics of the ranking: a Beta prior fitted to the fleet, and rates with intervals that lean on it.
 
-The evidence of a connector is its users, not its syncs: one looping job must not look like ten thousand observations.
-So a connector with n users and capped rate r counts as n trials with n·r failures.
+The evidence of a connector is its users, not its syncs: one looping job must not look like ten thousand
+observations. So a connector with n users and capped rate r counts as n trials with n·r failures.
 """
 
 from dataclasses import dataclass
@@ -27,12 +27,12 @@ class Prior:
 
 # The prior of the published table (docs on ranking): what a fleet that says nothing is taken for.
 DEFAULT_PRIOR: Final = Prior(alpha=0.78, beta=11.95)
-# How far, in log units, a fleet may pull odds and weight of the prior from the default: a factor of e² is one standard
-# deviation. A dozen connectors outweigh it; it only keeps fleets without failures, or of one connector, from
-# fitting a prior of zero or infinite weight.
+# How far, in log units, a fleet may pull odds and weight of the prior from the default: a factor of e² is one
+# standard deviation. A dozen connectors outweigh it; it only keeps fleets without failures, or of one
+# connector, from fitting a prior of zero or infinite weight.
 LEASH: Final = 2.0
-# A prior may not be surer than this that nothing (or everything) ever fails: below about 0.06 the mean of a posterior
-# without failures lies outside of its own interval.
+# A prior may not be surer than this that nothing (or everything) ever fails: below about 0.06 the mean of a
+# posterior without failures lies outside of its own interval.
 MIN_SHAPE: Final = 0.1
 MAX_SHAPE: Final = 1e6
 LOG_ODDS: Final = float(np.log(DEFAULT_PRIOR.alpha / DEFAULT_PRIOR.beta))
@@ -51,8 +51,8 @@ class Estimates:
 def fit_prior(units: Floats, capped_rates: Floats) -> Prior:
     """Fit the prior to a fleet by empirical Bayes: maximise the beta-binomial likelihood of all connectors.
 
-    `units` (users, >= 0) and `capped_rates` (in [0, 1]) have one entry a connector, of any number of users: the
-    likelihood weighs the small ones. An empty fleet gives DEFAULT_PRIOR.
+    `units` (users, >= 0) and `capped_rates` (in [0, 1]) have one entry a connector, of any number of users:
+    the likelihood weighs the small ones. An empty fleet gives DEFAULT_PRIOR.
     """
     # In an order of their own: a sum of floats, and with it the last digits of every rate, depends on it.
     order = np.lexsort((capped_rates, units))

@@ -20,7 +20,8 @@ def write_statements(
 ) -> str:
     """Return the statements of a report in the order in which they run, each under a comment that names it.
 
-    EXPLAIN may stand before any of them. Where plans need a setting, that is a statement of its own, at the head.
+    EXPLAIN may stand before any of them. Where plans need a setting, that is a
+    statement of its own, at the head.
     """
     values = bind(report, parameters, now, denied) | write_key(parameters)
     parts = [f"-- {report.name}: for the planner\n{report.planner};"] if report.planner else []
@@ -31,7 +32,8 @@ def write_statements(
 
 
 def write_key(parameters: Parameters) -> dict[str, object]:
-    """Return what the SQL takes of a write key that is asked for; its number is looked up where the SQL runs."""
+    """Return what the SQL takes of a write key that is asked for; its number is
+    looked up where the SQL runs."""
     if parameters.key is None:
         return {}
     number = sql.SQL("(SELECT id FROM write_keys WHERE name = {})").format(parameters.key)
@@ -46,5 +48,6 @@ def write(value: object) -> str:
 
 
 def fill(text: str, values: Mapping[str, object]) -> str:
-    """Return a statement with literals in the place of its parameters. Raises KeyError for one without a value."""
+    """Return a statement with literals in the place of its parameters. Raises
+    KeyError for one without a value."""
     return PARAMETER.sub(lambda found: write(values[found[1]]), text.rstrip())

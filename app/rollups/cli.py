@@ -64,7 +64,7 @@ def rebuild_one(session: str, from_: str | None) -> None:
 
 
 def read_day(given: str) -> dt.date:
-    """A day as YYYY-MM-DD. Raises TelemetryError."""
+    """Return a day as YYYY-MM-DD. Raises TelemetryError."""
     try:
         return dt.datetime.strptime(given, "%Y-%m-%d").replace(tzinfo=dt.UTC).date()
     except ValueError:

@@ -1,7 +1,7 @@
 """`rebuild`: every rollup made anew from the events, some buckets at a time, while the service goes on.
 
-It takes the same claim as the worker, so the two never work on one session at once; what comes in meanwhile is marked,
-and the worker adds it afterwards. Days whose events were dropped are frozen: nothing touches them.
+It takes the same claim as the worker, so the two never work on one session at once; what comes in meanwhile
+is marked, and the worker adds it afterwards. Days whose events were dropped are frozen: nothing touches them.
 """
 
 import datetime as dt
@@ -34,9 +34,11 @@ MARK_SESSION: Final = """
     INSERT INTO marks (bucket, session_key, message_key, lower, upper, late)
     SELECT bucket, session_key, alone, min(occurred_at), max(occurred_at), true
     FROM (
-        SELECT bucket, session_key, CASE WHEN session_key IS NULL THEN message_key END AS alone, occurred_at FROM events
+        SELECT bucket, session_key, CASE WHEN session_key IS NULL THEN message_key END AS alone, occurred_at
+            FROM events
         UNION ALL
-        SELECT bucket, session_key, CASE WHEN session_key IS NULL THEN message_key END, occurred_at FROM rejections
+        SELECT bucket, session_key, CASE WHEN session_key IS NULL THEN message_key END, occurred_at
+            FROM rejections
     ) AS rows
     WHERE bucket = :bucket AND coalesce(session_key, alone) = :session_key
     GROUP BY bucket, session_key, alone, CASE WHEN session_key IS NULL THEN occurred_at END
@@ -51,8 +53,8 @@ def first_day(connection: Connection) -> dt.date | None:
 
 
 def rebuild(connection: Connection, since: dt.date | None, advance: Callable[[int, int], None]) -> int:
-    """Make the rollups of the days from `since` on anew (of all that can be, if None), and commit; how many rows of
-    `attempts` that gave.
+    """Make the rollups of the days from `since` on anew (of all that can be, if None), and commit; how
+    many rows of `attempts` that gave.
 
     `advance` is told how many of how many buckets are done. Raises TelemetryError for a day that is frozen.
     """
@@ -73,7 +75,8 @@ def rebuild(connection: Connection, since: dt.date | None, advance: Callable[[in
 
 
 def rebuild_session(connection: Connection, session_key: int) -> int:
-    """Recompute one quarantined session and let it go, and commit; return how many rows of `attempts` that gave.
+    """Recompute one quarantined session and let it go, and commit; return how
+    many rows of `attempts` that gave.
 
     Raises TelemetryError if no such session is quarantined, or if its recomputation fails still.
     """

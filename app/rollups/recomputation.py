@@ -1,6 +1,8 @@
-"""One transaction of the rollups: some marked sessions, what they contribute now in the place of what they did.
+"""One transaction of the rollups: some marked sessions, what they contribute now
+in the place of what they did.
 
-Whoever calls holds the buckets' rows in `rollup_buckets`, so nobody else changes what these sessions contributed.
+Whoever calls holds the buckets' rows in `rollup_buckets`, so nobody else changes
+what these sessions contributed.
 """
 
 import datetime as dt
@@ -13,8 +15,9 @@ from app.store import statements
 from app.store.tables import NOBODY
 
 NUMBERING: Final = ("number_routes", "number_environments", "number_failures")
-# The planner knows nothing of this connection's tables. A scan of events in the place of the marks would grow with
-# history; a look at routes and environments for each of thousands of signals costs six times as much as hashing them.
+# The planner knows nothing of this connection's tables. A scan of events in the place of the marks
+# would grow with history; a look at routes and environments for each of thousands of signals costs six
+# times as much as hashing them.
 BY_INDEX: Final = (
     "SET LOCAL enable_seqscan = off; SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off"
 )
@@ -44,10 +47,11 @@ def prepare(connection: Connection) -> None:
 
 
 def analyze_unknown(connection: Connection) -> None:
-    """Give the planner statistics of partitions that fill up and have none, and commit: 0.2 s, once a partition.
+    """Give the planner statistics of partitions that fill up and have none, and
+    commit: 0.2 s, once a partition.
 
-    Without them a step reads two weeks of the primary key for every session, beside the index on session keys: 1.6 ms
-    a session in a partition of 100,000 rows.
+    Without them a step reads two weeks of the primary key for every session, beside the index on session
+    keys: 1.6 ms a session in a partition of 100,000 rows.
     """
     for name in list(connection.execute(query("list_unknown"), {"rows": UNKNOWN_ROWS}).scalars()):
         connection.execute(text(f"ANALYZE (SKIP_LOCKED) {name}"))
@@ -88,7 +92,8 @@ def recompute(connection: Connection, since: dt.date | None = None) -> int:
 
 @cache
 def fill(table: str, *stages: str, remark: str = "") -> TextClause:
-    """The statement that fills a table of `workspace.sql` by the query of its name, which reads stages by theirs."""
+    """Return the statement that fills a table of `workspace.sql` by the query of its name,
+    which reads stages by theirs."""
     steps = ",\n".join(
         f"{stage} AS {'MATERIALIZED ' if stage in OWN else ''}(\n{read_sql(stage)})" for stage in stages
     )

@@ -1,7 +1,8 @@
-"""The rollups' worker: a thread in every serving process that keeps `attempts` and `unit_days` up with the events.
+"""The rollups' worker: a thread in every serving process that keeps `attempts` and
+`unit_days` up with the events.
 
-Any number of processes may host one: each claims buckets that nobody else works on. The database decides who does what;
-a worker that dies leaves nothing behind, since its transaction is one of all or nothing.
+Any number of processes may host one: each claims buckets that nobody else works on. The database decides who
+does what; a worker that dies leaves nothing behind, since its transaction is one of all or nothing.
 """
 
 import datetime as dt
@@ -35,8 +36,9 @@ DATA_FAULTS: Final = frozenset({"21", "22", "23", "54"})
 class Worker(Background):
     """The rollups of one process.
 
-    Its transactions end with COMMIT, also those that only read: psycopg forgets its prepared statements at a ROLLBACK, and
-    planning 20 partitions anew takes ten times as long as recomputing a few sessions (26 ms, 2 ms).
+    Its transactions end with COMMIT, also those that only read: psycopg forgets its prepared
+    statements at a ROLLBACK, and planning 20 partitions anew takes ten times as long as
+    recomputing a few sessions (26 ms, 2 ms).
     """
 
     def __init__(self, url: str) -> None:
@@ -64,10 +66,11 @@ class Worker(Background):
                 self.stopping.wait(UNAVAILABLE_SECONDS)
 
     def step(self, connection: Connection) -> int:
-        """Recompute some of what is marked, in one transaction, and commit; return how many marked sessions that were.
+        """Recompute some of what is marked, in one transaction, and commit; return how
+        many marked sessions that were.
 
-        A step that fails for what it reads is made anew with a tenth of the marks, down to one session; that one is
-        quarantined, and everybody else's go on. Raises sqlalchemy.exc.DBAPIError for other faults.
+        A step that fails for what it reads is made anew with a tenth of the marks, down to one session; that
+        one is quarantined, and everybody else's go on. Raises sqlalchemy.exc.DBAPIError for other faults.
         """
         try:
             sessions = self.recompute_marked(connection)

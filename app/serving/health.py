@@ -19,7 +19,8 @@ LOOK_SECONDS: Final = 15.0
 
 
 def check_database(engine: Engine, head: str) -> str:
-    """Return `ok`, `schema_outdated`, `schema_newer`, `partition_missing`, or the cause for which it cannot be used."""
+    """Return `ok`, `schema_outdated`, `schema_newer`, `partition_missing`, or the cause
+    for which it cannot be used."""
     try:
         with engine.connect() as connection:
             revision = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
@@ -40,7 +41,8 @@ class Condition(NamedTuple):
 
 
 class Probe:
-    """Asks for the condition of the database, one question at a time, and waits a bounded time for the answer."""
+    """Asks for the condition of the database, one question at a time, and waits a
+    bounded time for the answer."""
 
     def __init__(self, engine: Engine, head: str) -> None:
         """Ask over `engine`; the schema should be at revision `head`."""
@@ -79,8 +81,8 @@ def create_router(
 ) -> APIRouter:
     """Return the health endpoints of a service on a database at Alembic revision `head`.
 
-    `describe_spool` answers with `in_use` (Postgres does not take batches, or just failed to), `writable` and what waits;
-    `failing_jobs` with the names of maintenance jobs that failed twice in a row.
+    `describe_spool` answers with `in_use` (Postgres does not take batches, or just failed to), `writable` and
+    what waits; `failing_jobs` with the names of maintenance jobs that failed twice in a row.
     """
     router = APIRouter(tags=["operations"])
     probe = Probe(engine, head)
@@ -92,7 +94,8 @@ def create_router(
     @router.get(
         "/readyz",
         summary="Events can be made durable",
-        description="200 `ok` or `degraded` while they can, in Postgres or in the spool: an outage of Postgres must not "
+        description="200 `ok` or `degraded` while they can, in Postgres or in the spool: an outage of "
+        "Postgres must not "
         "take every instance out of rotation. 503 only when neither works.",
         responses={503: {"description": "Neither Postgres nor the spool takes events"}},
     )

@@ -1,4 +1,5 @@
-"""Structured logs on stderr: keys and values on a terminal, elsewhere one JSON object a line. An exception is logged by its type and its places, without message.
+"""Structured logs on stderr: keys and values on a terminal, elsewhere one JSON object a line. An exception is
+logged by its type and its places, without message.
 
 A message may quote the input that caused it (`KeyError: 'jane@example.com'`), so none is ever written.
 """

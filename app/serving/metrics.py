@@ -21,7 +21,8 @@ BUILD: Final = Gauge(
 
 
 def create_router(shared_folder: str | None, revision: str) -> APIRouter:
-    """The metrics endpoint; `shared_folder` is where the workers of one machine put their numbers together."""
+    """Return the metrics endpoint; `shared_folder` is where the workers of one machine
+    put their numbers together."""
     BUILD.labels(__version__, revision).set(1)
     router = APIRouter(tags=["operations"])
 
@@ -38,7 +39,8 @@ def create_router(shared_folder: str | None, revision: str) -> APIRouter:
 
 
 def forget_dead_workers(folder: Path) -> None:
-    """Take the gauges of workers away that are gone: what waited with one of them waits with another now. Counters stay."""
+    """Take the gauges of workers away that are gone: what waited with one of them waits with
+    another now. Counters stay."""
     pids = {int(match[1]) for file in folder.iterdir() if (match := GAUGE.fullmatch(file.name))}
     for pid in pids:
         try:

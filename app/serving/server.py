@@ -30,14 +30,14 @@ log = structlog.get_logger()
 DESCRIPTORS: Final = 8_192
 DRAIN_SECONDS: Final = 5  # what a worker may take to drain its spool before it ends
 GRACE_SECONDS: Final = 5  # for requests in flight when the service is told to stop
-# After which a worker that says nothing is replaced. Starting took 30 on a machine at a load of 14; a worker that is killed for
-# being slow makes the machine slower.
+# After which a worker that says nothing is replaced. Starting took 30 on a machine at a load of 14; a worker
+# that is killed for being slow makes the machine slower.
 HANGING_SECONDS: Final = 120
 BACKLOG_SECONDS: Final = 1.0  # for connections that wait to be accepted then
 
 
 class Restart:
-    """Whether the service was told to start again (SIGHUP): it then ends in order and becomes itself with the same socket."""
+    """Whether SIGHUP asked to start again: end in order, then become itself with the same socket."""
 
     def __init__(self) -> None:
         """Take SIGHUP from here on; nobody asked yet."""
@@ -57,12 +57,12 @@ class Restart:
 
 
 def serve(settings: Settings) -> None:
-    """Run the service until SIGINT or SIGTERM; on SIGHUP start it again. Raises TelemetryError if it cannot start."""
+    """Run the service until SIGINT or SIGTERM; SIGHUP starts it again. Raises TelemetryError if it cannot."""
     logs.configure(settings.log_level)
     for unknown in find_unknown(os.environ):
         log.warning("setting_ignored", detail=unknown)
     allow_connections()
-    # uvicorn raises the signal again when it is done; as an exit, that still lets go of the database in order.
+    # uvicorn raises the signal again when done; as an exit, that lets go of the database in order.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     restart = Restart()
     with sockets.take(settings.host, settings.port) as listener:
@@ -142,8 +142,8 @@ class Worker(multiprocess.Process):
         return self._server
 
     def is_alive(self, timeout: float = HANGING_SECONDS) -> bool:
-        """Return whether the process lives and answered lately. uvicorn's own waits for the answer: meanwhile no worker that was
-        killed is replaced, and no signal is heeded.
+        """Return whether the process lives and answered lately. uvicorn's own waits for the answer: meanwhile
+        no worker that was killed is replaced, and no signal is heeded.
         """
         if not self.process.is_alive():
             return False
@@ -160,7 +160,7 @@ class Worker(multiprocess.Process):
 
 
 def allow_connections() -> None:
-    """Take as many descriptors as we may: the usual soft limit of 1,024 is made for programs that use `select`."""
+    """Take as many descriptors as we may: the usual 1,024 are meant for programs that use `select`."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = DESCRIPTORS if hard == resource.RLIM_INFINITY else min(DESCRIPTORS, hard)
     if soft < wanted:
@@ -168,7 +168,7 @@ def allow_connections() -> None:
 
 
 class Supervisor(Multiprocess):
-    """uvicorn's supervisor, which starts anew as a whole, and does not wait for ever for a worker that was told to stop."""
+    """uvicorn's supervisor: it starts anew as a whole, and waits a bounded time for a worker to stop."""
 
     def __init__(self, config: uvicorn.Config, listener: socket.socket, restart: Restart) -> None:
         """Let the workers share `listener`."""
@@ -182,14 +182,14 @@ class Supervisor(Multiprocess):
         self.should_exit.set()
 
     def terminate_all(self) -> None:
-        """Tell the workers to stop. They close the socket last, when nobody waits in it; else nobody could but this process."""
+        """Tell the workers to stop. They close the socket last, when nobody waits in it."""
         if not self.restart.asked:
             for listener in self.sockets:
                 listener.close()
         super().terminate_all()
 
     def join_all(self) -> None:
-        """Wait for the workers; kill those that do not end. What they had promised is in Postgres or in the spool."""
+        """Wait for the workers; kill those that do not end: what they promised is durable."""
         deadline = time.monotonic() + GRACE_SECONDS + DRAIN_SECONDS
         for worker in self.processes:
             worker.process.join(max(0.0, deadline - time.monotonic()))
@@ -200,7 +200,7 @@ class Supervisor(Multiprocess):
 
 
 def leave_with_parent() -> None:
-    """In a worker process: stop in order when the main process is gone, even by kill -9; else nobody would stop us."""
+    """In a worker: stop in order when the main process is gone, even by kill -9; nobody else would."""
     parent = multiprocessing.parent_process()
     if parent is None:
         return
@@ -219,8 +219,8 @@ def leave_with_parent() -> None:
 def prepare_or_spool(settings: Settings, database: Database, pseudonyms: Pseudonyms) -> str | None:
     """Prepare the database; the first write key if it was made just now.
 
-    A database that will be usable again is no reason not to start: events are spooled until it is, and the service goes on
-    trying. Raises DatabaseError for what only its operator can mend.
+    A database that will be usable again is no reason not to start: events are spooled until it is, and the
+    service goes on trying. Raises DatabaseError for what only its operator can mend.
     """
     try:
         return preparation.prepare(settings, database, pseudonyms)

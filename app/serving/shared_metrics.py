@@ -15,10 +15,11 @@ VARIABLE: Final = "PROMETHEUS_MULTIPROC_DIR"  # the library reads it when it is 
 
 
 def share(data_dir: Path, port: int) -> None:
-    """Let the workers put their metrics together in a folder. The library reads where from the environment at import.
+    """Let the workers put their metrics together in a folder. The library reads where
+    from the environment at import.
 
-    A folder for each port: several services may use one data directory. Without one that may be written, the system's folder
-    for temporary files does; without that each worker shows its own numbers.
+    A folder for each port: several services may use one data directory. Without one that may be written, the
+    system's folder for temporary files does; without that each worker shows its own numbers.
     """
     place = data_dir / "metrics" / str(port)
     try:
@@ -35,7 +36,7 @@ def share(data_dir: Path, port: int) -> None:
 
 
 def folder() -> str | None:
-    """Where the workers of this service put their metrics together, if it has several."""
+    """Return where the workers of this service put their metrics together, if it has several."""
     return os.environ.get(VARIABLE)
 
 

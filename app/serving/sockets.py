@@ -1,4 +1,5 @@
-"""The socket that the service listens on: its own, or one that a supervisor such as systemd holds across restarts."""
+"""The socket that the service listens on: its own, or one that a supervisor such as
+systemd holds across restarts."""
 
 import os
 import re
@@ -11,7 +12,8 @@ from typing import Final
 from app.problems import TelemetryError
 
 BACKLOG: Final = 2048
-# Bytes of answers that the system keeps of a connection whose other end does not read; by itself it takes 4 MB.
+# Bytes of answers that the system keeps of a connection whose other end does not
+# read; by itself it takes 4 MB.
 UNREAD_BYTES: Final = 256 * 1024
 # Where an inherited socket is, by the protocol of systemd (sd_listen_fds(3)).
 INHERITED: Final = 3
@@ -21,14 +23,16 @@ VARIABLES: Final = ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES")
 
 
 def take(host: str, port: int) -> socket.socket:
-    """Return the socket that was handed to this process, else a new one on the address. Raises TelemetryError."""
+    """Return the socket that was handed to this process, else a new one on the
+    address. Raises TelemetryError."""
     listener = inherit() or listen(host, port)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, UNREAD_BYTES)  # what is accepted inherits it
     return listener
 
 
 def inherit() -> socket.socket | None:
-    """Return the socket that `LISTEN_FDS` announces to this process, if it does. Raises TelemetryError if it is no such socket."""
+    """Return the socket that `LISTEN_FDS` announces to this process, if it does. Raises
+    TelemetryError if it is no such socket."""
     pid, number, _ = (os.environ.pop(name, "") for name in VARIABLES)
     if pid != str(os.getpid()):
         return None

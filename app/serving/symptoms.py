@@ -1,4 +1,5 @@
-"""What is wrong although events are taken: looked for at most every 15 seconds, since it costs more than a ping."""
+"""What is wrong although events are taken: looked for at most every 15 seconds,
+since it costs more than a ping."""
 
 import datetime as dt
 from typing import Final
@@ -23,8 +24,9 @@ SIGNS: Final = {
 def look(connection: Connection) -> list[str]:
     """Return the names of what is wrong: `rollups_lag`, `quarantined_sessions`, `many_expired`.
 
-    Rollups are more than ten minutes behind; sessions were put aside since their recomputation fails (`doctor` names them);
-    more than 1 % of recent events came too late to be stored, so a clock is wrong, here or in a great many places.
+    Rollups are more than ten minutes behind; sessions were put aside since their recomputation fails
+    (`doctor` names them); more than 1 % of recent events came too late to be stored, so a clock is wrong,
+    here or in a great many places.
     """
     values = {"lag": LAG, "share": EXPIRED_SHARE, "events": EVENTS}
     return [

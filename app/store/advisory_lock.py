@@ -29,7 +29,8 @@ def only_one(connection: Connection, *, wait: bool) -> Iterator[bool]:
 
 
 def take_lock(connection: Connection) -> bool:
-    """Take the lock if it is free. Never waits inside a transaction: `REINDEX CONCURRENTLY` waits for transactions."""
+    """Take the lock if it is free. Never waits inside a transaction: `REINDEX
+    CONCURRENTLY` waits for transactions."""
     held = connection.execute(text("SELECT pg_try_advisory_lock(:key)"), {"key": MAINTENANCE_LOCK}).scalar()
     connection.commit()
     return bool(held)

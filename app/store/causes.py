@@ -1,7 +1,8 @@
-"""Why a database cannot be used: a closed list of causes, each with what to do, the same at start, in the log and in `doctor`.
+"""Why a database cannot be used: a closed list of causes, each with what to do, the same at
+start, in the log and in `doctor`.
 
-A cause is told from the SQLSTATE where there is one. libpq gives none for a connection that fails, so its text decides;
-nothing of that text is ever shown, since it quotes hosts and users.
+A cause is told from the SQLSTATE where there is one. libpq gives none for a connection that fails, so its
+text decides; nothing of that text is ever shown, since it quotes hosts and users.
 """
 
 import re
@@ -37,26 +38,38 @@ class Cause(StrEnum):
 
 
 REMEDIES: Final[dict[Cause, str]] = {
-    Cause.REFUSED: "Nothing listens where TELEMETRY_DATABASE_URL points: is Postgres running, are host and port right?",
-    Cause.UNRESOLVABLE: "The host name in TELEMETRY_DATABASE_URL is not known here: check its spelling and the name service.",
+    Cause.REFUSED: "Nothing listens where TELEMETRY_DATABASE_URL points: is Postgres running, are host "
+    "and port right?",
+    Cause.UNRESOLVABLE: "The host name in TELEMETRY_DATABASE_URL is not known here: check its spelling "
+    "and the name service.",
     Cause.TIMEOUT: "The database does not answer in time: is it overloaded, or a firewall in between?",
-    Cause.AUTHENTICATION: "Postgres refuses the user or password of TELEMETRY_DATABASE_URL, or pg_hba.conf this machine.",
-    Cause.NO_SUCH_DATABASE: "The server has no database of the name in TELEMETRY_DATABASE_URL: create it, or correct the name.",
-    Cause.TLS: "TLS cannot be agreed on: set sslmode (and sslrootcert) in TELEMETRY_DATABASE_URL as the server wants it.",
-    Cause.STARTUP_PARAMETER: "A parameter in TELEMETRY_DATABASE_URL, or a PG… variable of the environment, is refused, by Postgres or "
+    Cause.AUTHENTICATION: "Postgres refuses the user or password of TELEMETRY_DATABASE_URL, or "
+    "pg_hba.conf this machine.",
+    Cause.NO_SUCH_DATABASE: "The server has no database of the name in TELEMETRY_DATABASE_URL: create "
+    "it, or correct the name.",
+    Cause.TLS: "TLS cannot be agreed on: set sslmode (and sslrootcert) in TELEMETRY_DATABASE_URL as the "
+    "server wants it.",
+    Cause.STARTUP_PARAMETER: "A parameter in TELEMETRY_DATABASE_URL, or a PG… variable of the "
+    "environment, is refused, by Postgres or "
     "by a pooler in between: remove it.",
-    Cause.POOLER: "TELEMETRY_DATABASE_URL leads through a pooler that shares connections between transactions: connect to Postgres "
+    Cause.POOLER: "TELEMETRY_DATABASE_URL leads through a pooler that shares connections between "
+    "transactions: connect to Postgres "
     "itself, or set pool_mode = session.",
-    Cause.TOO_MANY_CONNECTIONS: "Postgres has no connection left: raise max_connections, or stop what holds them.",
-    Cause.STARTING: "Postgres is starting up, shutting down or recovering: it will take connections when it is done.",
+    Cause.TOO_MANY_CONNECTIONS: "Postgres has no connection left: raise max_connections, or stop what "
+    "holds them.",
+    Cause.STARTING: "Postgres is starting up, shutting down or recovering: it will take connections "
+    "when it is done.",
     Cause.READ_ONLY: "The database only reads: is it a standby, or default_transaction_read_only set?",
-    Cause.PERMISSION: "The user of TELEMETRY_DATABASE_URL lacks a right: it must own the database, or have CREATE on it and on "
+    Cause.PERMISSION: "The user of TELEMETRY_DATABASE_URL lacks a right: it must own the database, or "
+    "have CREATE on it and on "
     "schema public.",
     Cause.ENCODING: "The database is not encoded in UTF8: create it with ENCODING 'UTF8'.",
     Cause.OUT_OF_SPACE: "Postgres has no disk space or memory left.",
-    Cause.FOREIGN_REVISION: "The database has an alembic_version that is not ours: it belongs to another application. Name another "
+    Cause.FOREIGN_REVISION: "The database has an alembic_version that is not ours: it belongs to "
+    "another application. Name another "
     "database in TELEMETRY_DATABASE_URL.",
-    Cause.NEWER_REVISION: "The database was migrated by a newer release: run that one. Until then events are taken all the same, into "
+    Cause.NEWER_REVISION: "The database was migrated by a newer release: run that one. Until then "
+    "events are taken all the same, into "
     "the database or the spool.",
     Cause.NOT_MIGRATED: "The database has no tables of this release: run `migrate`; `serve` does it, too.",
     Cause.UNAVAILABLE: "The database cannot be used; its own log says why.",
@@ -81,18 +94,21 @@ SQLSTATES: Final = {
     "57P03": Cause.STARTING,
 }
 CLASSES: Final = {"28": Cause.AUTHENTICATION, "53": Cause.OUT_OF_SPACE, "57": Cause.STARTING}
-# What a message quotes: names of hosts, users, databases, files. A host that is called `tls` says nothing of the cause.
+# What a message quotes: names of hosts, users, databases, files. A host that is called
+# `tls` says nothing of the cause.
 QUOTED: Final = re.compile(r"\"[^\"]*\"|'[^']*'")
 # First match first. The server's own words may be in its language; libpq's and PgBouncer's are not.
 TEXTS: Final = tuple(
     (re.compile(pattern, re.IGNORECASE), cause)
     for pattern, cause in (
         (
-            r"unsupported startup parameter|unrecognized configuration parameter|invalid (connection option|URI query|port)",
+            r"unsupported startup parameter|unrecognized configuration parameter"
+            r"|invalid (connection option|URI query|port)",
             "startup_parameter",
         ),
         (
-            r"extra key/value separator|invalid value for parameter|invalid \w+ value|definition of service|bad value for"
+            r"extra key/value separator|invalid value for parameter|invalid \w+ value"
+            r"|definition of service|bad value for"
             r"|session is not read-only|server is not in hot standby",
             "startup_parameter",
         ),
@@ -100,7 +116,8 @@ TEXTS: Final = tuple(
         # Something else listens there.
         (r"expected authentication request from server|received invalid response to", "refused"),
         (
-            r"password|pg_hba\.conf|authentication|role  does not exist|not permitted to log in|no such user|\bGSS|\bSASL|\bSCRAM",
+            r"password|pg_hba\.conf|authentication|role  does not exist|not permitted to log in|no such user"
+            r"|\bGSS|\bSASL|\bSCRAM",
             "authentication",
         ),
         (r"permission denied for", "permission"),
@@ -114,7 +131,8 @@ TEXTS: Final = tuple(
         (r"session is read-only|in hot standby", "read_only"),
         (r"starting up|shutting down|recovery mode|not yet accepting", "starting"),
         (
-            r"refused|cannot connect to server|conn crashed|no such file or directory|unreachable|no route|closed|reset by peer|terminating",
+            r"refused|cannot connect to server|conn crashed|no such file or directory|unreachable|no route"
+            r"|closed|reset by peer|terminating",
             "refused",
         ),
         (r"timeout|timed out", "timeout"),

@@ -13,9 +13,11 @@ from app.store.database import hold, open_admin_engine
 
 @contextmanager
 def connected(*, create: bool = False) -> Iterator[tuple[Connection, Pseudonyms]]:
-    """A connection to the configured database that may write, and the pseudonyms that it was written with.
+    """Yield a connection to the configured database that may write, and the
+    pseudonyms that it was written with.
 
-    `create` makes and migrates it where that was not done yet. Raises TelemetryError, also for a wrong hash key.
+    `create` makes and migrates it where that was not done yet. Raises
+    TelemetryError, also for a wrong hash key.
     """
     settings = load_settings()
     pseudonyms = secrets.resolve(settings).pseudonyms()

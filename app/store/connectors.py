@@ -14,7 +14,8 @@ from app.store.tables.events import connectors
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A connector's entry: its id in the registry, its documentation's address, and its label in the issue tracker."""
+    """A connector's entry: its id in the registry, its documentation's address, and its
+    label in the issue tracker."""
 
     definition_id: UUID | None = None
     documentation_url: str | None = None
@@ -37,7 +38,8 @@ def load(connection: Connection) -> dict[str, Entry]:
 def save(connection: Connection, entries: Mapping[str, Entry]) -> None:
     """Add or renew entries; servers learn them within seconds.
 
-    Nothing is ever taken away: old events bear the names, and what a registry says no more stays as it was said last.
+    Nothing is ever taken away: old events bear the names, and what a registry says no
+    more stays as it was said last.
     """
     if not entries:
         return

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 WRITE_SESSION: Final = {"statement_timeout": "2s", "idle_in_transaction_session_timeout": "1500ms"}
 READ_SESSION: Final = {"statement_timeout": "30s", "default_transaction_read_only": "on", "jit": "off"}
 NOT_A_URL: Final = ConfigurationError(
-    "TELEMETRY_DATABASE_URL is not a URL such as postgresql://user:password@host/name: percent-encode `@`, `:`, `/` "
+    "TELEMETRY_DATABASE_URL is not a URL such as postgresql://user:password@host/name: percent-encode "
+    "`@`, `:`, `/` "
     "and other special characters of the password. Several hosts: ?host=a:5432&host=b:5432."
 )
 OPTIONS: Final = Conninfo.get_defaults()
@@ -40,7 +41,8 @@ TCP_USER_TIMEOUT_MS: Final = 3000  # a peer that vanished without a reset is giv
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Database:
-    """A database in use: its URL, and how to bring it back when the connection is lost (embedded only; may block)."""
+    """A database in use: its URL, and how to bring it back when the connection is lost
+    (embedded only; may block)."""
 
     url: str
     ensure_running: Callable[[], None]
@@ -48,7 +50,8 @@ class Database:
 
 @contextmanager
 def hold(settings: Settings, *, create: bool = False) -> Iterator[Database]:
-    """The database that the settings name, for the length of the block; the embedded one if they name none.
+    """Yield the database that the settings name, for the length of the block; the
+    embedded one if they name none.
 
     `create` makes the embedded cluster where there is none. Raises TelemetryError.
     """
@@ -62,7 +65,8 @@ def hold(settings: Settings, *, create: bool = False) -> Iterator[Database]:
 
 
 def parse_url(url: str) -> URL:
-    """A SQLAlchemy URL with psycopg as its driver. Raises ConfigurationError, never naming the URL (it has a password)."""
+    """Return a SQLAlchemy URL with psycopg as its driver. Raises ConfigurationError, never naming
+    the URL (it has a password)."""
     try:
         parsed = make_url(url.strip())
     except (ArgumentError, ValueError):
@@ -96,7 +100,8 @@ def connect_arguments(application: str) -> dict[str, Any]:
 
 
 def open_write_engine(url: str) -> "AsyncEngine":
-    """The engine of the write path: every statement is its own transaction. Errors never carry parameters."""
+    """Return the engine of the write path: every statement is its own transaction.
+    Errors never carry parameters."""
     from sqlalchemy.ext.asyncio import create_async_engine  # noqa: PLC0415 -- reports and other commands need none
 
     engine = create_async_engine(
@@ -112,7 +117,7 @@ def open_write_engine(url: str) -> "AsyncEngine":
 
 
 def open_engine(url: str) -> Engine:
-    """The engine of the reports: read only, with a statement time-out."""
+    """Return the engine of the reports: read only, with a statement time-out."""
     engine = create_engine(
         parse_url(url),
         pool_size=4,
@@ -125,7 +130,7 @@ def open_engine(url: str) -> Engine:
 
 
 def open_admin_engine(url: str) -> Engine:
-    """An engine for one command that may write: no pool, no time-outs."""
+    """Return an engine for one command that may write: no pool, no time-outs."""
     engine = create_engine(
         parse_url(url),
         poolclass=NullPool,

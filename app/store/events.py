@@ -1,4 +1,4 @@
-"""The one write transaction: events, ledger, outcome counts and tallies of a batch, committed together or not at all."""
+"""The one write transaction: a batch's events, ledger, outcome counts and tallies, all or none."""
 
 import asyncio
 import datetime as dt
@@ -32,7 +32,7 @@ INSERT_BATCH: Final = read_sql("app.store", "insert_batch").format(columns=", ".
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """Something counted beside the events: kind `refused`, `withheld`, `client_dropped` or `envelope`, with an enumerated reason."""
+    """Counted beside events: kind `refused`, `withheld`, `client_dropped` or `envelope`, and a reason."""
 
     hour: dt.datetime
     write_key: int
@@ -50,22 +50,23 @@ class Batch:
 
 
 def hour_of(moment: dt.datetime) -> dt.datetime:
-    """The UTC hour in which something is counted."""
+    """Return the UTC hour in which something is counted."""
     return moment.replace(minute=0, second=0, microsecond=0)
 
 
 def sort_key(verdict: Verdict) -> tuple[Any, ...]:
-    """The primary key: rows sorted by it are locked in one order by every writer."""
+    """Return the primary key: rows sorted by it are locked in one order by every writer."""
     row = verdict.row
     return (row["occurred_at"], row["bucket"], row["message_key"])
 
 
 def encode(verdicts: Iterable[Verdict]) -> str:
-    """The rows of verdicts as lines of text, each a value of the type `rejections` as Postgres writes one: `("2026-…",5,,"sync")`.
+    """Return the rows of verdicts as lines of text, each a value of the type `rejections` as Postgres
+    writes one: `("2026-…",5,,"sync")`.
 
-    JSON lists are nearly that: strings have the same quotation marks and escapes, and null is nothing at all. Postgres
-    reads them in a third of the time of JSON objects. No string holds `],[` or `,null`; should one, its row is malformed to
-    Postgres or refused by a CHECK.
+    JSON lists are nearly that: strings have the same quotation marks and escapes, and null is nothing at all.
+    Postgres reads them in a third of the time of JSON objects. No string holds `],[` or `,null`; should one,
+    its row is malformed to Postgres or refused by a CHECK.
     """
     values = [[*verdict.row.values(), verdict.reason, verdict.path or ""] for verdict in verdicts]
     if not values:
@@ -80,7 +81,7 @@ def bucket_of(batch_id: UUID) -> int:
 
 
 def tally(batch: Batch) -> list[dict[str, Any]]:
-    """The batch's own tallies."""
+    """Return the batch's own tallies."""
     own = {"batch_id": batch.batch_id, "bucket": bucket_of(batch.batch_id)}
     return [
         own
@@ -96,16 +97,17 @@ def tally(batch: Batch) -> list[dict[str, Any]]:
 
 
 def list_withheld(verdicts: Iterable[Verdict]) -> list[tuple[int, str]]:
-    """Return which fields of which events were withheld, once each: the statement counts those of events that are new."""
+    """Return the withheld fields of each event, once each: the statement counts those of new events."""
     return sorted({(verdict.row["message_key"], path) for verdict in verdicts for path in verdict.withheld})
 
 
 async def insert(connection: AsyncConnection, batch: Batch) -> list[str]:
-    """Commit a batch; the outcome of each verdict, in order: `accepted`, `duplicate`, `rejected`, `expired`, `forgotten`.
+    """Commit a batch. Return each verdict's outcome in order: `accepted`, `duplicate`, `rejected` …
 
-    `connection` commits by itself (AUTOCOMMIT). A row that Postgres will not take (SQLSTATE class 22 or 23) never fails
-    its neighbours: the batch is halved until the row is alone, and that row becomes `rejected`, reason `internal`.
-    Raises sqlalchemy.exc.DBAPIError for everything else; the batch may then be inserted again.
+    `connection` commits by itself (AUTOCOMMIT). A row that Postgres will not take (SQLSTATE class 22
+    or 23) never fails its neighbours: the batch is halved until the row is alone, and that row
+    becomes `rejected`, reason `internal`. Raises sqlalchemy.exc.DBAPIError for everything else; the
+    batch may then be inserted again.
     """
     for _ in range(MISROUTED_AT_MOST):
         try:
@@ -121,7 +123,7 @@ async def insert(connection: AsyncConnection, batch: Batch) -> list[str]:
 
 
 async def insert_whole(connection: AsyncConnection, batch: Batch, *others: Batch) -> list[str]:
-    """Commit a batch with one statement; `others` with it, each fenced by its own id. Return the outcomes of all, in order."""
+    """Commit a batch and `others` in one statement, each fenced by its id. Return all outcomes, in order."""
     if not others:
         verdicts = batch.verdicts
         parameters = describe(verdicts, batch)
@@ -146,15 +148,15 @@ def describe(verdicts: Sequence[Verdict], batch: Batch, *others: Batch) -> dict[
 
 
 def fence(batch: Batch) -> list[dict[str, Any]]:
-    """Return the keys of outcome `received` that a batch would be counted under, were it not committed with others."""
+    """Return the `received` keys that a batch would be counted under, were it committed alone."""
     own = {"batch_id": batch.batch_id, "bucket": bucket_of(batch.batch_id)}
     hours = {(hour_of(verdict.row["received_at"]), verdict.row["write_key"]) for verdict in batch.verdicts}
     return [own | {"hour": hour, "write_key": write_key} for hour, write_key in sorted(hours)]
 
 
 def assign(verdicts: Sequence[Verdict], rows: Sequence[tuple[Any, ...]]) -> list[str]:
-    """The outcomes of verdicts from what the statement returned: the keys of what was new, one after another in one value;
-    and key, time and fate of what was not stored.
+    """Return the outcomes of verdicts from what the statement returned: the keys of what was new, one after
+    another in one value; and key, time and fate of what was not stored.
     """
     told = [outcome_of(verdict, fresh=True) for verdict in verdicts]
     if len(rows) == 1 and len(rows[0][0] or b"") == KEY_BYTES * told.count("accepted"):
@@ -195,7 +197,7 @@ async def insert_apart(connection: AsyncConnection, batch: Batch) -> list[str]:
 
 
 async def insert_refused(connection: AsyncConnection, batch: Batch) -> None:
-    """Refuse the one event of a batch, and leave out the batch's tallies if it is they that Postgres will not take."""
+    """Refuse a batch's one event; leave out its tallies if it is they that Postgres will not take."""
     refused = [refuse(batch.verdicts[0])]
     for tallies in (batch.tallies, Counter[Tally]()):
         try:
@@ -210,7 +212,7 @@ async def insert_refused(connection: AsyncConnection, batch: Batch) -> None:
 
 
 def refuse(verdict: Verdict) -> Verdict:
-    """The verdict on an event that Postgres would not take: in the ledger with its key only."""
+    """Return the verdict on an event that Postgres would not take: in the ledger with its key only."""
     kept = (
         "occurred_at",
         "received_at",
@@ -226,14 +228,14 @@ def refuse(verdict: Verdict) -> Verdict:
 
 
 def outcome_of(verdict: Verdict, *, fresh: bool) -> str:
-    """The outcome of a committed verdict."""
+    """Return the outcome of a committed verdict."""
     if verdict.rejected:
         return REJECTED
     return "accepted" if fresh else "duplicate"
 
 
 def is_fence(error: IntegrityError) -> bool:
-    """Whether an error says that this very batch is committed already: no other row of the statement can violate a key.
+    """Return whether an error says that this batch is committed already: no other row can violate a key.
 
     The name of the table is not read: a distributed Postgres names a shard, or none.
     """
@@ -241,7 +243,7 @@ def is_fence(error: IntegrityError) -> bool:
 
 
 def is_misrouted(error: IntegrityError) -> bool:
-    """Whether a row may have been on its way to the default partition while its own was made: it finds that one now.
+    """Return whether a row was on its way to the default partition while its own was made: it finds that now.
 
     A row that a CHECK of ours refuses looks the same; it is refused again.
     """

@@ -1,8 +1,10 @@
-"""Tombstones outside the database: a file of the data directory, so that a restored backup brings nobody back.
+"""Tombstones outside the database: a file of the data directory, so that a
+restored backup brings nobody back.
 
-One line a tombstone: bucket, pseudonym, microseconds of the request, and when something under it was last met (in
-microseconds; `-` if the sweeps found nothing, `?` while they have not looked). The first line holds the HMAC that says under
-which hash key the pseudonyms are. Whoever reads the file learns what a reader of the table learns.
+One line a tombstone: bucket, pseudonym, microseconds of the request, and when something under it was
+last met (in microseconds; `-` if the sweeps found nothing, `?` while they have not looked). The first
+line holds the HMAC that says under which hash key the pseudonyms are. Whoever reads the file learns
+what a reader of the table learns.
 """
 
 import datetime as dt
@@ -29,7 +31,8 @@ Key = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A tombstone: when it was asked for, and when it was last met: a time, `-` for never, `?` for not known."""
+    """A tombstone: when it was asked for, and when it was last met: a time, `-`
+    for never, `?` for not known."""
 
     requested_at: dt.datetime
     met: dt.datetime | str = NOT_YET
@@ -49,7 +52,8 @@ class Journal:
         self.pseudonyms = pseudonyms
 
     def append(self, key: Key, requested_at: dt.datetime) -> None:
-        """Add a tombstone, and return when it is on the disk. Raises OSError, or TelemetryError as `read` does."""
+        """Add a tombstone, and return when it is on the disk. Raises OSError, or
+        TelemetryError as `read` does."""
         with self.locked():
             if not self.is_current():  # one file, one key
                 self.replace(self.read())
@@ -71,9 +75,11 @@ class Journal:
             return False
 
     def read(self) -> dict[Key, Entry]:
-        """Return the tombstones of the file, wrapped with the keys that rotations added since; none where there is no file.
+        """Return the tombstones of the file, wrapped with the keys that rotations added
+        since; none where there is no file.
 
-        Lines that are none are left out. Raises OSError; TelemetryError where the file is of another hash key.
+        Lines that are none are left out. Raises OSError; TelemetryError where
+        the file is of another hash key.
         """
         if not self.file.exists():
             return {}
@@ -82,7 +88,8 @@ class Journal:
         wrap = self.pseudonyms.find_wrapping(bytes.fromhex(found[1])) if found else None
         if wrap is None:
             raise TelemetryError(
-                f"{self.file} was not written under this hash key: set the right one, or, if that is lost for good, move the "
+                f"{self.file} was not written under this hash key: set the right one, or, if that is "
+                f"lost for good, move the "
                 "file away."
             )
         return {

@@ -36,7 +36,8 @@ class WriteKey:
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What a write key may do: `until`, in seconds since the epoch, is 0 for one that is revoked, else infinite or when it expires."""
+    """What a write key may do: `until`, in seconds since the epoch, is 0 for one that is revoked, else
+    infinite or when it expires."""
 
     number: int
     scopes: frozenset[str]
@@ -95,9 +96,11 @@ def in_order(scopes: Collection[str]) -> list[str]:
 
 
 def register(connection: Connection, pseudonyms: Pseudonyms, keys: Mapping[str, Collection[str]]) -> None:
-    """Accept the keys of `TELEMETRY_WRITE_KEYS` with their scopes. A key is named by its pseudonym: its text is a secret.
+    """Accept the keys of `TELEMETRY_WRITE_KEYS` with their scopes. A key is named by its
+    pseudonym: its text is a secret.
 
-    The setting decides on the scopes of the keys that came by it, at every start; not on those of `keys create`.
+    The setting decides on the scopes of the keys that came by it, at every start;
+    not on those of `keys create`.
     """
     for key, scopes in keys.items():
         key_hash = pseudonyms.write_key(key)
@@ -134,7 +137,8 @@ def revoke(connection: Connection, name: str) -> None:
 
 
 def load(connection: Connection) -> dict[bytes, Grant]:
-    """Return every key's grant by its pseudonym; those no longer in force, too: the spool may have events under them."""
+    """Return every key's grant by its pseudonym; those no longer in force, too: the spool
+    may have events under them."""
     columns = [write_keys.c[name] for name in ("key_hash", "id", "scopes", "expires_at", "revoked_at")]
     grants = {}
     for key_hash, number, scopes, expires_at, revoked_at in connection.execute(select(*columns)):
@@ -149,7 +153,8 @@ def any_in_force(connection: Connection) -> bool:
 
 
 def note_use(numbers: Collection[int], used_at: dt.datetime) -> Update:
-    """Return the statement that notes when keys were last used; it touches none that was noted as late already."""
+    """Return the statement that notes when keys were last used; it touches none
+    that was noted as late already."""
     return (
         update(write_keys)
         .where(
@@ -170,7 +175,9 @@ def check_hash_key(connection: Connection, pseudonyms: Pseudonyms) -> None:
     stored = connection.execute(select(hash_key_check.c.key_check)).scalar_one()
     if bytes(stored) != check:
         raise ConfigurationError(
-            "TELEMETRY_HASH_KEY (with TELEMETRY_HASH_KEY_ROTATIONS, if it was rotated) is not the key that this database "
-            "was written with. Set that one again; or, if you were about to rotate it, run `keys rotate-hash`; or, if it is lost for "
+            "TELEMETRY_HASH_KEY (with TELEMETRY_HASH_KEY_ROTATIONS, if it was rotated) is not the key "
+            "that this database "
+            "was written with. Set that one again; or, if you were about to rotate it, run `keys "
+            "rotate-hash`; or, if it is lost for "
             "good, `keys replace-lost-hash`."
         )

@@ -1,8 +1,8 @@
 """Versions that no list names are told to the database before an event uses them, within a budget.
 
-A batch costs one set of its combinations of versions; only what this process has not met for some hours is asked for, once
-a batch, and only what nobody has met is written, in a transaction of its own ahead of the batch (decision 0022). What the
-budget has no room for is stored as `other`, and counted.
+A batch costs one set of its combinations of versions; only what this process has not met for some hours is
+asked for, once a batch, and only what nobody has met is written, in a transaction of its own ahead of the
+batch (decision 0022). What the budget has no room for is stored as `other`, and counted.
 """
 
 import datetime as dt
@@ -104,7 +104,8 @@ class Lexicon:
     async def add(
         self, connection: AsyncConnection, words: Sequence[Word], wanted: Sequence["Wanted"], *, free: bool
     ) -> AbstractSet[Word]:
-        """Make known what the budget has room for, in a transaction; return which of the words are known then."""
+        """Make known what the budget has room for, in a transaction; return which
+        of the words are known then."""
         await connection.exec_driver_sql("BEGIN")
         await connection.exec_driver_sql("SELECT pg_advisory_xact_lock(%(lock)s)", {"lock": LOCK})
         today, current, stale = await look_up(connection, words)

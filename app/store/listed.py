@@ -1,4 +1,5 @@
-"""Versions that the connector registry or a package list names: they cost nothing of the budget of new words, and stay."""
+"""Versions that the connector registry or a package list names: they cost nothing of the
+budget of new words, and stay."""
 
 import datetime as dt
 from collections.abc import Collection

@@ -1,4 +1,5 @@
-"""Several batches committed as one: what the spool holds is brought in by the thousand rows, each batch fenced by its own id."""
+"""Several batches committed as one: what the spool holds is brought in by the thousand rows, each
+batch fenced by its own id."""
 
 from collections.abc import Sequence
 from itertools import islice
@@ -18,8 +19,9 @@ FIND_COMMITTED: Final = read_sql("app.store", "find_committed")
 async def insert_all(connection: AsyncConnection, batches: Sequence[Batch]) -> list[str]:
     """Commit batches; return the outcomes of their verdicts, in order.
 
-    A batch that was committed before is left out. Where they cannot be committed as one they are halved until the batch is
-    alone that cannot; `insert` deals with it. Raises sqlalchemy.exc.DBAPIError for faults of the connection or the server.
+    A batch that was committed before is left out. Where they cannot be committed as one they are halved
+    until the batch is alone that cannot; `insert` deals with it. Raises sqlalchemy.exc.DBAPIError for faults
+    of the connection or the server.
     """
     if len(batches) == 1:
         return await insert(connection, batches[0])

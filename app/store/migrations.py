@@ -23,7 +23,7 @@ OURS: Final = re.compile("[0-9]{4}")
 
 
 def scripts() -> Path:
-    """The folder of the migrations: beside `app` in a checkout, inside it in a wheel."""
+    """Return the folder of the migrations: beside `app` in a checkout, inside it in a wheel."""
     packaged = Path(__file__).parent / "alembic"
     return packaged if packaged.is_dir() else Path(__file__).parents[2] / "alembic"
 
@@ -37,7 +37,7 @@ def configure(connection: Connection | None = None) -> Config:
 
 
 def head() -> str:
-    """The newest revision that this code knows."""
+    """Return the newest revision that this code knows."""
     revision = ScriptDirectory.from_config(configure()).get_current_head()
     if revision is None:
         raise TelemetryError(f"No migrations in {scripts()}: the installation is incomplete.")
@@ -47,8 +47,8 @@ def head() -> str:
 def migrate(url: str) -> None:
     """Migrate the database at `url` to the head revision and make the partitions that are due.
 
-    Waits for another process that is doing the same. Raises TelemetryError for a Postgres that is too old, and DatabaseError
-    for an encoding or a revision that is not ours.
+    Waits for another process that is doing the same. Raises TelemetryError for a Postgres that is too old,
+    and DatabaseError for an encoding or a revision that is not ours.
     """
     engine = open_admin_engine(url)
     with engine.connect() as connection:
@@ -77,7 +77,8 @@ def migrate(url: str) -> None:
 
 
 def check_revision(revision: str | None) -> None:
-    """Raise DatabaseError for a revision of a newer release, or of another application. None is an empty database."""
+    """Raise DatabaseError for a revision of a newer release, or of another
+    application. None is an empty database."""
     known = {script.revision for script in ScriptDirectory.from_config(configure()).walk_revisions()}
     if revision is None or revision in known:
         return

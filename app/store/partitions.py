@@ -27,7 +27,8 @@ ROWS_A_TRANSACTION: Final = 1_000
 PASSING: Final = frozenset({"55P03", "40P01", "23514"})
 DELETE_BY_KEY: Final = """
     WITH chosen AS MATERIALIZED (
-        SELECT * FROM unnest(CAST(:moments AS timestamptz[]), CAST(:places AS smallint[]), CAST(:keys AS bigint[]))
+        SELECT * FROM unnest(CAST(:moments AS timestamptz[]), CAST(:places AS smallint[]), CAST(:keys
+            AS bigint[]))
             AS keys (moment, place, key)
     )
     DELETE FROM {partition}
@@ -38,7 +39,7 @@ NAME: Final = re.compile(r"events_p(\d{8})")
 
 
 def monday(moment: dt.datetime) -> dt.date:
-    """The first day of the UTC week of `moment`."""
+    """Return the first day of the UTC week of `moment`."""
     day = moment.astimezone(dt.UTC).date()
     return day - dt.timedelta(days=day.weekday())
 
@@ -49,7 +50,7 @@ def start(day: dt.date) -> dt.datetime:
 
 
 def due(now: dt.datetime) -> list[dt.date]:
-    """The Mondays whose week should have a partition at `now`."""
+    """Return the Mondays whose week should have a partition at `now`."""
     first = monday(now)
     return [first + WEEK * step for step in range(-WEEKS_BACK, WEEKS_AHEAD + 1)]
 
@@ -75,7 +76,7 @@ def weeks(connection: Connection) -> list[dt.date]:
 
 
 def was_dropped(connection: Connection, week: dt.date) -> bool:
-    """Whether the events of a week were dropped: nothing is stored in it any more."""
+    """Return whether the events of a week were dropped: nothing is stored in it any more."""
     lower = start(week)
     covered = select(func.count()).where(
         dropped_ranges.c.lower < lower + WEEK, dropped_ranges.c.upper > lower
@@ -105,7 +106,8 @@ def make_all(connection: Connection, wanted: Iterable[dt.date]) -> int:
 def patiently(connection: Connection, action: Callable[[], object]) -> None:
     """Do something that needs locks as soon as they are to be had.
 
-    Raises sqlalchemy.exc.DBAPIError when they are not within some twenty seconds, and for every other fault at once.
+    Raises sqlalchemy.exc.DBAPIError when they are not within some twenty seconds, and
+    for every other fault at once.
     """
     for attempt in range(1, ATTEMPTS + 1):
         connection.rollback()
@@ -121,11 +123,13 @@ def patiently(connection: Connection, action: Callable[[], object]) -> None:
 
 
 def make(connection: Connection, week: dt.date) -> None:
-    """Make the partitions of one week, unless they exist, moving what the default partition holds of it, and commit.
+    """Make the partitions of one week, unless they exist, moving what the default
+    partition holds of it, and commit.
 
-    A plain `CREATE … PARTITION OF` fails where the default partition has rows of the range; so the table is
-    created unattached, filled, attached, in one transaction. The lock keeps writers off the default partition, and off
-    that one only, from the move to the end: a row that came in between would make the attachment fail.
+    A plain `CREATE … PARTITION OF` fails where the default partition has rows of the range; so the
+    table is created unattached, filled, attached, in one transaction. The lock keeps writers off the
+    default partition, and off that one only, from the move to the end: a row that came in between
+    would make the attachment fail.
     """
     if f"events_p{week:%Y%m%d}" in existing(connection):  # another process was faster
         return
@@ -139,7 +143,8 @@ def make(connection: Connection, week: dt.date) -> None:
         connection.execute(text(f"LOCK TABLE {parent}_default IN SHARE ROW EXCLUSIVE MODE"))
         connection.execute(
             text(  # both names are ours
-                f"WITH moved AS (DELETE FROM {parent}_default WHERE occurred_at >= :lower AND occurred_at < :upper"
+                f"WITH moved AS (DELETE FROM {parent}_default WHERE occurred_at >= :lower AND "
+                f"occurred_at < :upper"
                 f" RETURNING *) INSERT INTO {name} SELECT * FROM moved"
             ),
             {"lower": lower, "upper": upper},
@@ -153,8 +158,8 @@ def make(connection: Connection, week: dt.date) -> None:
 def detach(connection: Connection, week: dt.date, *, record: bool) -> None:
     """Detach the partitions of a week and commit; with `record` its range goes to `dropped_ranges`.
 
-    `drop` does the rest, in a transaction of its own: the lock on the whole table lasts for a moment only. From
-    now on nothing is stored in the range, so what the detached tables hold is final.
+    `drop` does the rest, in a transaction of its own: the lock on the whole table lasts for a moment only.
+    From now on nothing is stored in the range, so what the detached tables hold is final.
     """
     connection.execute(text(f"SET LOCAL lock_timeout = '{LOCK_WAIT}'"))
     for parent in PARTITIONED:

@@ -1,7 +1,9 @@
-"""Where each table stands on a distributed Postgres (Citus): by bucket over all nodes, whole on every node, or on one.
+"""Where each table stands on a distributed Postgres (Citus): by bucket over all nodes,
+whole on every node, or on one.
 
-Tables of users, sessions and events are distributed by `bucket` and colocated, so that whatever belongs to one user is
-joined on one node. Vocabularies and what every node asks for are reference tables. The rest stays with the coordinator.
+Tables of users, sessions and events are distributed by `bucket` and colocated, so that whatever belongs
+to one user is joined on one node. Vocabularies and what every node asks for are reference tables. The
+rest stays with the coordinator.
 """
 
 from typing import Final

@@ -1,4 +1,5 @@
-"""Makes a database ready to be written: schema, partitions, hash key, write keys. Any number of processes may do it."""
+"""Makes a database ready to be written: schema, partitions, hash key, write keys. Any
+number of processes may do it."""
 
 import psycopg
 from sqlalchemy.exc import SQLAlchemyError
@@ -13,7 +14,8 @@ from app.store.sessions import refuse_transaction_pooling
 
 
 def prepare(settings: Settings, database: Database, pseudonyms: Pseudonyms) -> str | None:
-    """Migrate, check the hash key, accept the configured write keys, make the first one; that one if it is new.
+    """Migrate, check the hash key, accept the configured write keys, make the
+    first one; that one if it is new.
 
     Raises TelemetryError; of a database that cannot be used DatabaseError, which names the cause.
     """

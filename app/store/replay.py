@@ -1,7 +1,8 @@
 """Brings the tombstones of the database and those of the data directory together, in both directions.
 
-What the file has and the database has not was lost there: a backup was restored. It is asked for again, and swept anew. What
-only the database has came by another instance. What is over by the rule of `app/upkeep/expiry.py` goes from the file, too.
+What the file has and the database has not was lost there: a backup was restored. It is asked for again, and
+swept anew. What only the database has came by another instance. What is over by the rule of
+`app/upkeep/expiry.py` goes from the file, too.
 """
 
 import datetime as dt
@@ -33,7 +34,8 @@ class Replayed:
 def replay(connection: Connection, journal: Journal) -> Replayed:
     """Give each side what it lacks, and commit.
 
-    Raises OSError, TelemetryError where file or database are of another hash key, sqlalchemy.exc.SQLAlchemyError.
+    Raises OSError, TelemetryError where file or database are of another hash key,
+    sqlalchemy.exc.SQLAlchemyError.
     """
     check = connection.execute(select(hash_key_check.c.key_check)).scalar()
     if check is not None and bytes(check) != journal.pseudonyms.check():

@@ -1,7 +1,7 @@
 """The roles that other tools read schema `report` with: whether they are there, and the SQL that makes them.
 
-Migration 0007 makes them where the migrating account may create roles. Where it may not, an administrator runs what
-`mend` says, once; `migrate` logs it and `doctor` shows it.
+Migration 0007 makes them where the migrating account may create roles. Where it may not, an administrator
+runs what `mend` says, once; `migrate` logs it and `doctor` shows it.
 """
 
 from typing import Final
@@ -26,13 +26,15 @@ UNREADABLE: Final = """
     JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
     LEFT JOIN pg_catalog.pg_roles AS r ON r.rolname = :role
     WHERE n.nspname = 'report' AND c.relkind = 'v' AND c.relname LIKE :views
-      AND NOT coalesce(has_schema_privilege(r.oid, n.oid, 'USAGE') AND has_table_privilege(r.oid, c.oid, 'SELECT'), false)
+      AND NOT coalesce(has_schema_privilege(r.oid, n.oid, 'USAGE') AND has_table_privilege(r.oid, c.oid,
+          'SELECT'), false)
     ORDER BY c.relname
 """
 
 
 def mend(connection: Connection) -> list[str]:
-    """The statements that are still to be run, by an account that may; none if both roles are as they should be.
+    """The statements that are still to be run, by an account that may; none if
+    both roles are as they should be.
 
     A role without a time-out of its own choice is told to be given one; another one than ours is left alone.
     """
@@ -40,7 +42,7 @@ def mend(connection: Connection) -> list[str]:
 
 
 def mend_role(connection: Connection, role: str) -> list[str]:
-    """What one role lacks."""
+    """Return what one role lacks."""
     found = connection.execute(
         text("SELECT coalesce(rolconfig, '{}') FROM pg_catalog.pg_roles WHERE rolname = :role"),
         {"role": role},

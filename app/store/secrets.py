@@ -23,7 +23,7 @@ class Secrets:
     report_token: str
 
     def pseudonyms(self) -> Pseudonyms:
-        """The pseudonyms under these keys."""
+        """Return the pseudonyms under these keys."""
         return Pseudonyms(self.hash_key, *self.rotations)
 
 
@@ -38,13 +38,15 @@ def read_or_generate(file: Path) -> tuple[str, bool]:
         secret, is_new = "", False
     except OSError as error:
         raise ConfigurationError(
-            f"TELEMETRY_DATA_DIR cannot be used ({os.strerror(error.errno or 0)}): name a folder that this user may write. "
+            f"TELEMETRY_DATA_DIR cannot be used ({os.strerror(error.errno or 0)}): name a folder that "
+            f"this user may write. "
             "(unwritable_data_dir)"
         ) from None
     secret = secret.rstrip("\r\n")  # of an editor, or of `echo`
     if len(secret) < SHORTEST_SECRET:
         raise ConfigurationError(
-            f"The file {file.name} of the data directory is empty or damaged: put back what it held, from a backup."
+            f"The file {file.name} of the data directory is empty or damaged: put back what it held, "
+            f"from a backup."
         )
     return secret, is_new
 
@@ -74,8 +76,8 @@ def read_or_generate_in(file: Path) -> tuple[str, bool]:
 def resolve(settings: Settings) -> Secrets:
     """The secrets that are set, else the generated ones.
 
-    Raises ConfigurationError when an external database comes without its hash key: a generated one would be lost with
-    this machine, and every stored pseudonym with it.
+    Raises ConfigurationError when an external database comes without its hash key: a generated one would be
+    lost with this machine, and every stored pseudonym with it.
     """
     if settings.hash_key is not None:
         hash_key = settings.hash_key.get_secret_value()
@@ -83,7 +85,8 @@ def resolve(settings: Settings) -> Secrets:
         hash_key, _ = read_or_generate(settings.data_dir / "hash-key")
     else:
         raise ConfigurationError(
-            "TELEMETRY_HASH_KEY is required with TELEMETRY_DATABASE_URL: 32 or more random characters, the same on "
+            "TELEMETRY_HASH_KEY is required with TELEMETRY_DATABASE_URL: 32 or more random characters, "
+            "the same on "
             "every instance, kept outside the database."
         )
     if settings.report_token is not None:
@@ -94,7 +97,8 @@ def resolve(settings: Settings) -> Secrets:
 
 
 def rotations(settings: Settings) -> tuple[str, ...]:
-    """The hash keys that rotations added, oldest first: those that are set, else the generated ones of the data dir."""
+    """Return the hash keys that rotations added, oldest first: those that are set, else the
+    generated ones of the data dir."""
     if settings.hash_key is not None or settings.rotations:
         return settings.rotations
     try:
@@ -108,7 +112,8 @@ def rotations(settings: Settings) -> tuple[str, ...]:
 
 
 def add_rotation(settings: Settings) -> str:
-    """Generate a further hash key into the data dir, durably, before anything is wrapped with it; that key."""
+    """Generate a further hash key into the data dir, durably, before anything
+    is wrapped with it; that key."""
     key = secrets.token_urlsafe(32)
     file = settings.data_dir / ROTATIONS
     descriptor, temporary = tempfile.mkstemp(dir=settings.data_dir, prefix=f".{ROTATIONS}-")  # mode 0600
@@ -124,5 +129,5 @@ def add_rotation(settings: Settings) -> str:
 
 
 def first_write_key(settings: Settings) -> tuple[str, bool]:
-    """The write key that the first start generates; and whether that was just now."""
+    """Return the write key that the first start generates; and whether that was just now."""
     return read_or_generate(settings.data_dir / "write-key")

@@ -1,8 +1,8 @@
 """What every connection sets, whatever a database, a role or a server says: what we promise rests on it.
 
-Set by a statement when the connection is made, not by libpq's `options`: PgBouncer refuses those. A pooler that gives each
-transaction another server connection takes such settings away, and locks and prepared statements with them; it is
-recognised at start.
+Set by a statement when the connection is made, not by libpq's `options`: PgBouncer refuses those. A pooler
+that gives each transaction another server connection takes such settings away, and locks and prepared
+statements with them; it is recognised at start.
 """
 
 from typing import TYPE_CHECKING, Any, Final
@@ -18,11 +18,13 @@ if TYPE_CHECKING:
 # 200 means durable: `off` and `local` lose what was acknowledged; remote_apply is stronger than on.
 SYNCHRONOUS: Final = """
     set_config('synchronous_commit',
-        CASE current_setting('synchronous_commit') WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END, false)
+        CASE current_setting('synchronous_commit') WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END,
+        false)
 """
 # Of Postgres 17.
 TRANSACTION_TIMEOUT: Final = """
-    CASE WHEN current_setting('transaction_timeout', true) IS NOT NULL THEN set_config('transaction_timeout', '0', false) END
+    CASE WHEN current_setting('transaction_timeout', true) IS NOT NULL
+        THEN set_config('transaction_timeout', '0', false) END
 """
 PINNED: Final = {
     "search_path": "public",
@@ -52,7 +54,8 @@ def pin(engine: "Engine | AsyncEngine", **further: str) -> None:
     calls = ", ".join(f"set_config('{name}', '{value}', false)" for name, value in pins.items())
     statement = f"SELECT {SYNCHRONOUS}, {TRANSACTION_TIMEOUT}, {calls}"
 
-    # In the place of the dialect's own connecting: what it asks of a new connection first needs the pins, too.
+    # In the place of the dialect's own connecting: what it asks of a new
+    # connection first needs the pins, too.
     def connect(dialect: Dialect, _record: object, arguments: list[Any], keywords: dict[str, Any]) -> Any:
         connection: Any = dialect.connect(*arguments, **keywords)
         own = connection.autocommit
@@ -69,8 +72,8 @@ def pin(engine: "Engine | AsyncEngine", **further: str) -> None:
 def refuse_transaction_pooling(url: str) -> None:
     """Raise DatabaseError if a pooler between us and Postgres shares server connections between transactions.
 
-    Two connections of our own tell: with a server connection each, the first one keeps its backend while the second is in a
-    transaction, and it is not the second one's.
+    Two connections of our own tell: with a server connection each, the first one keeps its backend while the
+    second is in a transaction, and it is not the second one's.
     """
     engine = create_engine(url)
     arguments: dict[str, Any] = {**engine.dialect.create_connect_args(engine.url)[1]}

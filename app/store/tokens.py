@@ -71,7 +71,8 @@ def revoke(connection: Connection, name: str) -> None:
 
 
 def load(connection: Connection) -> Mapping[bytes, tuple[int, float]]:
-    """Return number and end (seconds since the epoch, or infinite) of each token that is not revoked, by its HMAC."""
+    """Return number and end (seconds since the epoch, or infinite) of each token that
+    is not revoked, by its HMAC."""
     columns = [report_tokens.c[name] for name in ("token_hash", "id", "expires_at")]
     rows = connection.execute(select(*columns).where(report_tokens.c.revoked_at.is_(None)))
     return {

@@ -41,7 +41,8 @@ class Background(ABC):
         self.woken.set()
 
     def stop(self) -> None:
-        """End soon: cancel the statement that is running. A server that does not answer keeps nobody waiting."""
+        """End soon: cancel the statement that is running. A server that does not
+        answer keeps nobody waiting."""
         self.ask_to_stop()
         driver = self.driver
         if driver is not None:

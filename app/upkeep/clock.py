@@ -1,8 +1,9 @@
 """Whether the time may be acted upon: nothing that cannot be undone trusts one reading of one clock.
 
-One start with a wrong clock dropped every event. So the lesser of our clock and the database's counts; a high-water mark of
-the newest arrival and of the last trusted reading is kept, and a clock more than two days ahead of it is not trusted; at most
-two weeks are dropped a day; and nothing within the first hour of a process, in which somebody may notice.
+One start with a wrong clock dropped every event. So the lesser of our clock and the database's counts; a
+high-water mark of the newest arrival and of the last trusted reading is kept, and a clock more than two days
+ahead of it is not trusted; at most two weeks are dropped a day; and nothing within the first hour of a
+process, in which somebody may notice.
 """
 
 import datetime as dt
@@ -25,21 +26,25 @@ READ: Final = """
         (SELECT max(hour) FROM outcomes WHERE outcome = 'received' AND hour <= :own) AS newest,
         (SELECT marked_at FROM maintenance_clock) AS marked_at
 """
-# A mark that lags behind moves on an hour at a time: a quiet installation that was switched off comes back by itself.
+# A mark that lags behind moves on an hour at a time: a quiet installation that was
+# switched off comes back by itself.
 KEEP: Final = """
     INSERT INTO maintenance_clock (single, marked_at, distrusted) VALUES (true, :mark, :distrusted)
     ON CONFLICT (single) DO UPDATE SET
-        marked_at = greatest(maintenance_clock.marked_at, excluded.marked_at), distrusted = excluded.distrusted
+        marked_at = greatest(maintenance_clock.marked_at, excluded.marked_at),
+            distrusted = excluded.distrusted
 """
 TAKE_WEEK: Final = """
     INSERT INTO maintenance_clock (single, marked_at, distrusted, dropped_on, dropped_weeks)
     VALUES (true, :now, false, CAST(:now AS date), 1)
     ON CONFLICT (single) DO UPDATE SET
         dropped_weeks = CASE
-            WHEN maintenance_clock.dropped_on = excluded.dropped_on THEN maintenance_clock.dropped_weeks + 1 ELSE 1
+            WHEN maintenance_clock.dropped_on = excluded.dropped_on THEN maintenance_clock.dropped_weeks + 1
+                ELSE 1
         END,
         dropped_on = excluded.dropped_on
-    WHERE maintenance_clock.dropped_on IS DISTINCT FROM excluded.dropped_on OR maintenance_clock.dropped_weeks < :most
+    WHERE maintenance_clock.dropped_on IS DISTINCT FROM excluded.dropped_on
+        OR maintenance_clock.dropped_weeks < :most
     RETURNING 1
 """
 
@@ -58,7 +63,8 @@ class Guard:
 
 
 def trusted_now(connection: Connection, own: dt.datetime) -> dt.datetime | None:
-    """Return the lesser of `own` and the database's clock, None if it is over two days ahead of the mark. Commits."""
+    """Return the lesser of `own` and the database's clock, None if it is over two days
+    ahead of the mark. Commits."""
     there, newest, marked_at = connection.execute(text(READ), {"own": own}).one()
     now: dt.datetime = min(own, there)
     marks = [mark for mark in (newest, marked_at) if mark is not None]

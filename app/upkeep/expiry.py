@@ -1,6 +1,8 @@
-"""Expiry of the rollups: contributions go with their events, daily sums after 400 days; busy connectors' days stay.
+"""Expiry of the rollups: contributions go with their events, daily sums after 400
+days; busy connectors' days stay.
 
-Days whose events were dropped are frozen: nothing recomputes them, so what each session contributed is of no use any more.
+Days whose events were dropped are frozen: nothing recomputes them, so what each session
+contributed is of no use any more.
 """
 
 import datetime as dt
@@ -22,14 +24,16 @@ FROZEN: Final = """
         SELECT a.bucket, a.session_key, a.day FROM attempts AS a
         WHERE a.day < (SELECT CAST(max(upper) AS date) FROM dropped_ranges)
           AND a.settles_at < :quiet
-          AND EXISTS (SELECT 1 FROM dropped_ranges AS d WHERE a.day >= CAST(d.lower AS date) AND a.day < CAST(d.upper AS date))
+          AND EXISTS (SELECT 1 FROM dropped_ranges AS d WHERE a.day >= CAST(d.lower AS date)
+              AND a.day < CAST(d.upper AS date))
         LIMIT :rows
     )
     DELETE FROM attempts AS a
     USING frozen AS f
     WHERE a.bucket = f.bucket AND a.session_key = f.session_key AND a.day = f.day AND a.settles_at < :quiet
 """
-# No event of such a day is rolled up any more (`app/store/sql/insert_batch.sql`), whether or not its week was dropped.
+# No event of such a day is rolled up any more (`app/store/sql/insert_batch.sql`), whether
+# or not its week was dropped.
 OLD_ATTEMPTS: Final = """
     WITH old AS MATERIALIZED (SELECT bucket, session_key FROM attempts WHERE day < :before LIMIT :rows)
     DELETE FROM attempts AS a
@@ -56,9 +60,11 @@ def keep(connection: Connection, stop: threading.Event, guard: Guard) -> int:
 
 
 def expire(connection: Connection, stop: threading.Event, now: dt.datetime) -> int:
-    """Delete contributions of frozen days, and daily sums older than 400 days once archived; return how many days went.
+    """Delete contributions of frozen days, and daily sums older than 400 days once
+    archived; return how many days went.
 
-    Users go 400 days after they were last heard of, tombstones and quarantined sessions go 400 days after they last met anything.
+    Users go 400 days after they were last heard of, tombstones and quarantined sessions go 400
+    days after they last met anything.
     """
     quiet = now - dt.timedelta(days=8)  # longer than any session spans
     while connection.execute(text(FROZEN), {"rows": ROWS, "quiet": quiet}).rowcount and not stop.is_set():

@@ -1,7 +1,7 @@
 """Upkeep inside `serve`: a thread that does what is due, in one process at a time.
 
-Every process has the thread; an advisory lock lets one of them work. Each job commits small transactions and waits 100 ms
-for a lock at the most, so that ingestion never waits for it.
+Every process has the thread; an advisory lock lets one of them work. Each job commits small transactions and
+waits 100 ms for a lock at the most, so that ingestion never waits for it.
 """
 
 import random
@@ -48,7 +48,8 @@ class Maintenance(Background):
     """The upkeep of one process."""
 
     def __init__(self, url: str, jobs: Sequence[Job], recover: Callable[[], None] = lambda: None) -> None:
-        """Work on the database at `url`; `recover` may bring it back when it cannot be reached. It may block."""
+        """Work on the database at `url`; `recover` may bring it back when it
+        cannot be reached. It may block."""
         super().__init__("maintenance", url)
         self.recover = recover
         self.jobs = jobs

@@ -1,8 +1,8 @@
 """Packing: the indexes of a week that is over are built anew, once, and take about a sixth less.
 
-Events come in nearly, but not quite, in the order of their clocks, and session keys in none: pages are split in the
-middle and stay half empty. Those of a new index are filled to 90 %, so there is room for what comes late. `REINDEX
-CONCURRENTLY` keeps nobody from reading or writing.
+Events come in nearly, but not quite, in the order of their clocks, and session keys in none: pages are split
+in the middle and stay half empty. Those of a new index are filled to 90 %, so there is room for what comes
+late. `REINDEX CONCURRENTLY` keeps nobody from reading or writing.
 """
 
 import datetime as dt

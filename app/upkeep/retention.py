@@ -1,7 +1,7 @@
 """Retention: weeks whose events all arrived long ago are dropped, and counts of yesterday are added up.
 
-By the time of arrival, not by the client's clock: a range that is dropped is closed, and what was imported yesterday
-about last year is kept as long as everything else.
+By the time of arrival, not by the client's clock: a range that is dropped is closed, and what was imported
+yesterday about last year is kept as long as everything else.
 """
 
 import datetime as dt
@@ -18,7 +18,8 @@ from app.store.tables.events import PARTITIONED
 from app.store.tables.rollups import dirty_sessions
 from app.upkeep import clock
 
-# The 7 days around a dropped range are closed, too; and events come in late. So no week ends that is younger than this.
+# The 7 days around a dropped range are closed, too; and events come in late. So no week
+# ends that is younger than this.
 YOUNGEST: Final = dt.timedelta(days=14)
 SESSION_SPAN: Final = dt.timedelta(days=7)  # no session key spans more
 FENCED: Final = dt.timedelta(hours=24)  # for so long a batch that is sent again is recognised
@@ -27,7 +28,8 @@ NO_BATCH: Final = "00000000-0000-0000-0000-000000000000"
 
 
 def keep(connection: Connection, stop: threading.Event, days: int, guard: clock.Guard) -> int:
-    """Drop what arrived more than `days` ago, unless the time is not to be trusted; return how many weeks were dropped."""
+    """Drop what arrived more than `days` ago, unless the time is not to be trusted; return
+    how many weeks were dropped."""
     now = guard.read(connection)
     return 0 if now is None else apply(connection, stop, days, now)
 
@@ -35,7 +37,8 @@ def keep(connection: Connection, stop: threading.Event, days: int, guard: clock.
 def apply(connection: Connection, stop: threading.Event, days: int, now: dt.datetime) -> int:
     """Drop what arrived more than `days` before `now`; return how many weeks were dropped.
 
-    A week that cannot be dropped whole loses its rows one by one: one sender's event a week must not keep everybody's.
+    A week that cannot be dropped whole loses its rows one by one: one sender's event a
+    week must not keep everybody's.
     """
     since = now - dt.timedelta(days=days)
     dropped = 0
@@ -57,8 +60,8 @@ def apply(connection: Connection, stop: threading.Event, days: int, now: dt.date
 def drop_week(connection: Connection, week: dt.date, since: dt.datetime, now: dt.datetime) -> bool:
     """Drop a week if nothing in it was received since, and all of it is rolled up; whether it was dropped.
 
-    An empty one leaves no closed range behind, as it has no originals; it goes once it is no longer among those that
-    are made ahead.
+    An empty one leaves no closed range behind, as it has no originals; it goes once it is no longer
+    among those that are made ahead.
     """
     names = [f"{parent}_p{week:%Y%m%d}" for parent in PARTITIONED]
     if any(holds(connection, name, "received_at >= :since", since) for name in names):
@@ -78,8 +81,9 @@ def drop_week(connection: Connection, week: dt.date, since: dt.datetime, now: dt
 
 
 def is_held_open(connection: Connection, name: str, since: dt.datetime, now: dt.datetime) -> bool:
-    """Return whether a week's partition loses its rows one by one: it ended 14 days ago, all of it is rolled up, and something
-    in it arrived after `since`. A week without such a row is dropped whole, today or on one of the next days.
+    """Return whether a week's partition loses its rows one by one: it ended 14 days ago, all of it is
+    rolled up, and something in it arrived after `since`. A week without such a row is dropped whole,
+    today or on one of the next days.
     """
     week = dt.datetime.strptime(name.rpartition("_p")[2], "%Y%m%d").replace(tzinfo=dt.UTC)
     if week + WEEK + YOUNGEST > now or is_waiting(connection, week.date()):
@@ -88,7 +92,8 @@ def is_held_open(connection: Connection, name: str, since: dt.datetime, now: dt.
 
 
 def is_waiting(connection: Connection, week: dt.date) -> bool:
-    """Whether sessions that may have events in a week are still to be rolled up: the range that is dropped is frozen."""
+    """Return whether sessions that may have events in a week are still to be rolled up: the
+    range that is dropped is frozen."""
     lower = partitions.start(week) - SESSION_SPAN
     upper = partitions.start(week) + WEEK + SESSION_SPAN
     marked = select(dirty_sessions.c.bucket).where(
@@ -100,7 +105,7 @@ def is_waiting(connection: Connection, week: dt.date) -> bool:
 
 
 def holds(connection: Connection, table: str, condition: str, since: dt.datetime) -> bool:
-    """Whether a table has a row of that condition."""
+    """Return whether a table has a row of that condition."""
     query = text(f"SELECT 1 FROM {table} WHERE {condition} LIMIT 1")
     found = connection.execute(query, {"since": since}).first() is not None
     connection.commit()
@@ -116,7 +121,8 @@ def finish(connection: Connection, since: dt.datetime) -> None:
 
 
 def compact(connection: Connection, stop: threading.Event, now: dt.datetime | None = None) -> int:
-    """Add up the counts that were written over a day ago, one transaction an hour and table; how many rows went.
+    """Add up the counts that were written over a day ago, one transaction an hour
+    and table; how many rows went.
 
     The sums stand under the nil batch id in bucket 0. The sum of every outcome stays the same.
     """
@@ -143,7 +149,7 @@ def compact(connection: Connection, stop: threading.Event, now: dt.datetime | No
 
 
 def compaction(table: str, kind: str) -> str:
-    """The statement that adds up one hour of a table of counts."""
+    """Return the statement that adds up one hour of a table of counts."""
     return f"""
         WITH old AS (
             DELETE FROM {table}

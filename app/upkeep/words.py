@@ -1,8 +1,10 @@
-"""Deletes the words that nothing refers to: routes and environments without a daily sum, then versions that none of those has.
+"""Deletes the words that nothing refers to: routes and environments without a daily sum, then
+versions that none of those has.
 
-Never while somebody may be about to use one: whoever uses a word notes so first (`last_day`, once a day), and only words are
-deleted whose use was noted over two days ago. What a delete and a note both want, one of them gets: the delete looks again at
-a row that was noted meanwhile, and a row that is gone is made anew (decision 0022).
+Never while somebody may be about to use one: whoever uses a word notes so first (`last_day`, once a
+day), and only words are deleted whose use was noted over two days ago. What a delete and a note both
+want, one of them gets: the delete looks again at a row that was noted meanwhile, and a row that is
+gone is made anew (decision 0022).
 """
 
 import datetime as dt
@@ -24,8 +26,9 @@ REST_SECONDS: Final = (
 )  # between two looks of a process: environments take a scan of all daily sums
 UNUSED: Final = dt.timedelta(days=2)
 ROWS: Final = 5_000  # a transaction
-# What may have gone out of use, less what a daily sum refers to, is what goes: whoever began to use a row since has noted it.
-# In steps, since a table of words and one of daily sums may be of different kinds (docs/scale.md).
+# What may have gone out of use, less what a daily sum refers to, is what goes: whoever began to use
+# a row since has noted it. In steps, since a table of words and one of daily sums may be of
+# different kinds (docs/scale.md).
 TABLES: Final = {"routes": "route", "environments": "environment"}
 OLD: Final = "SELECT id FROM {0} WHERE last_day < :before"
 IN_USE: Final = "SELECT DISTINCT {0} FROM unit_days"

@@ -1,6 +1,8 @@
-"""Answers that are the same for whoever asks: made by the app once in a while, then bytes that no framework touches.
+"""Answers that are the same for whoever asks: made by the app once in a while, then
+bytes that no framework touches.
 
-However many ask, and however often: each costs a copy of the bytes, and those who ask while an answer is made wait for that one.
+However many ask, and however often: each costs a copy of the bytes, and those who ask while an
+answer is made wait for that one.
 """
 
 import asyncio
@@ -46,7 +48,8 @@ class Answers(NamedTuple):
 
 
 class Cached:
-    """An ASGI endpoint in front of a path of an app. Only GET and HEAD are answered from memory; a query changes nothing."""
+    """An ASGI endpoint in front of a path of an app. Only GET and HEAD are answered from
+    memory; a query changes nothing."""
 
     def __init__(self, app: AsgiApp, path: str, seconds: float) -> None:
         """Serve what `app` answers at `path` for so many seconds."""

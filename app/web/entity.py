@@ -11,7 +11,8 @@ TAG: Final = re.compile(r'(?:W/)?("[^"]*")')
 
 
 def tag_of(body: bytes, *, weak: bool = False) -> str:
-    """Return the entity tag of a body; a weak one where its bytes on the wire may differ, by compression for example."""
+    """Return the entity tag of a body; a weak one where its bytes on the wire may differ,
+    by compression for example."""
     return f'{"W/" if weak else ""}"{hashlib.sha256(body).hexdigest()[:32]}"'
 
 

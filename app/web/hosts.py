@@ -1,4 +1,5 @@
-"""Whom a request names as its host. A page from elsewhere whose name comes to mean this machine (DNS rebinding) names itself."""
+"""Whom a request names as its host. A page from elsewhere whose name comes to mean this machine
+(DNS rebinding) names itself."""
 
 import ipaddress
 from collections.abc import Callable, Mapping
@@ -17,8 +18,8 @@ IsKnown = Callable[[Mapping[str, Any]], bool]
 def know_hosts(settings: Settings) -> IsKnown:
     """Return what says whether the host of a request's scope is ours.
 
-    Names are those of TELEMETRY_HOSTS. Without it, on loopback and with no proxy in front: localhost, and addresses, which
-    nobody can rebind; elsewhere any.
+    Names are those of TELEMETRY_HOSTS. Without it, on loopback and with no proxy in front: localhost, and
+    addresses, which nobody can rebind; elsewhere any.
     """
     names = frozenset(filter(None, (name.strip().lower() for name in settings.hosts.split(","))))
     if not names and (settings.host not in LOOPBACK_HOSTS or settings.trusted_proxies):

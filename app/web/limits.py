@@ -1,4 +1,5 @@
-"""Which limits hold for senders: by address and by write key, in memory, off for loopback unless set otherwise."""
+"""Which limits hold for senders: by address and by write key, in memory, off for
+loopback unless set otherwise."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -11,7 +12,8 @@ from app.web.throttle import Rate, Throttle
 
 BURST: Final = 10  # seconds' worth that may come at once
 EVERYBODY: Final = 1_000_000  # nobody is refused for what all others send
-# What costs as much as a request does: a limit by requests alone would let one of 2,500 events pass for one of one.
+# What costs as much as a request does: a limit by requests alone would let one of
+# 2,500 events pass for one of one.
 EVENTS_A_TOKEN: Final = 50
 BYTES_A_TOKEN: Final = 32 * 1024
 
@@ -41,7 +43,7 @@ UNLIMITED: Final = Limit(lambda _name: None, lambda _name, _tokens: None)
 
 
 def limit_addresses(settings: Settings) -> Limit:
-    """The limit of an address; none for loopback unless that is set."""
+    """Return the limit of an address; none for loopback unless that is set."""
     found = limit(settings.address_rate)
     if settings.limit_loopback or found is UNLIMITED:
         return found
@@ -52,12 +54,12 @@ def limit_addresses(settings: Settings) -> Limit:
 
 
 def limit_keys(settings: Settings) -> Limit:
-    """The limit of a write key."""
+    """Return the limit of a write key."""
     return limit(settings.key_rate)
 
 
 def limit(rate: int) -> Limit:
-    """A limit of `rate` a second, none if it is 0."""
+    """Return a limit of `rate` a second, none if it is 0."""
     if rate == 0:
         return UNLIMITED
     throttle = Throttle(
@@ -69,7 +71,8 @@ def limit(rate: int) -> Limit:
 def make_check(
     settings: Settings, addresses: Limit, find_peer: Callable[[Mapping[str, Any]], str]
 ) -> Callable[[Mapping[str, Any]], Problem | None]:
-    """Return what finds the problem of a request's scope, before anything is done for it: an unknown host, too many requests."""
+    """Return what finds the problem of a request's scope, before anything is done for it: an
+    unknown host, too many requests."""
     is_known = know_hosts(settings)
 
     def check(scope: Mapping[str, Any]) -> Problem | None:
@@ -94,5 +97,5 @@ def weigh(size: int, events: int) -> float:
 
 
 def is_loopback(address: str) -> bool:
-    """Whether a request comes from this machine: tests, a proxy beside us, a Unix socket."""
+    """Return whether a request comes from this machine: tests, a proxy beside us, a Unix socket."""
     return address.removeprefix("::ffff:").startswith("127.") or address in ("::1", "")

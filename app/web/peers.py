@@ -1,4 +1,5 @@
-"""Whose request it is: the connection's address, or what a trusted proxy says. Addresses are compared here and never kept."""
+"""Whose request it is: the connection's address, or what a trusted proxy says. Addresses are
+compared here and never kept."""
 
 import ipaddress
 import re
@@ -38,9 +39,9 @@ class Peers:
     def find(self, scope: Mapping[str, Any]) -> str:
         """Return the address of whoever sent the request.
 
-        From the connection backwards through X-Forwarded-For, or Forwarded: the first that is no trusted proxy. A name that
-        is no address ends the way at the proxy that gave it, and so do two headers that disagree: a proxy sets one of them, and
-        whoever sends may have set the other.
+        From the connection backwards through X-Forwarded-For, or Forwarded: the first that is no trusted
+        proxy. A name that is no address ends the way at the proxy that gave it, and so do two headers that
+        disagree: a proxy sets one of them, and whoever sends may have set the other.
         """
         address = str((scope.get("client") or NO_CLIENT)[0])
         if not self.trusted or not self.is_trusted(address):

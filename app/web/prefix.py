@@ -1,7 +1,8 @@
-"""Under which path a proxy serves us. Links, redirections and cookies that we send carry it; what we look up does not.
+"""Under which path a proxy serves us. Links, redirections and cookies that we send
+carry it; what we look up does not.
 
-It comes from TELEMETRY_PATH_PREFIX, or from X-Forwarded-Prefix of a trusted proxy. Whether the proxy strips it from what it sends
-on or not makes no difference.
+It comes from TELEMETRY_PATH_PREFIX, or from X-Forwarded-Prefix of a trusted proxy. Whether the proxy strips
+it from what it sends on or not makes no difference.
 """
 
 import re

@@ -1,4 +1,5 @@
-"""Problems over HTTP: every refusal of every route is a problem document that holds nothing of the request."""
+"""Problems over HTTP: every refusal of every route is a problem document that
+holds nothing of the request."""
 
 from collections.abc import Mapping
 from typing import Final

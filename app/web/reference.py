@@ -1,6 +1,8 @@
-"""`/docs`: the OpenAPI document to read and to try, from files of the package; nothing comes from another host.
+"""`/docs`: the OpenAPI document to read and to try, from files of the package;
+nothing comes from another host.
 
-swagger_ui/ holds swagger-ui-dist 5.35.0 as it is published (Apache 2.0, its licence beside it), less its source maps.
+swagger_ui/ holds swagger-ui-dist 5.35.0 as it is published (Apache 2.0, its licence
+beside it), less its source maps.
 """
 
 from functools import cache
@@ -13,7 +15,8 @@ from app import __version__
 from app.problems import Problem
 from app.web.entity import not_modified, tag_of
 
-# Scripts and styles of ours only, none within the page; the viewer sets styles from script, which this allows.
+# Scripts and styles of ours only, none within the page; the viewer sets styles
+# from script, which this allows.
 POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self';"
     " base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -43,7 +46,8 @@ PAGE: Final = f"""<!doctype html>
 </head>
 <body>
 <div id="swagger-ui"></div>
-<noscript><p>This page needs JavaScript. The document itself: <a href="openapi.json">openapi.json</a></p></noscript>
+<noscript><p>This page needs JavaScript. The document itself:
+<a href="openapi.json">openapi.json</a></p></noscript>
 </body>
 </html>
 """

@@ -20,7 +20,8 @@ TYPES: Final = {
 
 
 class Resources:
-    """The files of a folder, in memory, under one digest of all: what they name beside them is found by its own name."""
+    """The files of a folder, in memory, under one digest of all: what they name beside
+    them is found by its own name."""
 
     def __init__(self, folder: Path) -> None:
         """Read the files."""
@@ -35,7 +36,8 @@ class Resources:
         return f"{PREFIX}/{self.digest}/{name}"
 
     def serve(self, request: Request, digest: str, name: str) -> Response:
-        """Return a file. Under another release's digest it is not to be kept. Raises Problem 404 for an unknown name."""
+        """Return a file. Under another release's digest it is not to be kept. Raises
+        Problem 404 for an unknown name."""
         body = self.files.get(name)
         if body is None:
             raise Problem("not_found", "There is no such file.")

@@ -1,6 +1,7 @@
 """Token buckets in memory: an address may do something so many times at once, and so often after that.
 
-Addresses are kept as digests under a salt that is thrown away every hour with all buckets; they are never stored or logged.
+Addresses are kept as digests under a salt that is thrown away every hour with all buckets;
+they are never stored or logged.
 """
 
 import hashlib
@@ -35,7 +36,8 @@ class Rate:
 
 
 class Throttle:
-    """Limits each address, and all of them together, so that nobody can fill the database from many addresses."""
+    """Limits each address, and all of them together, so that nobody can fill the
+    database from many addresses."""
 
     def __init__(
         self,
@@ -44,7 +46,8 @@ class Throttle:
         clock: Callable[[], float] = time.monotonic,
         reserve: Rate | None = None,
     ) -> None:
-        """`clock` gives seconds; whoever has used up its own may draw on the `reserve`, which is one for all."""
+        """`clock` gives seconds; whoever has used up its own may draw on the
+        `reserve`, which is one for all."""
         self.each = each
         self.all_together = all_together
         self.reserve = reserve
@@ -68,7 +71,8 @@ class Throttle:
         return self.take(EVERYONE, self.all_together)
 
     def charge(self, address: str, tokens: float) -> None:
-        """Take further tokens of an address that was admitted, even those that are not there: it waits for them next time."""
+        """Take further tokens of an address that was admitted, even those that are not there:
+        it waits for them next time."""
         digest = hashlib.blake2b(network(address), key=self.salt, digest_size=16).digest()
         bucket = self.buckets.get(digest)
         if bucket is not None:
@@ -90,7 +94,8 @@ class Throttle:
 
 
 def network(address: str) -> bytes:
-    """The address, of IPv6 the first 64 bits: whoever has one there has all of them. IPv4 within IPv6 is IPv4."""
+    """Return the address, of IPv6 the first 64 bits: whoever has one there has all of
+    them. IPv4 within IPv6 is IPv4."""
     try:
         parsed = ip_address(address)
     except ValueError:

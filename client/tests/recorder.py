@@ -33,7 +33,8 @@ class Request(NamedTuple):
 
 
 class Exchange(BaseHTTPRequestHandler):
-    """One connection. Each request is answered by the next behaviour of the script, or properly when that is over."""
+    """One connection. Each request is answered by the next behaviour of the script, or
+    properly when that is over."""
 
     protocol_version = "HTTP/1.1"
     server: "Server"

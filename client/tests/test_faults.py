@@ -30,7 +30,8 @@ from pyairbyte_telemetry import ConnectorRuntimeInfo, EventState, EventType, Lim
 
 SOURCE = ConnectorRuntimeInfo(name="source-faker")
 SLOWEST_CALL = 0.3
-"""Seconds. Generous: what is guarded against is a call that waits for a host, which takes a second or for ever."""
+"""Seconds. Generous: what is guarded against is a call that waits for a host, which
+takes a second or for ever."""
 
 
 def send(telemetry: ModuleType, number: int = 1, state: EventState = EventState.STARTED) -> None:
@@ -43,7 +44,8 @@ def send(telemetry: ModuleType, number: int = 1, state: EventState = EventState.
 
 
 def settle(telemetry: ModuleType, recorder: Recorder, offered: int) -> dict[str, int]:
-    """Wait until all is settled, and check the law: sent = stored + duplicate + refused + lost, told or still to tell."""
+    """Wait until all is settled, and check the law: sent = stored + duplicate + refused +
+    lost, told or still to tell."""
     assert telemetry.flush(30)
     counts: dict[str, int] = telemetry.statistics()
     assert (
@@ -336,7 +338,10 @@ def test_tls_trusts_the_bundle_that_is_configured(
 ) -> None:
     telemetry.configure(limits=Limits(linger=0.01, attempts=2, backoff_base=0.01, connect_timeout=5))
     key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
-    new = "openssl req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=localhost -addext subjectAltName=DNS:localhost"
+    new = (
+        "openssl req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=localhost -addext "
+        "subjectAltName=DNS:localhost"
+    )
     subprocess.run([*new.split(), "-keyout", key, "-out", certificate], check=True, stderr=subprocess.DEVNULL)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)

@@ -1,4 +1,5 @@
-"""Every Python that PyAirbyte supports, as far as this machine has it: forks amid imports, the exit, several threads."""
+"""Every Python that PyAirbyte supports, as far as this machine has it: forks amid
+imports, the exit, several threads."""
 
 import os
 import shutil

@@ -130,7 +130,8 @@ def test_losses_of_processes_that_exit_at_once_all_count(tmp_path: Path) -> None
 
 
 def test_no_mock_or_trace_of_the_users_requests_sees_ours(run: Run, recorder: Recorder, url: str) -> None:
-    """Mocks such as `responses`, and OpenTelemetry's instrumentation, take the place of what `requests` sends with."""
+    """Mocks such as `responses`, and OpenTelemetry's instrumentation, take the place of
+    what `requests` sends with."""
     program = (
         PROLOGUE
         + """

@@ -1,4 +1,5 @@
-"""`distribute` against stand-ins for Citus's functions in a plain database: the statements, their order, kill and resume."""
+"""`distribute` against stand-ins for Citus's functions in a plain database: the statements,
+their order, kill and resume."""
 
 import signal
 import subprocess

@@ -5,7 +5,8 @@ from tests.look import Look
 
 
 def test_a_healthy_service_has_no_fault_and_is_warned_of_the_tests_postgres(service: Service) -> None:
-    """The Postgres of the tests writes nothing to the disk, for speed: an operator's choice, which is warned of."""
+    """The Postgres of the tests writes nothing to the disk, for speed: an operator's
+    choice, which is warned of."""
     done = service.run("doctor")
     assert done.returncode == 0, done.stdout
     assert "│ fault │" not in done.stdout
@@ -36,7 +37,8 @@ def test_faults_are_named(make_service: ServiceFactory, database_url: str, bare:
     bare.run("UPDATE write_keys SET revoked_at = now()")
     bare.run(
         "INSERT INTO dirty_sessions (received_at, occurred_at, bucket, session_key)"
-        " VALUES (now() - interval '2 minutes', now(), 1, hashtextextended(CAST(gen_random_uuid() AS text), 0))"
+        " VALUES (now() - interval '2 minutes', now(), 1, hashtextextended(CAST(gen_random_uuid() AS "
+        "text), 0))"
     )
     done = service.run("doctor")
     assert done.returncode == 1

@@ -91,7 +91,8 @@ def test_wrong_keys_and_files_are_said_so(service: Service, tmp_path: Path) -> N
 
 
 def write_archive(path: Path) -> Path:
-    """An archive as Segment exports it: 40 clean lines, 2 of people, 3 of other kinds, one version that is none, no JSON."""
+    """An archive as Segment exports it: 40 clean lines, 2 of people, 3 of other kinds, one
+    version that is none, no JSON."""
     lines: list[Any] = [archived(n) for n in range(40)]
     lines += [archived(40) | {"userId": "jane"}, archived(41) | {"traits": {"email": "jane@example.com"}}]
     lines += [archived(n) | {"type": kind} for n, kind in ((42, "identify"), (43, "page"), (44, "page"))]

@@ -1,4 +1,5 @@
-"""The hash key is lost for good: the service says so, and one command goes on without what only that key could find."""
+"""The hash key is lost for good: the service says so, and one command goes on without
+what only that key could find."""
 
 import datetime as dt
 

@@ -1,4 +1,5 @@
-"""Connector names are learned from an Airbyte registry; a name that was withheld becomes visible for later events."""
+"""Connector names are learned from an Airbyte registry; a name that was withheld
+becomes visible for later events."""
 
 import gzip
 import http.server

@@ -1,4 +1,5 @@
-"""The hash key can be rotated: users, forgotten ids, write keys and duplicates survive; a wrong key refuses to start."""
+"""The hash key can be rotated: users, forgotten ids, write keys and duplicates survive; a
+wrong key refuses to start."""
 
 import subprocess
 from typing import Any
@@ -35,7 +36,8 @@ def send_all(service: Service) -> list[str]:
 
 
 COUNTS = """
-    SELECT count(*), count(DISTINCT anonymous_id), count(DISTINCT session_key), count(DISTINCT application_hash),
+    SELECT count(*), count(DISTINCT anonymous_id), count(DISTINCT session_key),
+        count(DISTINCT application_hash),
            count(DISTINCT setup), count(DISTINCT message_key)
     FROM events
 """

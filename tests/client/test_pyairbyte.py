@@ -53,7 +53,8 @@ EVENTS = Counter(
 
 
 def find_interpreter(version: str) -> str:
-    """An interpreter for a release: ours, one on the path, one of pyenv's. A shim that leads nowhere is none."""
+    """An interpreter for a release: ours, one on the path, one of pyenv's. A shim
+    that leads nowhere is none."""
     names = INTERPRETERS[version]
     if f"python{sys.version_info.major}.{sys.version_info.minor}" in names:
         return sys.executable
@@ -72,7 +73,8 @@ def find_interpreter(version: str) -> str:
 
 
 def install(folder: Path, version: str) -> Path:
-    """Install a release into an environment of its own, unless it is there already; its folder of programs."""
+    """Install a release into an environment of its own, unless it is there
+    already; its folder of programs."""
     if (folder / "bin" / "pyab").exists():
         return folder / "bin"
     subprocess.run([find_interpreter(version), "-m", "venv", folder], check=True)
@@ -86,7 +88,8 @@ def install(folder: Path, version: str) -> Path:
 
 @pytest.fixture(scope="session")
 def released(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """Install a release once; its folder of programs. PYAIRBYTE_E2E_ENVIRONMENTS names a folder kept between runs."""
+    """Install a release once; its folder of programs. PYAIRBYTE_E2E_ENVIRONMENTS names
+    a folder kept between runs."""
     kept = os.environ.get("PYAIRBYTE_E2E_ENVIRONMENTS")
     folder = Path(kept) if kept else tmp_path_factory.mktemp("releases")
     return lambda version: install(folder / version, version)
@@ -167,13 +170,14 @@ def test_real_syncs_reach_the_report(
     ]
     failed = query(
         service,
-        "SELECT source_name, exception_class, number_of_records FROM events WHERE state = 'failed' AND event = 'sync'",
+        "SELECT source_name, exception_class, number_of_records FROM events WHERE state = 'failed' AND "
+        "event = 'sync'",
     )
     assert [(name, records) for name, _, records in failed] == [("source-postgres", 5)]
     assert failed[0][1].startswith("AirbyteConnector")
 
-    # One person; of three syncs one succeeds, one fails, one is canceled. Checks are no attempts, and reading records
-    # straight from a source is a lane of its own.
+    # One person; of three syncs one succeeds, one fails, one is canceled. Checks are no attempts, and reading
+    # records straight from a source is a lane of its own.
     wait_until(lambda: is_rolled_up(service.database_url), "everything is rolled up")
     shown, hidden = ("only", "exclude") if version == NEXT else ("exclude", "only")
     figures = {"source-faker": (1, 1, 0, 0, 0), "source-postgres": (1, 1, 1, 0, 0)}

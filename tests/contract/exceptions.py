@@ -1,8 +1,9 @@
 """Refreshes app/contract/data/exception_classes.txt: `python3 -m tests.contract.exceptions ENVIRONMENT…`.
 
-An environment is a folder into which a release of PyAirbyte was installed (`python3 -m venv E; E/bin/pip install
-airbyte==1.0.0rc37`). Its sources are read, never run: classes of PyAirbyte and of the packages in which a sync may fail whose
-bases, followed by name, end in a built-in exception. Words are only ever added: releases that send them stay in use.
+An environment is a folder into which a release of PyAirbyte was installed (`python3 -m venv E; E/bin/pip
+install airbyte==1.0.0rc37`). Its sources are read, never run: classes of PyAirbyte and of the packages in
+which a sync may fail whose bases, followed by name, end in a built-in exception. Words are only ever added:
+releases that send them stay in use.
 """
 
 import ast
@@ -13,7 +14,8 @@ from pathlib import Path
 from typing import Final
 
 FILE: Final = Path(__file__).parents[2] / "app" / "contract" / "data" / "exception_classes.txt"
-# What PyAirbyte calls while it installs, checks, reads and writes. Others' exceptions do not reach its callers.
+# What PyAirbyte calls while it installs, checks, reads and writes. Others'
+# exceptions do not reach its callers.
 PACKAGES: Final = (
     "airbyte",
     "airbyte_api",

@@ -9,8 +9,9 @@ from tests.contract.exceptions import find_exceptions
 GENERATIONS = """
 AirbyteError AirbyteConnectionSyncError AirbyteConnectorFailedError PyAirbyteError PyAirbyteInputError
 
-AirbyteLibError AirbyteLibNameNormalizationError AirbyteCloudApiError AirbyteCloudConnectionError AirbyteCloudError
-AirbyteConnectorInUseError AirbyteConnectorNotReadyError AirbyteDeletionGuardError AirbyteDestructiveToolsDisabledError
+AirbyteLibError AirbyteLibNameNormalizationError AirbyteCloudApiError AirbyteCloudConnectionError
+AirbyteCloudError AirbyteConnectorInUseError AirbyteConnectorNotReadyError AirbyteDeletionGuardError
+AirbyteDestructiveToolsDisabledError
 AirbyteExternalAccessDisabledError AirbyteExternalAccessNotEnabledError AirbyteLocalDemoModeError
 AirbytePipelineChangesDisabledError AirbyteReadOnlyModeError AirbyteLibWarning AirbyteLibDataLossWarning
 SQLTypeConversionError SafeModeError
@@ -28,7 +29,8 @@ def test_exceptions_are_found_by_their_bases_however_far_away(tmp_path: Path) ->
     (package / "tests" / "test_it.py").write_text("class OfATest(Exception): pass")
     (package / "broken.py").write_text("class {{ name }}(Exception): pass")
     (package / "exceptions.py").write_text(
-        "from . import _util\nclass Farther(_util.far.Far): pass\nclass _Private(ValueError): pass\nclass Plain: pass"
+        "from . import _util\nclass Farther(_util.far.Far): pass\nclass _Private(ValueError): "
+        "pass\nclass Plain: pass"
     )
     (package / "_util" / "far.py").write_text("class Far(OSError, Plain): pass")
     assert find_exceptions([tmp_path]) == {"Far", "Farther"}

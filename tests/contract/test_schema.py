@@ -1,4 +1,5 @@
-"""What the published schema accepts is accepted, with nothing withheld; said by a JSON Schema validator, not by us."""
+"""What the published schema accepts is accepted, with nothing withheld; said by a JSON
+Schema validator, not by us."""
 
 import datetime as dt
 from typing import Any

@@ -1,4 +1,5 @@
-"""Canonical words: every spelling of one version is one word, and nothing of a sender's own survives in it."""
+"""Canonical words: every spelling of one version is one word, and nothing of a
+sender's own survives in it."""
 
 import re
 

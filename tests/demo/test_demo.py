@@ -22,7 +22,8 @@ NOW = dt.datetime.now(dt.UTC).replace(minute=0, second=0, microsecond=0)
 
 @pytest.fixture
 def service(make_service: ServiceFactory) -> Service:
-    """A service that a busy machine does not drive to its spool: every event is stored by the time it is answered."""
+    """A service that a busy machine does not drive to its spool: every event is stored
+    by the time it is answered."""
     return make_service({"TELEMETRY_DEADLINE_MS": "30000"})
 
 
@@ -96,7 +97,8 @@ def test_demo_finds_the_running_service_and_what_is_broken_comes_out_on_top(serv
     rows = json.loads(report.stdout)["rows"]
     assert len(rows) > 100
     top = [row["connector"] for row in rows[:10]]
-    # The same draw that the fleet begins with: the first thing that its generator decides is which are broken.
+    # The same draw that the fleet begins with: the first thing that its generator
+    # decides is which are broken.
     sources = catalog.list_sources(Random("fleet 7"), shipped_connectors(), NOW.timestamp())
     broken = {source.name for source in sources if source.releases[-1].failure_rate >= 0.15}
     assert len(broken.intersection(top)) >= 5, top

@@ -1,4 +1,5 @@
-"""The made-up fleet: the same for a seed, in time order, and each event with the verdict that it is tagged with."""
+"""The made-up fleet: the same for a seed, in time order, and each event with the
+verdict that it is tagged with."""
 
 import datetime as dt
 from collections import Counter

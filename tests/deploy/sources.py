@@ -41,7 +41,8 @@ def describe(connection: "psycopg.Connection[Any]") -> str:
     source = {
         "name": "report",
         "schema": "report",
-        "description": "Views of the telemetry receiver. Columns are only ever added; another meaning is another view.",
+        "description": "Views of the telemetry receiver. Columns are only ever added; another meaning "
+        "is another view.",
         "tables": list(tables.values()),
     }
     return str(yaml.safe_dump({"version": 2, "sources": [source]}, sort_keys=False, width=120))

@@ -60,7 +60,8 @@ def fill(ledger: Ledger) -> None:
         for hour, kind, reason in ((now, "withheld", "anonymousId"),):
             connection.exec_driver_sql(
                 "INSERT INTO tallies (hour, batch_id, count, bucket, write_key, kind, reason)"
-                " VALUES (date_trunc('hour', %(hour)s::timestamptz), gen_random_uuid(), 1, 1, 1, %(kind)s, %(reason)s)",
+                " VALUES (date_trunc('hour', %(hour)s::timestamptz), gen_random_uuid(), 1, 1, 1, "
+                "%(kind)s, %(reason)s)",
                 {"hour": hour, "kind": kind, "reason": reason},
             )
         connection.commit()

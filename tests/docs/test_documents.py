@@ -1,7 +1,8 @@
 """What README and `docs/` name exists: paths, links, settings, commands, endpoints, columns.
 
-A document that names what is gone sends its reader on an errand. Names stand in backquotes; a new kind of name needs a
-rule here. Decision records describe what was tried, too, so of them only links and paths are checked.
+A document that names what is gone sends its reader on an errand. Names stand in backquotes; a
+new kind of name needs a rule here. Decision records describe what was tried, too, so of them
+only links and paths are checked.
 """
 
 import re
@@ -78,7 +79,8 @@ def sources() -> str:
 
 @pytest.mark.parametrize("document", GUIDES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_names_occur_in_the_code(document: Path, sources: str) -> None:
-    """Columns, tables, codes and settings: every word with an underscore, every `TELEMETRY_…` and `AIRBYTE_…`."""
+    """Columns, tables, codes and settings: every word with an underscore, every
+    `TELEMETRY_…` and `AIRBYTE_…`."""
     words = {
         word
         for span in spans(document)

@@ -1,4 +1,5 @@
-"""A backup that is restored brings nobody back: tombstones are kept outside the database, too, by every instance."""
+"""A backup that is restored brings nobody back: tombstones are kept outside the
+database, too, by every instance."""
 
 import datetime as dt
 import shutil

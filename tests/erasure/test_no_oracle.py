@@ -1,4 +1,5 @@
-"""What a request to forget costs is the same whether anything is stored under its id or not, so no time tells which."""
+"""What a request to forget costs is the same whether anything is stored under its id or
+not, so no time tells which."""
 
 import asyncio
 import threading

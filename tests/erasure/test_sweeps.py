@@ -1,4 +1,5 @@
-"""A sweep serves all requests that came, and reads what may hold something of them, not everything each time."""
+"""A sweep serves all requests that came, and reads what may hold something of
+them, not everything each time."""
 
 import datetime as dt
 import re

@@ -1,4 +1,5 @@
-"""`python3 dev.py fuzz [--bodies N] [--seed S]`: mutated captured bodies against the real service, the long form."""
+"""`python3 dev.py fuzz [--bodies N] [--seed S]`: mutated captured bodies against the
+real service, the long form."""
 
 import argparse
 import http.client

@@ -33,7 +33,8 @@ ROLLUP_SECONDS = 30.0
 # The backend that holds buckets: from its first statement to its commit.
 CLAIMANT = """
     SELECT pid FROM pg_locks
-    WHERE relation = 'rollup_buckets'::regclass AND mode = 'RowShareLock' AND granted AND pid <> pg_backend_pid()
+    WHERE relation = 'rollup_buckets'::regclass AND mode = 'RowShareLock' AND granted
+        AND pid <> pg_backend_pid()
 """
 
 
@@ -67,8 +68,10 @@ class Figures:
         return (
             f"seed {self.seed}: {kills} kills, {sum(self.faults.values())} faults ({dict(self.faults)}); "
             f"answers {dict(self.account.statuses)}, outcomes {dict(told)}, "
-            f"{self.account.lost_connections} connections lost; promised {len(self.account.promised)}, lost 0; "
-            f"slowest answer {self.account.slowest:.2f} s; descriptors of a worker {self.before.descriptors}, at most "
+            f"{self.account.lost_connections} connections lost; promised {len(self.account.promised)}, "
+            f"lost 0; "
+            f"slowest answer {self.account.slowest:.2f} s; descriptors of a worker "
+            f"{self.before.descriptors}, at most "
             f"{self.most.descriptors}, in the end {self.after.descriptors}; MB {self.before.memory_mb}, "
             f"{self.most.memory_mb}, {self.after.memory_mb}"
         )
@@ -98,7 +101,8 @@ class Harness:
         ]
 
     def run(self, is_over: Callable[[Figures], bool], slack_seconds: float = SLACK_SECONDS) -> Figures:
-        """Hurt the service until it is over; then check the books and the slowest answer. Raises AssertionError."""
+        """Hurt the service until it is over; then check the books and the slowest
+        answer. Raises AssertionError."""
         self.service.start()
         self.weaken_commits()
         wait_until(lambda: len(self.workers()) == WORKERS, "the workers")
@@ -124,7 +128,8 @@ class Harness:
             check_books(server.url, account, process_killed=True)
             check_rollups(server.url)
         assert account.slowest < DEADLINE_SECONDS + slack_seconds, (
-            f"an answer took {account.slowest:.2f} s: {account.slowest_was}; the books are right: {self.figures.line()}"
+            f"an answer took {account.slowest:.2f} s: {account.slowest_was}; the books are right: "
+            f"{self.figures.line()}"
         )
         assert set(account.statuses) <= {200, 400, 422, 503}
         assert self.figures.after.descriptors <= self.figures.before.descriptors + MORE.descriptors
@@ -162,7 +167,8 @@ class Harness:
                 self.let_pass(WARM_SECONDS)
 
     def kill_postgres(self) -> None:
-        """kill -9 any process of Postgres: its keeper, the postmaster, a backend, which makes it restart all of them."""
+        """kill -9 any process of Postgres: its keeper, the postmaster, a backend, which
+        makes it restart all of them."""
         servers = find_server_processes(self.service.data_dir)
         if servers:
             kill(self.random.choice(sorted(servers)), signal.SIGKILL)
@@ -199,7 +205,8 @@ class Harness:
             self.service.start()
 
     def reload(self) -> None:
-        """SIGHUP: the service ends in order and becomes itself again, and connections wait in its socket meanwhile."""
+        """SIGHUP: the service ends in order and becomes itself again, and connections
+        wait in its socket meanwhile."""
         with self.figures.account.downtime():
             before = self.workers()
             kill(self.service.process.pid, signal.SIGHUP)
@@ -215,8 +222,10 @@ class Harness:
         self.alter("RESET default_transaction_read_only")
 
     def pooler_between(self) -> None:
-        """Let the service run for a while behind PgBouncer in session mode; on its way there and back it is restarted."""
-        # Outside of the run's folder: what the pooler opens for its own user must not move the socket of Postgres.
+        """Let the service run for a while behind PgBouncer in session mode; on its way
+        there and back it is restarted."""
+        # Outside of the run's folder: what the pooler opens for its own user must not
+        # move the socket of Postgres.
         with (
             tempfile.TemporaryDirectory(prefix="pooler-") as folder,
             open_server(self.service.data_dir) as server,
@@ -236,7 +245,8 @@ class Harness:
         self.restart()
 
     def weaken_commits(self) -> None:
-        """Let the database say that commits need not be durable, and let nothing else make them so within the second."""
+        """Let the database say that commits need not be durable, and let nothing else
+        make them so within the second."""
         with self.connect() as connection:
             connection.execute("ALTER SYSTEM SET wal_writer_delay = '10s'")
         self.alter("SET synchronous_commit = off")

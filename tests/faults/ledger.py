@@ -62,7 +62,8 @@ def is_rolled_up(url: str) -> bool:
         return not connection.execute(text("SELECT EXISTS (SELECT FROM dirty_sessions)")).scalar()
 
 
-# Of sessions of which nothing was refused: their ends and their starts of syncs, once from the events, once as rolled up.
+# Of sessions of which nothing was refused: their ends and their starts of syncs, once from
+# the events, once as rolled up.
 SIGNALS = """
     WITH whole AS (
         SELECT session_key FROM events WHERE session_key IS NOT NULL
@@ -70,7 +71,8 @@ SIGNALS = """
     )
     SELECT
         (SELECT count(*) FROM events JOIN whole USING (session_key) WHERE state <> 'started'),
-        (SELECT count(*) FROM events JOIN whole USING (session_key) WHERE event = 'sync' AND state = 'started'),
+        (SELECT count(*) FROM events JOIN whole USING (session_key) WHERE event = 'sync'
+            AND state = 'started'),
         (SELECT sum(coalesce(times, 1)) FROM attempts JOIN whole USING (session_key) WHERE kind & 3 > 0),
         (SELECT sum(coalesce(times, 1))
          FROM attempts
@@ -82,7 +84,8 @@ SIGNALS = """
 
 
 def check_rollups(url: str) -> None:
-    """What was rolled up while everything was killed is what a rebuild makes of the events, and counts each of them once."""
+    """What was rolled up while everything was killed is what a rebuild makes of the events,
+    and counts each of them once."""
     ends, starts, counted_ends, counted_starts = signals(url)
     assert ends, "no attempt ended"
     assert starts, "no sync started"
@@ -131,7 +134,8 @@ def outcomes(url: str) -> Counter[str]:
 def check_books(url: str, account: Account, *, process_killed: bool = False) -> None:
     """Every promise is kept exactly once, nothing refused is stored, received is the sum of the outcomes.
 
-    Unless a process was killed or a connection lost, whose last answers nobody heard, the counts are those of the senders.
+    Unless a process was killed or a connection lost, whose last answers nobody heard, the
+    counts are those of the senders.
     """
     stored = ids(url, "events")
     assert len(stored) == len(set(stored)), "an event is stored twice"

@@ -85,7 +85,8 @@ class Sender(threading.Thread):
                     self.ending.wait(0.01)
 
     def compose(self) -> tuple[str, bytes]:
-        """The next request: mostly a valid event, sometimes an old one again, a refused one, nonsense or a batch."""
+        """The next request: mostly a valid event, sometimes an old one again, a
+        refused one, nonsense or a batch."""
         kind = self.random.random()
         if kind < 0.05:
             return "/v1/track", b'{"event": "sync", "event": "sync"}'

@@ -1,4 +1,5 @@
-"""A way to Postgres that can be cut: a TCP proxy that passes, refuses, or swallows everything like a black hole."""
+"""A way to Postgres that can be cut: a TCP proxy that passes, refuses, or swallows
+everything like a black hole."""
 
 import contextlib
 import select

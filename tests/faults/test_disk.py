@@ -1,4 +1,5 @@
-"""Disks that are full, really full: Postgres' own, and the spool's. Needs to mount a small one, so it runs as root only."""
+"""Disks that are full, really full: Postgres' own, and the spool's. Needs to mount a small
+one, so it runs as root only."""
 
 import contextlib
 import subprocess

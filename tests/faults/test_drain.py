@@ -1,4 +1,5 @@
-"""The spool is drained in few large batches, and each of its entries arrives once, whatever is killed or late."""
+"""The spool is drained in few large batches, and each of its entries arrives once,
+whatever is killed or late."""
 
 import re
 import sqlite3
@@ -115,7 +116,8 @@ def rewrite(file: Path, number: int, change: Callable[[dict[str, object]], bytes
 def test_bad_entries_among_many_cost_only_themselves(
     proxy: Proxy, service: Service, database_url: str
 ) -> None:
-    """One that is no batch is set aside; of one that Postgres will not take, the row that it is about is refused."""
+    """One that is no batch is set aside; of one that Postgres will not take, the row
+    that it is about is refused."""
 
     def forbid(document: dict[str, object]) -> bytes:
         verdicts = document["verdicts"]

@@ -1,4 +1,5 @@
-"""Every documented endpoint under whatever schemathesis makes of its schema, authenticated and not: no 500."""
+"""Every documented endpoint under whatever schemathesis makes of its schema,
+authenticated and not: no 500."""
 
 from typing import Any
 

@@ -84,7 +84,8 @@ def test_a_locked_table_and_a_read_only_server(start: Callable[..., Service], da
         connection.execute(text(f"ALTER DATABASE {name} SET default_transaction_read_only = on"))
         connection.execute(
             text(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :n AND pid <> pg_backend_pid()"
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :n AND pid <> "
+                "pg_backend_pid()"
             ),
             {"n": name},
         )
@@ -93,7 +94,8 @@ def test_a_locked_table_and_a_read_only_server(start: Callable[..., Service], da
         connection.execute(text(f"ALTER DATABASE {name} RESET default_transaction_read_only"))
         connection.execute(
             text(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :n AND pid <> pg_backend_pid()"
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :n AND pid <> "
+                "pg_backend_pid()"
             ),
             {"n": name},
         )
@@ -260,7 +262,8 @@ def test_a_full_spool_is_503_and_everything_promised_arrives(
 def test_readiness_does_not_waver_while_nothing_can_be_kept(
     start: Callable[..., Service], database_url: str
 ) -> None:
-    """A spool that is full and empty has nothing to drain, so every batch tries Postgres first, and in vain."""
+    """A spool that is full and empty has nothing to drain, so every batch tries
+    Postgres first, and in vain."""
     service = start()
     spool = service.data_dir / "spool"
     spool.parent.mkdir(exist_ok=True)

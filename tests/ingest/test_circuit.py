@@ -37,7 +37,8 @@ def test_a_success_ends_everything_at_once() -> None:
 
 @given(st.lists(st.tuples(st.sampled_from(EVENTS), st.floats(0, 10)), max_size=30))
 def test_laws(history: list[tuple[str, float]]) -> None:
-    """Open is never reliable; the last word decides; a failure is remembered until a success or the cooldown's end."""
+    """Open is never reliable; the last word decides; a failure is remembered until a
+    success or the cooldown's end."""
     clock = Clock()
     circuit = Circuit(clock)
     failed_at = None

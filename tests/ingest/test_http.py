@@ -362,7 +362,8 @@ def test_the_endpoints_are_documented(client: httpx.Client) -> None:
 
 
 def test_nothing_raw_is_stored_or_logged(service: Service, client: httpx.Client) -> None:
-    """The canary, the ids and the write key are nowhere in the database, and nowhere in what the service printed."""
+    """The canary, the ids and the write key are nowhere in the database, and nowhere
+    in what the service printed."""
     for path in (
         "anonymousId",
         "event",

@@ -165,7 +165,8 @@ def test_many_invented_versions_leave_few_words(client: httpx.Client, look: Look
 
 
 def test_a_word_is_asked_for_once(client: httpx.Client, look: Look) -> None:
-    """What this process knows costs no statement: the row may go, and nobody notices until the memory ends."""
+    """What this process knows costs no statement: the row may go, and nobody
+    notices until the memory ends."""
     post(client, [event_of(0, "1.0.0")])
     look.run("DELETE FROM words")
     post(client, [event_of(1, "1.0.0")])

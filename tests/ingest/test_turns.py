@@ -29,7 +29,8 @@ def make_dear(number: int) -> Document:
 
 
 async def judge_beside_a_counter(number: int) -> tuple[int, list[int]]:
-    """How often the loop was free while a batch was judged, and the numbers of records in the order of the verdicts."""
+    """How often the loop was free while a batch was judged, and the numbers of records
+    in the order of the verdicts."""
     turns = 0
 
     async def count() -> None:

@@ -1,4 +1,5 @@
-"""Offers to change the protocol are ignored: one request, one answer, and the next request on the connection is right."""
+"""Offers to change the protocol are ignored: one request, one answer, and the next request
+on the connection is right."""
 
 import base64
 import contextlib
@@ -101,7 +102,10 @@ def test_a_get_with_an_offer_is_a_get(service: Service) -> None:
 
 
 def test_nothing_else_of_a_head_changes() -> None:
-    head = b"POST / HTTP/1.1\r\nA: Upgrade: h2c\r\nUpgrade: h2c\r\nConnection: close, Upgrade\r\nContent-Length: 3\r\n\r\n"
+    head = (
+        b"POST / HTTP/1.1\r\nA: Upgrade: h2c\r\nUpgrade: h2c\r\n"
+        b"Connection: close, Upgrade\r\nContent-Length: 3\r\n\r\n"
+    )
     heads = Heads()
     kept, rest = heads.cut(head + b"abc")
     body, nothing = heads.cut(rest)

@@ -1,6 +1,7 @@
 """Debian's Firefox, driven by WebDriver BiDi, which it speaks by itself.
 
-Playwright drives only a Firefox of its own making, or one that knows `emulation.setMediaFeaturesOverride`; Debian's does not.
+Playwright drives only a Firefox of its own making, or one that knows
+`emulation.setMediaFeaturesOverride`; Debian's does not.
 """
 
 import json
@@ -41,7 +42,8 @@ WATCH: Final = """() => {
 
 
 class Firefox:
-    """One browser with one page. `complaints` are what its console said, `requests` the addresses that it asked for."""
+    """One browser with one page. `complaints` are what its console said, `requests` the
+    addresses that it asked for."""
 
     def __init__(self, folder: Path, *, dark: bool) -> None:
         assert FIREFOX

@@ -11,7 +11,8 @@ DROPPED = ("transfer-encoding", "connection", "date", "server", "content-length"
 
 
 class PrefixingProxy:
-    """Listens on loopback before a service, under `prefix`; strips it or not, and says so in X-Forwarded-Prefix or not."""
+    """Listens on loopback before a service, under `prefix`; strips it or not, and says so
+    in X-Forwarded-Prefix or not."""
 
     def __init__(self, service: Service, prefix: str, *, strips: bool = True, says: bool = True) -> None:
         self.service, self.prefix, self.strips, self.says = service, prefix, strips, says

@@ -6,7 +6,8 @@ Rows = list[list[str]]
 
 
 class Reader(HTMLParser):
-    """Reads tables by their place on the page; what screen readers alone are told counts as text, pictures do not."""
+    """Reads tables by their place on the page; what screen readers alone are told
+    counts as text, pictures do not."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,5 +1,5 @@
-"""The pages in a real browser, against the real server filled by `demo`: every page at three widths, both themes, with and
-without script. Skipped where no Chromium is installed.
+"""The pages in a real browser, against the real server filled by `demo`: every page at three widths, both
+themes, with and without script. Skipped where no Chromium is installed.
 """
 
 import re
@@ -59,7 +59,8 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture
 def enter(browser: Any, filled: Service) -> Iterator[Open]:
-    """Open a page as somebody who followed the banner's link. What the browser complains of fails the test."""
+    """Open a page as somebody who followed the banner's link. What the browser
+    complains of fails the test."""
     complaints: list[str] = []
     contexts: list[Any] = []
 

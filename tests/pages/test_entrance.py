@@ -1,4 +1,5 @@
-"""Pages behind a proxy that logs people in: its header is believed, anybody else's is not. By the real server."""
+"""Pages behind a proxy that logs people in: its header is believed, anybody else's
+is not. By the real server."""
 
 import subprocess
 

@@ -1,4 +1,5 @@
-"""The live view: what is accepted is shown in words of the vocabulary, to at most twenty, and never on the way in."""
+"""The live view: what is accepted is shown in words of the vocabulary, to at most
+twenty, and never on the way in."""
 
 import asyncio
 import datetime as dt

@@ -1,4 +1,5 @@
-"""Behind a proxy that serves us under a path everything that we send leads there: links, files, redirections, cookies."""
+"""Behind a proxy that serves us under a path everything that we send leads there: links,
+files, redirections, cookies."""
 
 import json
 import re

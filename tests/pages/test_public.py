@@ -1,4 +1,5 @@
-"""The pages for everybody: cacheable, without cookie or login, without numbers of syncs; and what `demo` publishes."""
+"""The pages for everybody: cacheable, without cookie or login, without numbers of
+syncs; and what `demo` publishes."""
 
 import re
 

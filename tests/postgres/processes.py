@@ -1,4 +1,5 @@
-"""Real processes around a data directory: users of the server that can be killed, and what of the server is alive."""
+"""Real processes around a data directory: users of the server that can be killed, and
+what of the server is alive."""
 
 import os
 import select
@@ -12,7 +13,8 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 DEADLINE_SECONDS = 60
 
-# Opens the server, says where and since when it runs, holds it until its standard input ends; `again` restarts it.
+# Opens the server, says where and since when it runs, holds it until its standard
+# input ends; `again` restarts it.
 USER_SCRIPT = """
 import itertools, sys
 from pathlib import Path
@@ -88,7 +90,8 @@ class User:
 
 
 def find_server_processes(data_dir: Path) -> set[int]:
-    """The keeper, the postmaster and its children: all processes that have the server lock open (but not ours)."""
+    """The keeper, the postmaster and its children: all processes that have the
+    server lock open (but not ours)."""
     status = (data_dir / "postgres" / "server.lock").stat()
     return {
         pid

@@ -1,4 +1,5 @@
-"""What a crash or a container's end leaves behind never keeps the server from starting, nor lets two start."""
+"""What a crash or a container's end leaves behind never keeps the server from
+starting, nor lets two start."""
 
 import os
 import shutil

@@ -1,10 +1,11 @@
 """The adversarial suite: inputs and the verdict that each must get, `tests/data/adversarial.jsonl`.
 
-A line holds `case` (its name) and what is sent: `patch` (dotted paths replaced in a clean event), `batch` (a list of patches
-for `/v1/batch`), `body` or `body_base64` (as it is); with `headers` (null takes one out), `query`, `gzip`, `endpoint`.
-And what must come back: `status`, `verdict` (A accept, W withhold, R refuse, X refuse before the schema), with `withheld`,
-`rule` and `path`, `code`, or for a batch `results` (outcome, reason, path of each item). Some letters are written as
-escapes, so that scanners for leaked secrets leave the made-up ones alone.
+A line holds `case` (its name) and what is sent: `patch` (dotted paths replaced in a clean event), `batch`
+(a list of patches for `/v1/batch`), `body` or `body_base64` (as it is); with `headers` (null takes one
+out), `query`, `gzip`, `endpoint`. And what must come back: `status`, `verdict` (A accept, W withhold, R
+refuse, X refuse before the schema), with `withheld`, `rule` and `path`, `code`, or for a batch `results`
+(outcome, reason, path of each item). Some letters are written as escapes, so that scanners for leaked
+secrets leave the made-up ones alone.
 """
 
 import base64

@@ -10,7 +10,8 @@ from ulid import ULID
 
 from tests.samples import HASH, SESSION, USER, clean_event, spoil
 
-MARKER = "QCanaryQ7"  # in every value that is made up here; letters and digits, so that it can stand in a messageId
+# In every value that is made up here; letters and digits, so that it can stand in a messageId.
+MARKER = "QCanaryQ7"
 
 POSITIONS = [
     *[
@@ -145,7 +146,8 @@ BODIES = [
 
 
 def needles() -> dict[str, re.Pattern[bytes]]:
-    """What to look for: the marker however it is written, and the raw ids and hashes of the events that were accepted."""
+    """What to look for: the marker however it is written, and the raw ids and hashes of
+    the events that were accepted."""
     raw = MARKER.encode()
     written = {
         "as it is": re.escape(raw),
@@ -165,7 +167,8 @@ def needles() -> dict[str, re.Pattern[bytes]]:
 
 
 def base64_core(raw: bytes, shift: int) -> bytes:
-    """The letters of base64 that stand for these bytes wherever they begin, less those that their neighbours change."""
+    """The letters of base64 that stand for these bytes wherever they begin, less those
+    that their neighbours change."""
     encoded = base64.b64encode(b"\0" * shift + raw)
     return encoded[(shift * 8 + 5) // 6 : (shift + len(raw)) * 8 // 6]
 

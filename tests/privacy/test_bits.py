@@ -1,5 +1,5 @@
-"""The bit budget: how much of a hostile sender's choice can lie in the clear, an event. Computed from the contract's own
-patterns and the table's columns, and published on the privacy page.
+"""The bit budget: how much of a hostile sender's choice can lie in the clear, an event. Computed from the
+contract's own patterns and the table's columns, and published on the privacy page.
 """
 
 import math
@@ -31,7 +31,8 @@ def count_numbers(digits: int) -> int:
 
 
 def canonical_shapes(parts: tuple[int, ...], suffixes: list[str]) -> Iterator[tuple[str, int]]:
-    """Versions of each shape, a one for every digit, with how many versions have that shape. `#` is a further number."""
+    """Versions of each shape, a one for every digit, with how many versions have that
+    shape. `#` is a further number."""
     for digits in product(range(1, 7), repeat=len(parts)):
         release = ".".join("1" * each for each in digits)
         count = math.prod(map(count_numbers, digits))

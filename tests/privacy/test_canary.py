@@ -1,8 +1,9 @@
-"""The canary: whatever is sent, however it is refused, whatever breaks meanwhile, nothing of it is found again.
+"""The canary: whatever is sent, however it is refused, whatever breaks
+meanwhile, nothing of it is found again.
 
-One run of the real service with its own Postgres at the most talkative log level, the others of which are parts. Then every
-file of the data directory is searched (tables, indexes, the write-ahead log, the spool, Postgres' log), what was printed,
-every reply, the metrics, and a dump.
+One run of the real service with its own Postgres at the most talkative log level, the others of which are
+parts. Then every file of the data directory is searched (tables, indexes, the write-ahead log, the spool,
+Postgres' log), what was printed, every reply, the metrics, and a dump.
 """
 
 import base64

@@ -23,7 +23,8 @@ from tests.samples import captured_requests
 NO_ADDRESS = "0.0.0.0"  # `properties.ip` up to 0.7.1: a literal of the wire
 INVISIBLE = "\u200b\u200c\u200d\u2060\ufeff\u00ad\u034f\u180e\u200e\u202e\ufe0f\u115f\u3164\U000e0020"
 
-# One that every reading of it must find, by the kind: no blanks, so that percent-encoding and base64 keep it whole.
+# One that every reading of it must find, by the kind: no blanks, so that
+# percent-encoding and base64 keep it whole.
 SAMPLES = {
     "pii_email": "jane.doe@acme-corp.com",
     "pii_path": "/home/jane/main.py",

@@ -1,4 +1,5 @@
-"""What SDKs put around an event costs it nothing, refuses it if it holds a person's data, and leaves no trace."""
+"""What SDKs put around an event costs it nothing, refuses it if it holds a
+person's data, and leaves no trace."""
 
 import datetime as dt
 import gzip

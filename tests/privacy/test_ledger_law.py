@@ -1,8 +1,8 @@
 """A refusal keeps what attempts are counted by: the law of the ledger, at the level of one verdict.
 
-Whatever is spoiled in an event besides what pairs it (session, source, destination, cache), its user, its time, the CI
-flag, PyAirbyte's version and the exception's class, its row in the ledger has these as the event would have had them. That
-the report then does not move is tested on rows, in `tests/reports/test_ledger.py`.
+Whatever is spoiled in an event besides what pairs it (session, source, destination, cache), its user, its
+time, the CI flag, PyAirbyte's version and the exception's class, its row in the ledger has these as the event
+would have had them. That the report then does not move is tested on rows, in `tests/reports/test_ledger.py`.
 """
 
 import datetime as dt
@@ -85,7 +85,8 @@ spoils = st.sampled_from(SPOILS) | st.text(max_size=20)
 
 
 def attempt_event(state: str) -> dict[str, Any]:
-    """An event of an attempt, with every part that attempts are counted by; `state` as the started or failed one's."""
+    """An event of an attempt, with every part that attempts are counted by; `state` as
+    the started or failed one's."""
     parties = {
         "destination": {"name": "destination-bigquery", "executor_type": "VenvExecutor"},
         "flags": {"CI": True},

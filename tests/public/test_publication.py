@@ -162,7 +162,8 @@ def arriving(rows: list[Stored], at: dt.datetime) -> list[Stored]:
 
 
 def test_nine_made_up_ids_tell_nothing_of_the_tenth(ledger: Ledger, connection: Connection) -> None:
-    """Whoever makes up nine users of a connector in an afternoon, of long ago too, knows as little of the real one as before."""
+    """Whoever makes up nine users of a connector in an afternoon, of long ago too, knows as
+    little of the real one as before."""
     fill(ledger)
     ledger.write([used("source-secret", 1, 1) + settled("source-secret", 1)])
     ledger.roll_up()

@@ -1,4 +1,5 @@
-"""Nothing about a connector that is not shown can be derived from what is, not even by whoever knows which they are.
+"""Nothing about a connector that is not shown can be derived from what is, not even
+by whoever knows which they are.
 
 The attacker is written without the rules: integer programs over everything that the published rows allow.
 """
@@ -45,7 +46,8 @@ def between(rounded: int | None, *, fewest: int) -> tuple[int, int]:
 
 
 class Attacker:
-    """Knows the rows of a month, which connectors stand under `other`, and which of those had fewer than 10 users."""
+    """Knows the rows of a month, which connectors stand under `other`, and which of
+    those had fewer than 10 users."""
 
     def __init__(self, other: Figure | None, small: list[str], large: list[str]) -> None:
         names = small + large

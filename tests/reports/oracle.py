@@ -1,4 +1,5 @@
-"""The definitions of the ranking in plain Python, written without a look at the SQL: what the tests compare it with."""
+"""The definitions of the ranking in plain Python, written without a look at the SQL:
+what the tests compare it with."""
 
 import datetime as dt
 import re
@@ -161,7 +162,8 @@ def capped_rate(people: Iterable[Person]) -> float | None:
 
 
 def weigh(people: Iterable[Person]) -> float:
-    """How many users they are: an ephemeral one counts as far as its attempts go, beside those of who lasts."""
+    """How many users they are: an ephemeral one counts as far as its attempts
+    go, beside those of who lasts."""
     lasting = [one.weight for one in people if not one.is_ephemeral]
     mean = (sum(lasting) + CAP) / (len(lasting) + 1)
     return len(lasting) + sum(min(1.0, one.weight / mean) for one in people if one.is_ephemeral)

@@ -51,7 +51,8 @@ def sync(
     error: str | None = None,
     **others: Any,
 ) -> Stored:
-    """One row. Terminals come with what PyAirbyte sends: a number of records, and failures with an exception."""
+    """One row. Terminals come with what PyAirbyte sends: a number of records, and
+    failures with an exception."""
     number = next(numbers)
     row: Stored = dict.fromkeys(column.name for column in events.columns)
     # A clock that is off is told by the arrival: what is corrected came in at its corrected time.
@@ -165,7 +166,8 @@ class Store:
         report: str = "connectors",
         denied: Sequence[int] = (),
     ) -> Table:
-        """A report with parameters as a URL has them; of a window that ends with today unless told otherwise."""
+        """A report with parameters as a URL has them; of a window that ends with
+        today unless told otherwise."""
         asked = registry.find(report)
         few = {"few": "show"} if "few" in asked.parameters else {}
         given = {"until": "today", **few, **given}
@@ -189,5 +191,6 @@ def query_report(engine: Engine, name: str, **given: str) -> list[Row]:
 
 
 def source_of(*words: object) -> str:
-    """A connector named after something, spelled as the names of connectors are: the columns take no others."""
+    """A connector named after something, spelled as the names of connectors are:
+    the columns take no others."""
     return "source-" + re.sub("[^a-z0-9]+", "-", "-".join(map(str, words)).lower())

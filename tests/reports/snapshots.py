@@ -1,4 +1,5 @@
-"""Draws every report at the widths that people have: `python3 -m tests.reports.snapshots` writes tests/reports/snapshots."""
+"""Draws every report at the widths that people have: `python3 -m tests.reports.snapshots`
+writes tests/reports/snapshots."""
 
 import io
 from pathlib import Path

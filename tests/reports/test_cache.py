@@ -1,4 +1,5 @@
-"""Tables in memory: computed once for all who ask, two at once, renewed behind, the same figures in every form."""
+"""Tables in memory: computed once for all who ask, two at once, renewed behind, the
+same figures in every form."""
 
 import asyncio
 import datetime as dt

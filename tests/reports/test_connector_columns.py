@@ -1,4 +1,5 @@
-"""What stands beside a connector's figures: the window before, intervals, where it went, and when errors were seen."""
+"""What stands beside a connector's figures: the window before, intervals, where it
+went, and when errors were seen."""
 
 import pytest
 

@@ -21,7 +21,8 @@ BASELINES = st.floats(0.01, 1.0)
 def test_evidence_is_one_on_average_for_a_version_as_bad_as_the_baseline(
     baseline: float, number: int
 ) -> None:
-    """Over every outcome of votes that are 1 with the baseline's chance: the law that Ville's inequality rests on."""
+    """Over every outcome of votes that are 1 with the baseline's chance: the law that
+    Ville's inequality rests on."""
     mean = 0.0
     for votes in itertools.product((0.0, 1.0), repeat=number):
         failed = sum(votes)

@@ -1,4 +1,5 @@
-"""A client that openapi-python-client makes of our document reads every report. Installs the generator: `dev.py e2e` only.
+"""A client that openapi-python-client makes of our document reads every report. Installs
+the generator: `dev.py e2e` only.
 
 The generator wants an older typer than ours, so it has an environment of its own.
 """
@@ -36,7 +37,8 @@ for name in names:
     assert answer.parsed.report == name.replace("_", "-"), name
     assert isinstance(answer.parsed.rows, list)
     assert answer.parsed.as_of.tzinfo is not None
-    csv = importlib.import_module(f"generated.api.reports.read_{name}_csv").sync_detailed(client=client, **given)
+    module = importlib.import_module(f"generated.api.reports.read_{name}_csv")
+    csv = module.sync_detailed(client=client, **given)
     assert csv.status_code == 200
 print(len(names))
 """

@@ -22,7 +22,8 @@ def some(state: str, users: range, at: object = NOON, times: int = 1) -> list[St
 
 
 def looped() -> list[Stored]:
-    """A loop of 500 failures last month and none now; meanwhile 6 of 40 users fail, beside the loop it was nobody."""
+    """A loop of 500 failures last month and none now; meanwhile 6 of 40 users fail,
+    beside the loop it was nobody."""
     return [
         *some("succeeded", range(1, MANY), MONTH_AGO, 20),
         *some("failed", range(1), MONTH_AGO, 500),

@@ -1,4 +1,5 @@
-"""Every report that counts attempts against the oracle, on sets of events that no sensible sender would send."""
+"""Every report that counts attempts against the oracle, on sets of events that no
+sensible sender would send."""
 
 import datetime as dt
 from collections import defaultdict

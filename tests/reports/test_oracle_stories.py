@@ -1,4 +1,5 @@
-"""Reports about users' ways (funnel, recovery, versions) against the oracles, on sets of events that no sensible sender would send."""
+"""Reports about users' ways (funnel, recovery, versions) against the oracles, on sets of events that no
+sensible sender would send."""
 
 import datetime as dt
 from collections import defaultdict
@@ -64,7 +65,8 @@ EVENTS = st.lists(
 
 @st.composite
 def histories(draw: st.DrawFn) -> list[Stored]:
-    """Five users over a hundred days, who take up new versions of PyAirbyte and of a source when they like."""
+    """Five users over a hundred days, who take up new versions of PyAirbyte and
+    of a source when they like."""
     rows: list[Stored] = []
     for unit in ("ann", "bob", "cy", "dee", "eve"):
         turns = [draw(st.integers(2, 50)) for _ in range(2)]
@@ -130,7 +132,8 @@ def test_funnel(store: Store, rows: list[Stored], asked: dict[str, str]) -> None
 def recover(
     rows: list[Stored], asked: Parameters, *, since: dt.date
 ) -> dict[tuple[str, int], list[tuple[dt.datetime, dt.date, str, bool]]]:
-    """The attempts of each user with each connector from a day on: last heard of, day, outcome, whether of class config."""
+    """The attempts of each user with each connector from a day on: last heard of, day,
+    outcome, whether of class config."""
     latest: dict[int, dt.datetime] = {}
     for pair in pairs_of(rows):
         for row in pair:

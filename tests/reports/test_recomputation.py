@@ -40,7 +40,8 @@ def stored_rows(draw: st.DrawFn) -> Stored:
     row["received_at"] += draw(st.sampled_from([0, 0, 5, 9])) * dt.timedelta(days=1)
     row["setup"] = row["source_name"] and pseudonym(draw(st.sampled_from(["configured", None])))
     row["exception_class"] = draw(ERRORS) if row["state"] == "failed" else None
-    # A row without a session is of the oldest shape only in `events`; refused, it is one whose session was spoiled.
+    # A row without a session is of the oldest shape only in `events`; refused, it is
+    # one whose session was spoiled.
     return refuse(row) if row["session_key"] and draw(st.booleans()) else row
 
 

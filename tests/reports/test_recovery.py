@@ -1,4 +1,5 @@
-"""Recovery, first weeks, weekly burden, and where errors were seen first: against users whose story is known."""
+"""Recovery, first weeks, weekly burden, and where errors were seen first: against
+users whose story is known."""
 
 import pytest
 

@@ -81,7 +81,8 @@ def test_users_are_held_against_their_own_28_days_before(store: Store) -> None:
 
 @pytest.mark.parametrize(("version", "days"), [("0.8.0", 170), (OLD, 85), (NEW, 60)])
 def test_one_clock_that_is_weeks_slow_changes_nothing(store: Store, version: str, days: int) -> None:
-    """Neither when the history began, nor when a version did: both decide who had returned, and what is new."""
+    """Neither when the history began, nor when a version did: both decide who
+    had returned, and what is new."""
     store.write(upgrade(30, 15))
     before = ask(store)["source-faker 1.1.0"]
     assert before["verdict"] == "regression"
@@ -118,7 +119,8 @@ def test_what_was_as_bad_before_is_no_news(store: Store) -> None:
 
 def test_pyairbyte_and_destinations_are_compared_too(store: Store) -> None:
     rows = [
-        row | {"version": "0.71.3" if row["source_version"] == NEW else "0.70.0", "destination_name": "destination-csv",
+        row | {"version": "0.71.3" if row["source_version"] == NEW else "0.70.0",
+               "destination_name": "destination-csv",
                "destination_version": row["source_version"], "cache_type": None}
         for row in upgrade(30, 15)
     ]  # fmt: skip

@@ -237,7 +237,8 @@ def test_change_against_the_window_before(store: Store) -> None:
 
 
 def test_the_change_is_bounded_by_the_distances_of_both_ends() -> None:
-    """MOVER: (0.30; 0.20, 0.45) - (0.10; 0.06, 0.14): 0.2 - (0.1^2 + 0.04^2)^0.5, 0.2 + (0.15^2 + 0.04^2)^0.5."""
+    """MOVER: (0.30; 0.20, 0.45) - (0.10; 0.06, 0.14): 0.2 - (0.1^2 + 0.04^2)^0.5,
+    0.2 + (0.15^2 + 0.04^2)^0.5."""
     row: Row = {"rate": 0.30, "rate_low": 0.20, "rate_high": 0.45}
     add_change(row, {"rate": 0.10, "rate_low": 0.06, "rate_high": 0.14})
     assert row["delta"] == pytest.approx(0.2)

@@ -1,4 +1,5 @@
-"""The points of docs/metrics.md, section 5, that no other test holds; and that each point names a test that there is."""
+"""The points of docs/metrics.md, section 5, that no other test holds; and that each point
+names a test that there is."""
 
 import ast
 import re
@@ -38,7 +39,8 @@ def test_a_vote_counts_syncs_on_its_version_only(store: Store) -> None:
 def test_a_returning_user_succeeded_before_the_versions_first_day(store: Store) -> None:
     store.write(upgrade(12, 0))
     [before] = store.ask({}, NOW, "regressions").rows
-    # Succeeded with the old version after the new one was out, and then took it up: had not succeeded before its first day.
+    # Succeeded with the old version after the new one was out, and then took it up: had not
+    # succeeded before its first day.
     late = [
         use("late", RELEASED + HOUR, "succeeded", "1.0.0"),
         use("late", RELEASED + DAY, "failed", "1.1.0"),

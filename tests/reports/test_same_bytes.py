@@ -1,4 +1,5 @@
-"""The same events give the same bytes of every report: whatever the order of rows, the plan and the memory."""
+"""The same events give the same bytes of every report: whatever the order of
+rows, the plan and the memory."""
 
 from collections.abc import Iterator
 
@@ -37,7 +38,8 @@ CALLS += [("versions", {"connector": "source-faker"}), ("connectors", {"window":
 
 
 def fleet() -> list[Stored]:
-    """Users whose shares of failures are thirds, sevenths, elevenths: sums of them as floats depend on their order."""
+    """Users whose shares of failures are thirds, sevenths, elevenths: sums of them as
+    floats depend on their order."""
     rows = upgrade(30, 11, failing_before=3)
     for number in range(150):
         unit = f"user {number}"

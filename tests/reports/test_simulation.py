@@ -1,4 +1,5 @@
-"""The simulation of docs/statistics.md, in short: the goals hold, and it can tell what works from what does not."""
+"""The simulation of docs/statistics.md, in short: the goals hold, and it can tell
+what works from what does not."""
 
 import numpy as np
 import pytest
@@ -45,7 +46,8 @@ def test_alerts_are_true_and_come(releases: list[Release]) -> None:
 
 
 def test_what_the_simulation_judges_is_the_report(releases: list[Release]) -> None:
-    """E, closed e-BH and the gates of all versions on the last day of each: the same as in the report's rows."""
+    """E, closed e-BH and the gates of all versions on the last day of each: the
+    same as in the report's rows."""
     comparisons = []
     for number, release in enumerate(releases):
         votes = release.votes[7]

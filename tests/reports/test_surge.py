@@ -1,4 +1,5 @@
-"""Ids cost nothing: what a rush of them does to a connector's place is marked, in every format, and wakes nobody."""
+"""Ids cost nothing: what a rush of them does to a connector's place is marked, in
+every format, and wakes nobody."""
 
 import csv
 import datetime as dt

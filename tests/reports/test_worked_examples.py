@@ -271,7 +271,8 @@ def test_a_clock_that_is_off_counts_on_the_corrected_day(store: Store) -> None:
 
 
 def test_corrected_times_decide_the_order(store: Store) -> None:
-    """By their own clocks, and by their keys, the second start came first: the failure would be another day's."""
+    """By their own clocks, and by their keys, the second start came first: the
+    failure would be another day's."""
     store.write(
         [
             sync("started", NOON, message_key=2),
@@ -313,7 +314,8 @@ def test_ends_are_taken_in_the_order_of_their_times(store: Store) -> None:
 
 
 def test_pairs_across_the_edges_of_the_window_are_read_whole(store: Store) -> None:
-    """A start 6 days before the window takes its end from inside, and an end 6 days after closes a start inside."""
+    """A start 6 days before the window takes its end from inside, and an end 6 days
+    after closes a start inside."""
     start = dt.datetime(2026, 11, 10, 6, tzinfo=dt.UTC)
     six_days = dt.timedelta(days=6)
     store.write([sync("started", start), sync("failed", start + six_days)])

@@ -1,4 +1,5 @@
-"""Versions that are compared, and the votes on both, in plain Python from docs/metrics.md: what the tests compare the SQL with."""
+"""Versions that are compared, and the votes on both, in plain Python from docs/metrics.md: what the
+tests compare the SQL with."""
 
 import datetime as dt
 import math

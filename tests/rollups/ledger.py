@@ -125,7 +125,8 @@ class Ledger:
     def units(self) -> dict[tuple[int, int], Known]:
         """`units` as the oracle has them."""
         rows = self.query(
-            "SELECT bucket, unit, first_hour, last_day, setup, lasting, crowded, write_keys, settled FROM units"
+            "SELECT bucket, unit, first_hour, last_day, setup, lasting, crowded, write_keys, settled "
+            "FROM units"
         )
         return {row[:2]: (row[2].astimezone(dt.UTC), *row[3:]) for row in rows}
 

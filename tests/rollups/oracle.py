@@ -9,11 +9,12 @@ from tests.reports.oracle import is_timely, lane_of, time_of
 from tests.reports.rows import Stored
 
 NOBODY = 0
-# day, bucket, unit, application, the words of the route, those of the environment, exception class (None: no failure).
+# day, bucket, unit, application, the words of the route, those of the environment,
+# exception class (None: no failure).
 Key = tuple[dt.date, int, int, int, tuple[str, ...], tuple[object, ...], str | None]
 Sums = Counter[str]
-# Of a unit: the hour of its first arrival, the day of its last, the least hash that links first runs, whether it lasts,
-# came in a crowd, the bits of its write keys, whether it is settled.
+# Of a unit: the hour of its first arrival, the day of its last, the least hash that links first runs, whether
+# it lasts, came in a crowd, the bits of its write keys, whether it is settled.
 Known = tuple[dt.datetime, dt.date, int | None, bool, bool, int, bool]
 ROUTE = (
     "event",

@@ -11,7 +11,8 @@ from tests.rollups.ledger import Ledger
 
 
 def test_marks_in_every_bucket_are_a_few_steps(ledger: Ledger) -> None:
-    """10,000 sessions over all buckets: a claim takes a quarter of the buckets, so nobody waits for more than four steps."""
+    """10,000 sessions over all buckets: a claim takes a quarter of the buckets, so nobody
+    waits for more than four steps."""
     rows = [sync("failed", unit=f"user {number}", session=f"session {number}") for number in range(10_000)]
     for number, row in enumerate(rows):
         row["bucket"] = number % BUCKETS

@@ -1,5 +1,5 @@
-"""The law of the rollups: any events in any order, duplicates added, the worker killed between any two statements, leave
-what a recomputation from the definitions gives.
+"""The law of the rollups: any events in any order, duplicates added, the worker killed between any two
+statements, leave what a recomputation from the definitions gives.
 """
 
 import datetime as dt
@@ -56,7 +56,8 @@ def stored_rows(draw: st.DrawFn) -> Stored:
     row["exception_class"] = draw(ERRORS) if row["state"] == "failed" else None
     if row["state"] != "started" and row["source_name"] and draw(st.integers(0, 4)) == 0:
         row |= {"event": "check", "destination_name": None, "cache_type": None}
-    # A row without a session is of the oldest shape only in `events`; refused, it is one whose session was spoiled.
+    # A row without a session is of the oldest shape only in `events`; refused, it is
+    # one whose session was spoiled.
     return refuse(row) if row["session_key"] and draw(st.booleans()) else row
 
 
@@ -77,7 +78,8 @@ class KilledError(Exception):
 
 
 def kill_at(ledger: Ledger, statement: int) -> None:
-    """Let the worker's connection break off before its n-th statement from now, without a word to the server."""
+    """Let the worker's connection break off before its n-th statement from now,
+    without a word to the server."""
     seen = 0
 
     def count(connection: Any, *_: object) -> None:

@@ -72,7 +72,8 @@ def test_a_session_that_takes_long_rests_while_others_go_on(ledger: Ledger) -> N
 
 def test_steps_are_planned_once(ledger: Ledger) -> None:
     plans = text(
-        "SELECT generic_plans, custom_plans FROM pg_prepared_statements WHERE statement LIKE 'INSERT INTO signals%'"
+        "SELECT generic_plans, custom_plans FROM pg_prepared_statements WHERE statement LIKE 'INSERT "
+        "INTO signals%'"
     )
 
     def roll_up() -> tuple[int, int]:
@@ -96,10 +97,12 @@ def test_nothing_moves_in_a_frozen_range(ledger: Ledger) -> None:
     before = ledger.unit_days()
     with ledger.engine.begin() as connection:  # as retention leaves it: the week's events are gone
         connection.exec_driver_sql(
-            "INSERT INTO dirty_sessions SELECT received_at, occurred_at, bucket, session_key, NULL FROM events"
+            "INSERT INTO dirty_sessions SELECT received_at, occurred_at, bucket, session_key, NULL FROM "
+            "events"
         )
         connection.exec_driver_sql(
-            "INSERT INTO dropped_ranges SELECT min(occurred_at) - interval '1 day', max(occurred_at), now() FROM events"
+            "INSERT INTO dropped_ranges SELECT min(occurred_at) - interval '1 day', max(occurred_at), "
+            "now() FROM events"
         )
         connection.exec_driver_sql("DELETE FROM events")
     ledger.roll_up()
@@ -111,7 +114,8 @@ def test_contributions_of_frozen_days_go_and_the_sums_stay(ledger: Ledger) -> No
     ledger.roll_up()
     with ledger.engine.begin() as connection:
         connection.exec_driver_sql(
-            "INSERT INTO dropped_ranges SELECT min(occurred_at) - interval '1 day', max(occurred_at) + interval '1 day', now()"
+            "INSERT INTO dropped_ranges SELECT min(occurred_at) - interval '1 day', max(occurred_at) + "
+            "interval '1 day', now()"
             " FROM events"
         )
     with ledger.engine.connect() as connection:
@@ -147,7 +151,8 @@ def test_a_forgotten_id_leaves_the_rollups(ledger: Ledger) -> None:
     ledger.roll_up()
     with ledger.engine.begin() as connection:
         connection.exec_driver_sql(
-            "INSERT INTO tombstones (requested_at, bucket, anonymous_id) SELECT now(), bucket, anonymous_id FROM events"
+            "INSERT INTO tombstones (requested_at, bucket, anonymous_id) SELECT now(), bucket, "
+            "anonymous_id FROM events"
             " WHERE anonymous_id = %(id)s LIMIT 1",
             {"id": pseudonym("user 1")},
         )
@@ -260,7 +265,10 @@ def test_marks_without_a_session_read_their_own_row_each(ledger: Ledger) -> None
     ledger.write([rows])
     with ledger.engine.begin() as connection:
         connection.exec_driver_sql("ANALYZE rejections")
-    reads = "SELECT CAST(sum(idx_tup_read) AS int) FROM pg_stat_user_indexes WHERE indexrelname LIKE 'rejections%'"
+    reads = (
+        "SELECT CAST(sum(idx_tup_read) AS int) FROM pg_stat_user_indexes WHERE indexrelname LIKE "
+        "'rejections%'"
+    )
     ledger.query("SELECT pg_stat_force_next_flush()")
     [(before,)] = ledger.query(reads)
     ledger.roll_up()

@@ -28,7 +28,10 @@ def wait_for(service: Service, holds: Callable[[dict[str, Any]], bool]) -> dict[
         time.sleep(0.3)
 
 
-COUNTS = "INSERT INTO outcomes SELECT date_trunc('hour', now()), gen_random_uuid(), :count, 1, 1, :outcome, '', now()"
+COUNTS = (
+    "INSERT INTO outcomes SELECT date_trunc('hour', now()), gen_random_uuid(), :count, 1, 1, "
+    ":outcome, '', now()"
+)
 
 # Seen in the same look: what is not said beside it would have been.
 QUARANTINE = "INSERT INTO quarantined_sessions VALUES (now(), now(), 1, 1, '22003')"

@@ -22,14 +22,16 @@ PER_SECOND = 100
 
 
 class HeldService(Service):
-    """A service whose socket somebody else holds, as systemd does: by LISTEN_FDS and LISTEN_PID on descriptor 3."""
+    """A service whose socket somebody else holds, as systemd does: by LISTEN_FDS and
+    LISTEN_PID on descriptor 3."""
 
     def __init__(self, folder: Path, database_url: str, workers: int) -> None:
         super().__init__(folder, database_url, {"TELEMETRY_WORKERS": str(workers)})
         self.listener = socket.create_server(("127.0.0.1", self.port), backlog=2048)
 
     def command(self, *arguments: str) -> list[str]:
-        """The shell sets what systemd would, then becomes the command (dash knows no descriptor of two digits)."""
+        """The shell sets what systemd would, then becomes the command (dash knows
+        no descriptor of two digits)."""
         script = f'LISTEN_FDS=1 LISTEN_PID=$$ exec "$@" 3<&{self.listener.fileno()}'
         return ["bash", "-c", script, "bash", *super().command(*arguments)]
 
@@ -54,7 +56,8 @@ class HeldService(Service):
 
 
 class Load:
-    """Sends so many events a second, each over a connection of its own, as PyAirbyte does; counts what is answered."""
+    """Sends so many events a second, each over a connection of its own, as PyAirbyte
+    does; counts what is answered."""
 
     def __init__(self, service: Service) -> None:
         self.service = service

@@ -18,7 +18,8 @@ from tests.service import ROOT, Service
 
 
 class ReadmeService(Service):
-    """A service that is started as README says: by `dev.py` and an interpreter that knows nothing of `.venv`."""
+    """A service that is started as README says: by `dev.py` and an interpreter
+    that knows nothing of `.venv`."""
 
     def command(self, *arguments: str) -> list[str]:
         """The launcher with the interpreter that `.venv` was made from."""

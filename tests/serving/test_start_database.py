@@ -24,7 +24,8 @@ from tests.serving.starting import CANARY, fail
 # What libpq and PgBouncer say, with names that mean another cause.
 SAID = {
     Cause.REFUSED: [
-        'connection failed: connection to server at "tls.password.example" (10.0.0.1), port 5432 failed: Connection refused',
+        'connection failed: connection to server at "tls.password.example" (10.0.0.1), port 5432 '
+        "failed: Connection refused",
         "consuming input failed: SSL connection has been closed unexpectedly",
         "consuming input failed: SSL SYSCALL error: EOF detected",
         "expected authentication request from server, but received H",

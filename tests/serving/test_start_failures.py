@@ -1,4 +1,5 @@
-"""Every start failure is one line that says what to do; where events can be made durable, the service starts and spools."""
+"""Every start failure is one line that says what to do; where events can be made durable,
+the service starts and spools."""
 
 import re
 import socket
@@ -106,8 +107,8 @@ def stored(url: str) -> int:
         return int(str(number))
 
 
-# what makes the database unusable, what mends it, the state that /readyz names. Migrations only add: on a newer schema the
-# write statement works, and what it stores is stored.
+# what makes the database unusable, what mends it, the state that /readyz names. Migrations only add: on a
+# newer schema the write statement works, and what it stores is stored.
 SPELLS = {
     "read only": (
         "ALTER DATABASE {name} SET default_transaction_read_only = on",

@@ -1,4 +1,5 @@
-"""Settings, secrets and folders that are wrong in one more way: one line that says what to do, or a service that starts."""
+"""Settings, secrets and folders that are wrong in one more way: one line that says what to
+do, or a service that starts."""
 
 import errno
 import os

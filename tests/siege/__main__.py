@@ -13,7 +13,8 @@ KINDS = sorted(Attacker(0, "", "", 0).attacks)
 
 
 def main() -> None:
-    """Besiege a service of our own; print one line of figures. Exit status 1 if an honest request was lost."""
+    """Besiege a service of our own; print one line of figures. Exit status 1 if
+    an honest request was lost."""
     parser = argparse.ArgumentParser(
         prog="dev.py siege", epilog="example: python3 dev.py siege --minutes 5 --seed 7"
     )

@@ -1,4 +1,5 @@
-"""Every way in which somebody once held the service up, at bounded rates from a few addresses of loopback, seeded.
+"""Every way in which somebody once held the service up, at bounded rates from a few
+addresses of loopback, seeded.
 
 Runs as a process of its own, so that the honest load beside it is measured and not disturbed by us.
 """
@@ -167,7 +168,10 @@ class Attacker:
         await self.send(self.random.randbytes(300) + b"\r\n\r\n")
 
     async def send_trailers(self) -> None:
-        head = "POST /v1/track HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked"
+        head = (
+            "POST /v1/track HTTP/1.1\r\nHost: x\r\nContent-Type: "
+            "application/json\r\nTransfer-Encoding: chunked"
+        )
         trailers = "".join(f"a{number}: {'b' * 1_000}\r\n" for number in range(200))
         await self.send(f"{head}\r\n\r\n2\r\n{{}}\r\n0\r\n{trailers}\r\n".encode())
 
@@ -205,7 +209,8 @@ class Attacker:
 
 
 def main() -> None:
-    """Attack: port, key, token, seed, force, seconds, kinds. Prints how many attacks of which kind were begun, as JSON."""
+    """Attack: port, key, token, seed, force, seconds, kinds. Prints how many attacks of
+    which kind were begun, as JSON."""
     port, key, token, seed, force, seconds, *only = sys.argv[1:]
     attacker = Attacker(int(port), key, token, int(seed), float(force), only=only)
     asyncio.run(attacker.run(float(seconds)))

@@ -57,13 +57,15 @@ class Figures:
         """One line."""
         phases = {"quiet": self.quiet, "besieged": self.besieged, "5 s after": self.after}
         times = "; ".join(
-            f"{name}: {phase.tell()}, p50 {phase.quantile_ms(0.5):.0f} ms, p99 {phase.quantile_ms(0.99):.0f} ms, {cores:.2f} cores"
+            f"{name}: {phase.tell()}, p50 {phase.quantile_ms(0.5):.0f} ms, p99 "
+            f"{phase.quantile_ms(0.99):.0f} ms, {cores:.2f} cores"
             for (name, phase), cores in zip(phases.items(), self.cores, strict=True)
         )
         memory = ", ".join(f"{mb:.0f}" for mb in self.memory_mb)
         kinds = ", ".join(f"{name} {number}" for name, number in sorted(self.attacks.items()))
         return (
-            f"seed {self.seed}, {self.minutes:g} minutes, {self.rate:g} honest events a second, force {self.force:g}; {times}; lost {self.lost}; "
+            f"seed {self.seed}, {self.minutes:g} minutes, {self.rate:g} honest events a second, force "
+            f"{self.force:g}; {times}; lost {self.lost}; "
             f"MB before, half-way, at most, after: {memory}; {sum(self.attacks.values())} attacks: {kinds}"
         )
 
@@ -81,14 +83,15 @@ class Siege:
         settings: Mapping[str, str] = NOTHING,
         only: Collection[str] = (),
     ) -> None:
-        """Everything random comes from `seed`; `rate` are honest events a second, `force` multiplies the attacks', `only` are
-        their kinds.
+        """Everything random comes from `seed`; `rate` are honest events a second, `force` multiplies the
+        attacks', `only` are their kinds.
         """
         self.seed, self.rate, self.force, self.only = seed, rate, force, only
         self.service = Service(folder, None, {"TELEMETRY_LIMIT_LOOPBACK": "true", **settings})
 
     def run(self, seconds: float, quiet_seconds: float) -> Figures:
-        """Besiege the service for so long. Raises AssertionError if an event that was accepted is not there."""
+        """Besiege the service for so long. Raises AssertionError if an event
+        that was accepted is not there."""
         self.service.start()
         figures = Figures(self.seed, self.rate, self.force, seconds / 60)
         asyncio.run(self.load(figures, seconds, quiet_seconds))

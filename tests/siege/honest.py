@@ -1,6 +1,8 @@
-"""An honest load: events from many addresses, over connections that are kept and over new ones, as PyAirbyte sends them.
+"""An honest load: events from many addresses, over connections that are kept and over new
+ones, as PyAirbyte sends them.
 
-Open loop: each event leaves at its time, whatever happened to those before it, and its answer's time counts from there.
+Open loop: each event leaves at its time, whatever happened to those before it, and its
+answer's time counts from there.
 """
 
 import asyncio
@@ -27,7 +29,8 @@ class Account:
     lost: int = 0
 
     def tell(self) -> str:
-        """Return how many answers there were of which kind: an outcome, a status that is not 200, or none in 30 s."""
+        """Return how many answers there were of which kind: an outcome, a status that
+        is not 200, or none in 30 s."""
         told = [f"{number} {outcome}" for outcome, number in self.outcomes.most_common()]
         return " + ".join([*told, f"{self.lost} unanswered"] if self.lost else told)
 

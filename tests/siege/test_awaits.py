@@ -14,7 +14,8 @@ WAITS = {"wait", "wait_for", "shield", "gather", "as_completed"}
 
 
 def attributes_within(node: ast.AST) -> Iterator[ast.Attribute]:
-    """Yield the attributes whose values a node reads, but for functions that are called and what these belong to."""
+    """Yield the attributes whose values a node reads, but for functions that are
+    called and what these belong to."""
     if isinstance(node, ast.Call):
         for part in (*node.args, *(keyword.value for keyword in node.keywords)):
             yield from attributes_within(part)
@@ -73,7 +74,8 @@ BAD = {
     "await, then read": "await self.task\n    print(self.task)",
     "shielded": "await asyncio.shield(self.task)\n    if self.task.done(): pass",
     "of another object": "await asyncio.wait([other.task])\n    other.task.cancel()",
-    "in a loop": "for _ in range(2):\n        done, _ = await wait({self.a, self.b})\n        self.b.cancel()",
+    "in a loop": "for _ in range(2):\n        done, _ = await wait({self.a, self.b})\n        "
+    "self.b.cancel()",
     "added to what was read before": "self.names |= await load()",
 }
 GOOD = {

@@ -1,4 +1,5 @@
-"""Whoever reads holds up nobody who sends: what is cheap is made once for all, reports are two at a time, wrong tokens wait."""
+"""Whoever reads holds up nobody who sends: what is cheap is made once for all, reports are two
+at a time, wrong tokens wait."""
 
 import asyncio
 from collections.abc import Mapping
@@ -20,7 +21,8 @@ READERS = 100
 # A report's query waits here for a table that somebody else has locked.
 WAITING = """
     SELECT count(*) FROM pg_stat_activity
-    WHERE wait_event_type = 'Lock' AND datname = current_database() AND application_name = 'pyairbyte-telemetry reports'
+    WHERE wait_event_type = 'Lock' AND datname = current_database()
+        AND application_name = 'pyairbyte-telemetry reports'
 """
 
 

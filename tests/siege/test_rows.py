@@ -1,4 +1,5 @@
-"""Every way in which somebody once held the service up; each is a row of the table of bounds in docs/bounds.md."""
+"""Every way in which somebody once held the service up; each is a row of the table
+of bounds in docs/bounds.md."""
 
 import gzip
 import json

@@ -1,4 +1,5 @@
-"""Several workers: what a dead one had waiting is counted with whoever has it now, and not again with the dead."""
+"""Several workers: what a dead one had waiting is counted with whoever has it now,
+and not again with the dead."""
 
 import os
 import re

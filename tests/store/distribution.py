@@ -1,5 +1,6 @@
-"""What a distributed Postgres (Citus 13) refuses, as rules over a statement's parse tree: the statement is taken apart into
-queries, itself and every step of a WITH that is computed on its own (MATERIALIZED, or one that writes).
+"""What a distributed Postgres (Citus 13) refuses, as rules over a statement's parse tree: the
+statement is taken apart into queries, itself and every step of a WITH that is computed on its own
+(MATERIALIZED, or one that writes).
 """
 
 import re

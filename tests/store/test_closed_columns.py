@@ -98,11 +98,13 @@ def test_a_pseudonym_is_a_number_of_64_bits(
 
 
 def test_no_other_type_could_hold_text(connection: "psycopg.Connection[Any]") -> None:
-    """Text, bytes and enumerations are proven one by one; of what else there is, nothing holds a name or an address."""
+    """Text, bytes and enumerations are proven one by one; of what else there is, nothing
+    holds a name or an address."""
     kinds = {
         row[0]
         for row in connection.execute(
-            "SELECT DISTINCT a.atttypid::regtype::text FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid"
+            "SELECT DISTINCT a.atttypid::regtype::text FROM pg_attribute a JOIN pg_class c ON c.oid = "
+            "a.attrelid"
             " WHERE c.relname IN ('events', 'rejections') AND a.attnum > 0"
             " AND NOT EXISTS (SELECT FROM pg_enum e WHERE e.enumtypid = a.atttypid)"
         )
@@ -130,7 +132,8 @@ def test_every_text_and_every_binary_is_checked(connection: "psycopg.Connection[
         (row[0], row[1])
         for row in connection.execute(
             "SELECT c.conrelid::regclass::text, a.attname FROM pg_constraint c"
-            " JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = ANY (c.conkey) WHERE c.contype = 'c'"
+            " JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = ANY (c.conkey) WHERE "
+            "c.contype = 'c'"
         )
     }
     keys = {
@@ -147,7 +150,8 @@ def test_every_text_and_every_binary_is_checked(connection: "psycopg.Connection[
 def test_rows_are_written_in_the_order_of_the_columns(connection: "psycopg.Connection[Any]") -> None:
     """The write statement takes rows of the type `rejections` as text, by position."""
     stored = connection.execute(
-        "SELECT attname FROM pg_attribute WHERE attrelid = 'rejections'::regclass AND attnum > 0 ORDER BY attnum"
+        "SELECT attname FROM pg_attribute WHERE attrelid = 'rejections'::regclass AND attnum > 0 ORDER "
+        "BY attnum"
     )
     assert [name for (name,) in stored] == [*NO_ROW, "reason", "path"]
 

@@ -1,4 +1,5 @@
-"""Every statement of ingest, rollups, retention, forget and reports is one that a distributed Postgres takes, too."""
+"""Every statement of ingest, rollups, retention, forget and reports is one that a
+distributed Postgres takes, too."""
 
 import datetime as dt
 import re
@@ -95,7 +96,8 @@ def said() -> Iterator[set[str]]:
 def test_what_is_sent_can_be_distributed(
     said: set[str], bare: Look, database_url: str, tmp_path: Path
 ) -> None:
-    """The life of some events, from the batch to the last report, the day they are forgotten and the day they end."""
+    """The life of some events, from the batch to the last report, the day they are
+    forgotten and the day they end."""
     ledger, stop = Ledger(database_url), threading.Event()
     rows = [sync(state, session=state) for state in ("started", "failed", "succeeded")]
     ledger.write([[*rows, rows[0], refuse(sync("failed")), sync("failed", session=None, unit=None)]])
@@ -127,7 +129,8 @@ def test_what_is_sent_can_be_distributed(
 
 
 FAULTS = {
-    "a row's place": "DELETE FROM dirty_sessions WHERE ctid = ANY(ARRAY(SELECT ctid FROM dirty_sessions LIMIT 5))",
+    "a row's place": "DELETE FROM dirty_sessions WHERE ctid = ANY(ARRAY(SELECT ctid FROM dirty_sessions "
+    "LIMIT 5))",
     "a lock in one query with a distributed table": """
         SELECT rollup_buckets.bucket FROM rollup_buckets JOIN (
             SELECT bucket, min(received_at) AS oldest FROM dirty_sessions GROUP BY bucket
@@ -156,8 +159,10 @@ FAULTS = {
         WITH counted AS (INSERT INTO outcomes (bucket) SELECT 1) SELECT 1
     """,
     "GroupingSet": "SELECT day, count(*) FROM unit_days GROUP BY GROUPING SETS ((day), ())",
-    "MergeStmt": "MERGE INTO unit_days AS d USING attempts AS a ON a.bucket = d.bucket WHEN MATCHED THEN DELETE",
-    "recursion": "WITH RECURSIVE days AS (SELECT day FROM unit_days UNION SELECT day FROM days) SELECT day FROM days",
+    "MergeStmt": "MERGE INTO unit_days AS d USING attempts AS a ON a.bucket = d.bucket WHEN MATCHED "
+    "THEN DELETE",
+    "recursion": "WITH RECURSIVE days AS (SELECT day FROM unit_days UNION SELECT day FROM days) SELECT "
+    "day FROM days",
     "several statements an execute": "SELECT 1; SELECT 2",
     "several subcommands of ALTER TABLE": "ALTER TABLE events ADD COLUMN a int, ADD COLUMN b int",
 }

@@ -1,5 +1,5 @@
-"""A batch that is committed again, whole, changes nothing; whichever of its counts Postgres writes first, and however it
-calls the table.
+"""A batch that is committed again, whole, changes nothing; whichever of its counts Postgres writes first,
+and however it calls the table.
 """
 
 import asyncio

@@ -36,7 +36,8 @@ def refused(name: str) -> Verdict:
 
 
 def batch_of(number: int) -> Batch:
-    """Two events, one of which every batch has, a refused one, one with a withheld field, and a count of its own."""
+    """Two events, one of which every batch has, a refused one, one with a withheld
+    field, and a count of its own."""
     verdicts = [
         verdict_on(f"own-{number}"),
         verdict_on("of-all"),
@@ -141,7 +142,8 @@ def test_a_row_that_postgres_will_not_take_is_refused_and_costs_nobody_else(
 
 
 def test_a_batch_that_commits_after_we_looked(bare: Look, database_url: str) -> None:
-    """Its statement was left behind and is under way: the merged one waits for it, and then leaves that batch out."""
+    """Its statement was left behind and is under way: the merged one waits for it, and
+    then leaves that batch out."""
     batches = [batch_of(number) for number in range(BATCHES)]
     url = database_url.replace("+psycopg", "")
 

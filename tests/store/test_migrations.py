@@ -6,7 +6,8 @@ from sqlalchemy import create_engine, text
 from app.store import migrations
 
 SCHEMA = """
-    SELECT table_schema || '.' || table_name || '.' || column_name, ordinal_position || ' ' || udt_name || ' ' || is_nullable
+    SELECT table_schema || '.' || table_name || '.' || column_name,
+        ordinal_position || ' ' || udt_name || ' ' || is_nullable
     FROM information_schema.columns WHERE table_schema IN ('public', 'report')
     UNION ALL
     SELECT conrelid::regclass || ' ' || conname, pg_get_constraintdef(oid) FROM pg_constraint

@@ -33,7 +33,8 @@ def read_schema(connection: Connection) -> dict[str, dict[str, str]]:
 
 
 def test_views_columns_and_types_are_those_of_the_contract(connection: Connection) -> None:
-    """Columns may be added at the end of a view, and then here; nothing else may change: other tools depend on it."""
+    """Columns may be added at the end of a view, and then here; nothing else may
+    change: other tools depend on it."""
     assert read_schema(connection) == json.loads(CONTRACT.read_text("utf-8"))
 
 
@@ -46,7 +47,8 @@ def test_the_order_of_columns_is_that_of_the_contract(connection: Connection) ->
 
 def test_everything_has_a_comment(connection: Connection) -> None:
     silent = connection.execute(
-        "SELECT c.relname, a.attname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname = 'report'"
+        "SELECT c.relname, a.attname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace AND "
+        "n.nspname = 'report'"
         " JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum >= 0 AND NOT a.attisdropped"
         " WHERE col_description(c.oid, a.attnum) IS NULL OR obj_description(c.oid) IS NULL"
     ).fetchall()
@@ -134,7 +136,8 @@ def test_the_view_of_connectors_says_what_the_report_says(database_url: str) -> 
         "use_cases",
     ]
     found = ledger.query(
-        f"SELECT {', '.join(names)} FROM report.v1_connectors WHERE window_days = 28 AND role = 'source' ORDER BY rank"
+        f"SELECT {', '.join(names)} FROM report.v1_connectors WHERE window_days = 28 AND role = "
+        f"'source' ORDER BY rank"
     )
     assert [pytest.approx(tuple(row[name] for name in names)) for row in rows] == found
     ledger.close()

@@ -36,7 +36,8 @@ def test_the_lesser_of_two_clocks_counts(connection: Connection) -> None:
 def test_a_clock_that_leaps_is_not_trusted_and_comes_back(connection: Connection, bare: Look) -> None:
     # The database's clock is right, or both are wrong; here both are said to be ahead by a mark in the past.
     bare.run(
-        "INSERT INTO maintenance_clock (single, marked_at, distrusted) VALUES (true, now() - interval '50 hours', false)"
+        "INSERT INTO maintenance_clock (single, marked_at, distrusted) VALUES (true, now() - interval "
+        "'50 hours', false)"
     )
     assert clock.trusted_now(connection, NOW) is None
     assert bare.value("SELECT distrusted FROM maintenance_clock")
@@ -48,7 +49,8 @@ def test_a_clock_that_leaps_is_not_trusted_and_comes_back(connection: Connection
 
 def test_arrivals_vouch_for_the_time(connection: Connection, bare: Look, database_url: str) -> None:
     bare.run(
-        "INSERT INTO maintenance_clock (single, marked_at, distrusted) VALUES (true, now() - interval '90 days', false)"
+        "INSERT INTO maintenance_clock (single, marked_at, distrusted) VALUES (true, now() - interval "
+        "'90 days', false)"
     )
     assert clock.trusted_now(connection, NOW) is None
     assert write(database_url, NOW, NOW) == "accepted"
@@ -103,7 +105,8 @@ def test_the_service_does_not_delete_by_a_clock_that_leapt(
 def test_a_sender_that_never_stops_keeps_nobody(
     connection: Connection, bare: Look, database_url: str
 ) -> None:
-    """One event a week, and one a month, of old and of coming times: after 5,000 days nothing else of then is left."""
+    """One event a week, and one a month, of old and of coming times: after 5,000 days
+    nothing else of then is left."""
     honest = "01M831Y67Z4Z89BH0DGHDMT1M8"
     for moment in (
         NOW,
@@ -115,15 +118,18 @@ def test_a_sender_that_never_stops_keeps_nobody(
         write(database_url, moment, NOW, anonymousId=honest)
         write(database_url, moment, NOW, anonymousId=honest, properties__state="x")
     bare.run(
-        "INSERT INTO tombstones (requested_at, met_at, bucket, sweeps, anonymous_id) VALUES (:now, :now, 1, 3, hashtextextended(CAST(gen_random_uuid() AS text), 0))",
+        "INSERT INTO tombstones (requested_at, met_at, bucket, sweeps, anonymous_id) VALUES (:now, "
+        ":now, 1, 3, hashtextextended(CAST(gen_random_uuid() AS text), 0))",
         now=NOW,
     )
     bare.run(
-        "INSERT INTO tombstones (requested_at, bucket, sweeps, anonymous_id) VALUES (:now, 2, 3, hashtextextended(CAST(gen_random_uuid() AS text), 0))",
+        "INSERT INTO tombstones (requested_at, bucket, sweeps, anonymous_id) VALUES (:now, 2, 3, "
+        "hashtextextended(CAST(gen_random_uuid() AS text), 0))",
         now=NOW,
     )
     bare.run(
-        "INSERT INTO quarantined_sessions VALUES (:now, :now, 1, hashtextextended(CAST(gen_random_uuid() AS text), 0), '22003')",
+        "INSERT INTO quarantined_sessions VALUES (:now, :now, 1, "
+        "hashtextextended(CAST(gen_random_uuid() AS text), 0), '22003')",
         now=NOW,
     )
     held = NOW  # the week that the steady sender tries to hold open
@@ -158,7 +164,8 @@ def test_ids_that_were_never_met_are_forgotten_after_30_days(connection: Connect
     for number, met_at in enumerate(rows.values()):
         connection.execute(
             text(
-                "INSERT INTO tombstones VALUES (:asked, :met, :bucket, 3, hashtextextended(CAST(gen_random_uuid() AS text), 0))"
+                "INSERT INTO tombstones VALUES (:asked, :met, :bucket, 3, "
+                "hashtextextended(CAST(gen_random_uuid() AS text), 0))"
             ),
             {"asked": NOW - 31 * DAY, "met": met_at, "bucket": number},
         )

@@ -1,4 +1,5 @@
-"""Indexes of a week that is over are packed once, while others write; an interrupted packing leaves nothing behind."""
+"""Indexes of a week that is over are packed once, while others write; an interrupted
+packing leaves nothing behind."""
 
 import datetime as dt
 import threading
@@ -14,8 +15,10 @@ from tests.look import Look
 NOW = dt.datetime(2026, 11, 25, tzinfo=dt.UTC)
 PAST, CURRENT = "events_p20261109", "events_p20261123"
 FILL = """
-    INSERT INTO {} (occurred_at, received_at, bucket, write_key, first_run, message_key, session_key, event, state)
-    SELECT CAST(:day AS date) + mod(n * 7919, 80000) * interval '1 second', now(), 7, 1, false, hashtextextended(CAST(gen_random_uuid() AS text), 0),
+    INSERT INTO {} (occurred_at, received_at, bucket, write_key, first_run, message_key, session_key, event,
+        state)
+    SELECT CAST(:day AS date) + mod(n * 7919, 80000) * interval '1 second', now(), 7, 1, false,
+        hashtextextended(CAST(gen_random_uuid() AS text), 0),
            hashtextextended(CAST(gen_random_uuid() AS text), 0), 'sync', 'started'
     FROM generate_series(1, 40000) AS n
 """
@@ -77,7 +80,8 @@ def test_what_an_interrupted_packing_left_is_cleared_away(filled: Look) -> None:
 
 
 def test_whoever_waits_for_the_maintenance_lock_does_not_hold_packing_up(filled: Look) -> None:
-    """A wait inside a transaction and `REINDEX CONCURRENTLY`, which waits for transactions, would be a deadlock."""
+    """A wait inside a transaction and `REINDEX CONCURRENTLY`, which waits for
+    transactions, would be a deadlock."""
     held = threading.Event()
 
     def wait_for_lock() -> None:

@@ -1,4 +1,5 @@
-"""Weeks that arrived long ago are dropped, their ranges are closed, and counts are added up without changing a sum."""
+"""Weeks that arrived long ago are dropped, their ranges are closed, and counts are
+added up without changing a sum."""
 
 import asyncio
 import datetime as dt

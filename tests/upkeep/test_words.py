@@ -1,4 +1,5 @@
-"""Words that nothing refers to are deleted, and never under the hands of a writer who is about to use them."""
+"""Words that nothing refers to are deleted, and never under the hands of a
+writer who is about to use them."""
 
 import datetime as dt
 import threading

@@ -1,4 +1,5 @@
-"""Entity tags are handled alike wherever there are some: reports, public figures, the schema, static files, pages."""
+"""Entity tags are handled alike wherever there are some: reports, public figures, the
+schema, static files, pages."""
 
 import re
 

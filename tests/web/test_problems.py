@@ -1,4 +1,5 @@
-"""Every problem code is provoked by real HTTP, and its answer is what the table in `app/problems.py` says of it."""
+"""Every problem code is provoked by real HTTP, and its answer is what the table in
+`app/problems.py` says of it."""
 
 import http.client
 import socket

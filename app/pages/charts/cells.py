@@ -1,4 +1,5 @@
-"""Pictures that stand beside a figure in a cell or under a key figure. All are decoration: the figure says the same."""
+"""Pictures that stand beside a figure in a cell or under a key figure. All are
+decoration: the figure says the same."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -31,7 +32,8 @@ def clip(value: float, top: float) -> float:
 def spark(
     values: Series, name: str = "ink", before: Series = (), height: int = 36, *, partial: bool = True
 ) -> Markup:
-    """Return a line from zero with the window before behind it; the last value is dashed if it is `partial`."""
+    """Return a line from zero with the window before behind it; the last value
+    is dashed if it is `partial`."""
     top = max((value for value in (*values, *before) if value is not None), default=0.0)
     drawn = spread(values, height, top)
     out = [draw_line(spread(before, height, top), height, "line before")]
@@ -51,7 +53,8 @@ def interval(
     reference: float | None = None,
     height: int = 20,
 ) -> Markup:
-    """Return a rate as a dot on its interval, on an axis from 0 to `top`; beyond it an arrow stands at the end."""
+    """Return a rate as a dot on its interval, on an axis from 0 to `top`; beyond it
+    an arrow stands at the end."""
     middle = height / 2
     out = [draw_across("track", middle)]
     if reference is not None:
@@ -134,5 +137,6 @@ def share(parts: Sequence[tuple[str, str, float]], height: int = 26) -> Markup:
         out.append(rect.replace("/>", f"><title>{tip}</title></rect>"))
         at += wide
     return Markup(
-        f'<svg class="share" width="100%" height="{pixels(height)}" role="img" aria-label="{said}">{"".join(out)}</svg>'
+        f'<svg class="share" width="100%" height="{pixels(height)}" role="img" '
+        f'aria-label="{said}">{"".join(out)}</svg>'
     )

@@ -1,4 +1,5 @@
-"""Syncs by day and outcome: stacked bars, failures on the base line so that they compare, and the rate of seven days."""
+"""Syncs by day and outcome: stacked bars, failures on the base line so that they compare,
+and the rate of seven days."""
 
 import datetime as dt
 from collections.abc import Callable, Sequence
@@ -41,7 +42,8 @@ def days(
     rate: str | None = None,
     today: str = "",
 ) -> Markup:
-    """Return the picture of days; `rows` have `item` (ISO day) and the outcomes, `rate` names a column drawn below.
+    """Return the picture of days; `rows` have `item` (ISO day) and the outcomes,
+    `rate` names a column drawn below.
 
     `say` gives the sentence of one bar. Of more than 100 days every bar is a week.
     """
@@ -89,7 +91,8 @@ def tint_weekends(rows: Sequence[Row], slot: float, height: int) -> list[str]:
 
 
 def draw_rate(rows: Sequence[Row], name: str, y: float, today: str) -> list[str]:
-    """Return the second panel: a rate as a line, on the same days and an axis of its own; `today` is dashed."""
+    """Return the second panel: a rate as a line, on the same days and an axis of
+    its own; `today` is dashed."""
     slot = 100 / len(rows)
     known = [(index, float(row[name]) * 100) for index, row in enumerate(rows) if row.get(name) is not None]
     ticks = find_ticks(max((value for _, value in known), default=0), 3)

@@ -1,7 +1,9 @@
-"""What the pictures share. The technique: no viewBox, x in per cent of the container, y in pixels, paint by class.
+"""What the pictures share. The technique: no viewBox, x in per cent of the
+container, y in pixels, paint by class.
 
-So text keeps its size at every width, and light, dark, print and forced colours come from the style sheet. Lines and areas,
-which take no per cents, lie in a nested `<svg>` that is stretched, with strokes that do not scale.
+So text keeps its size at every width, and light, dark, print and forced colours come from the
+style sheet. Lines and areas, which take no per cents, lie in a nested `<svg>` that is stretched,
+with strokes that do not scale.
 """
 
 import datetime as dt
@@ -18,8 +20,10 @@ HATCH_ID: Final = (
     "hatch"  # the pattern of what may have failed; the page's frame and every file define it once
 )
 HATCH: Final = (
-    f'<pattern id="{HATCH_ID}" width="4" height="4" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">'
-    '<rect class="hatch-ground" width="4" height="4"/><rect class="hatch-line" width="1.6" height="4"/></pattern>'
+    f'<pattern id="{HATCH_ID}" width="4" height="4" patternUnits="userSpaceOnUse" '
+    f'patternTransform="rotate(45)">'
+    '<rect class="hatch-ground" width="4" height="4"/><rect class="hatch-line" width="1.6" '
+    'height="4"/></pattern>'
 )
 HATCHED: Final = f'fill="url(#{HATCH_ID})"'
 NOTHING: Final = 1e-9  # what is smaller is drawn as 0
@@ -60,7 +64,8 @@ def find_ticks(top: float, steps: int = 4) -> list[float]:
 
 
 def frame(body: Iterable[str], height: float, key: str, title: str, description: str) -> Markup:
-    """Return a picture with its name and finding for those who do not see it; `key` is its own on the page."""
+    """Return a picture with its name and finding for those who do not see it;
+    `key` is its own on the page."""
     name = escape(key)
     return Markup(
         f'<svg class="chart {name}" width="100%" height="{pixels(height)}" role="img" '
@@ -83,7 +88,8 @@ def draw_line(points: Points, height: float, name: str, y: float = 0, shape: str
         return ""
     path = " ".join(f"{pixels(x)},{pixels(at)}" for x, at in points)
     return (
-        f'<svg x="0" y="{pixels(y)}" width="100%" height="{pixels(height)}" viewBox="0 0 100 {pixels(height)}" '
+        f'<svg x="0" y="{pixels(y)}" width="100%" height="{pixels(height)}" viewBox="0 0 100 '
+        f'{pixels(height)}" '
         f'preserveAspectRatio="none" class="stretch"><{shape} class="{name}" points="{path}"/></svg>'
     )
 
@@ -134,7 +140,8 @@ def draw_grid(ticks: Sequence[float], height: float, say: Callable[[float], str]
 
 
 def write_days(days: Sequence[str], y: float, today: str = "") -> list[str]:
-    """Return labels of ISO days: every 7th (14th, 28th of many), every second of them only where there is room."""
+    """Return labels of ISO days: every 7th (14th, 28th of many), every second of
+    them only where there is room."""
     step = 7 if len(days) <= 35 else 14 if len(days) <= 60 else 28
     out = []
     for index in range(len(days) - 1, -1, -step):
@@ -151,7 +158,8 @@ def write_days(days: Sequence[str], y: float, today: str = "") -> list[str]:
 
 
 def spread(values: Sequence[float | None], height: float, top: float) -> list[tuple[float, float]]:
-    """Return the points of a series over the whole width, from 0 at the bottom to `top`; gaps are left out."""
+    """Return the points of a series over the whole width, from 0 at the bottom
+    to `top`; gaps are left out."""
     last = max(len(values) - 1, 1)
     return [
         (index / last * 100, 2 + (1 - value / (top or 1)) * (height - 4))

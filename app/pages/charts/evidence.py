@@ -1,4 +1,5 @@
-"""E, the evidence against a version, by day: stepped, on a logarithmic axis, with the line from which it is watched."""
+"""E, the evidence against a version, by day: stepped, on a logarithmic axis, with the
+line from which it is watched."""
 
 import datetime as dt
 import math

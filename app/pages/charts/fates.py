@@ -1,4 +1,5 @@
-"""What became of users who met a failure: one line a connector, a dot for those who got over it, one for those who left."""
+"""What became of users who met a failure: one line a connector, a dot for those who got over
+it, one for those who left."""
 
 from collections.abc import Callable, Sequence
 from typing import Final
@@ -20,7 +21,8 @@ SHARES: Final = (0, 25, 50, 75, 100)
 
 
 def fates(rows: Sequence[Row], say: Callable[[Row], str], title: str, *, key: str = "fates") -> Markup:
-    """Return the picture; rows have `connector`, `recovered_share` and `lost_share`, `say` gives a line's sentence."""
+    """Return the picture; rows have `connector`, `recovered_share` and `lost_share`,
+    `say` gives a line's sentence."""
     height = LINE * len(rows)
     out = [draw_upright("axis" if not share else "grid", share, 0, height) for share in SHARES]
     for index, row in enumerate(rows):

@@ -11,7 +11,8 @@ STACK: Final = (("rejected", "bar-ink"), ("duplicate", "canceled"), ("accepted",
 
 
 def minutes(rows: Sequence[Row], *, height: int = 110) -> Markup:
-    """Return the picture; rows have `minute` (HH:MM, UTC) and the counts `accepted`, `duplicate`, `rejected`."""
+    """Return the picture; rows have `minute` (HH:MM, UTC) and the counts
+    `accepted`, `duplicate`, `rejected`."""
     ticks = find_ticks(max((sum(amount(row, name) for name, _ in STACK) for row in rows), default=0), 2)
     slot = 100 / max(len(rows), 1)
     out = draw_grid(ticks, height, say_count)

@@ -1,4 +1,5 @@
-"""Users by capped rate, both logarithmic, one dot a connector: the further up and right, the more there is to mend.
+"""Users by capped rate, both logarithmic, one dot a connector: the further up and
+right, the more there is to mend.
 
 Burden = users x capped rate, so lines of equal burden are straight and exact.
 """
@@ -72,7 +73,8 @@ def scatter(
     labels = [*name(rows[:NAMED_WIDE], plane, 0.75, "wide"), *name(rows[:NAMED_NARROW], plane, 2.3, "narrow")]
     body = "".join([*draw_axes(plane), *draw_burdens(plane), *dots, *labels])
     return Markup(
-        f'<svg class="chart scatter" width="100%" height="{height + 40}" role="group" aria-labelledby="map-t">'
+        f'<svg class="chart scatter" width="100%" height="{height + 40}" role="group" '
+        f'aria-labelledby="map-t">'
         f'<title id="map-t">Users by capped rate, one dot a connector</title>{body}</svg>'
     )
 
@@ -112,7 +114,8 @@ def draw_link(row: Row, plane: Plane, href: str, said: str, *, full: bool) -> st
     tip = escape(said)
     kind = "fail" if full else "quiet"
     return (
-        f'<a href="{escape(href)}" class="slot" data-tip="{tip}" aria-label="{tip}"><circle class="dot {kind}" '
+        f'<a href="{escape(href)}" class="slot" data-tip="{tip}" aria-label="{tip}"><circle class="dot '
+        f'{kind}" '
         f'cx="{percents(x)}" cy="{pixels(y)}" r="{5 if full else 3.5}"/><title>{tip}</title></a>'
     )
 

@@ -33,7 +33,8 @@ def weeks(
     key: str = "weeks",
     height: int = 130,
 ) -> Markup:
-    """Return the picture; rows have `week` (ISO day) and the amount `name`, `say` gives the sentence of one bar."""
+    """Return the picture; rows have `week` (ISO day) and the amount `name`, `say`
+    gives the sentence of one bar."""
     ticks = find_ticks(max((amount(row, name) for row in rows), default=0), 3)
     out = draw_grid(ticks, height, say_count)
     slot = 100 / max(len(rows), 1)
@@ -47,7 +48,8 @@ def weeks(
 
 
 def label(weeks: Sequence[str], y: float) -> list[str]:
-    """Return the first days of weeks under their bars, of eight at most; every second one only where there is room."""
+    """Return the first days of weeks under their bars, of eight at most; every second
+    one only where there is room."""
     step = math.ceil(len(weeks) / MOST_LABELS) or 1
     out = []
     for index in range(len(weeks) - 1, -1, -step):

@@ -1,4 +1,5 @@
-"""The stream: one task a process looks once a second while anybody listens, and hands what it found to all of them."""
+"""The stream: one task a process looks once a second while anybody listens, and hands
+what it found to all of them."""
 
 import asyncio
 import datetime as dt
@@ -24,7 +25,8 @@ BACKLOG: Final = 30  # looks that a slow listener may fall behind; then it is le
 
 
 class Feed:
-    """Those who listen, and the task that looks for them. It knows nothing of the way in: it reads what is committed."""
+    """Those who listen, and the task that looks for them. It knows nothing of the way in:
+    it reads what is committed."""
 
     def __init__(self, engine: Engine) -> None:
         """`engine` may be one that only reads."""
@@ -102,7 +104,8 @@ def count_accepted(minutes: dict[dt.datetime, Tally]) -> int:
 
 
 def write(found: Look, minutes: dict[dt.datetime, Tally], arrived: int) -> bytes:
-    """Return a look as server-sent events: the events, oldest first, the running minute, and how many are not listed."""
+    """Return a look as server-sent events: the events, oldest first, the running minute,
+    and how many are not listed."""
     out = [
         emit("accepted", {name: value for name, value in event.items() if name != "received_at"})
         for event in reversed(found.events)

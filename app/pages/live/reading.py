@@ -1,4 +1,5 @@
-"""The two questions of the live view: what was accepted since the last look, and how many events each minute had."""
+"""The two questions of the live view: what was accepted since the last look, and how
+many events each minute had."""
 
 import datetime as dt
 from collections import Counter
@@ -59,7 +60,8 @@ def floor(moment: dt.datetime) -> dt.datetime:
 
 
 def tabulate(minutes: dict[dt.datetime, Tally], now: dt.datetime) -> list[dict[str, Any]]:
-    """Return the last 30 minutes, the running one last, with their outcomes; a minute without events has zeros."""
+    """Return the last 30 minutes, the running one last, with their outcomes; a
+    minute without events has zeros."""
     rows = []
     for back in range(MINUTES - 1, -1, -1):
         minute = floor(now) - back * MINUTE

@@ -1,6 +1,6 @@
--- What was accepted since the last look, newest first: words of the vocabulary only, no id, not even a scrambled one.
--- Grain: one row an event of `events`.
--- Index: the primary key, which begins with occurred_at, read backwards over two minutes of it; `received_at` has no index,
+-- What was accepted since the last look, newest first: words of the vocabulary only, no id, not even a
+-- scrambled one. Grain: one row an event of `events`. Index: the primary key, which begins with occurred_at,
+-- read backwards over two minutes of it; `received_at` has no index,
 --        since one would cost every event. Events whose own clock is further off are counted, and not listed.
 -- Parameters: since (received_at of the last look), from_time and to_time (bounds of occurred_at), most.
 SELECT

@@ -36,7 +36,8 @@ def build(view: View) -> Context:
     if "total" not in sections:
         return {**context, "is_missing": True}
     ranked = view.ranked(role)
-    # The same comparisons as on the page of regressions: the number of those that are looked at decides what is found.
+    # The same comparisons as on the page of regressions: the number of those that are
+    # looked at decides what is found.
     found = [row for row in view.find("regressions", series="day").rows if row["kind"] == role]
     versions = view.find("versions", connector=name, series="day")
     given = {"role": role} if role != "source" else {}
@@ -70,7 +71,8 @@ def find_row(rows: Sequence[Row], name: str) -> Row | None:
 
 
 def list_ways_out(entry: Entry | None) -> list[tuple[str, str]]:
-    """Return what a registry links of a connector, as text and address: its documentation, its open issues."""
+    """Return what a registry links of a connector, as text and address: its
+    documentation, its open issues."""
     if entry is None:
         return []
     ways = [("Documentation", entry.documentation_url)] if entry.documentation_url else []

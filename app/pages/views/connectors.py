@@ -46,7 +46,8 @@ def build(view: View) -> Context:
 
 
 def link_to(query: Query, name: str, role: str) -> str:
-    """Return the address of one connector under the same filters; a name that does not say its role keeps it."""
+    """Return the address of one connector under the same filters; a name that
+    does not say its role keeps it."""
     kept = {key: text for key, text in query.given.items() if key in CARRIED}
     if role == "destination" and not name.startswith("destination-"):
         kept["role"] = role
@@ -63,6 +64,7 @@ def say(row: Row) -> str:
         else ""
     )
     return (
-        f"{row['connector']}: {row['units']:,} users, capped rate {formats.percent(row['capped_rate'])}{interval}, "
+        f"{row['connector']}: {row['units']:,} users, capped rate "
+        f"{formats.percent(row['capped_rate'])}{interval}, "
         f"burden {formats.number(row['burden'], 1)}"
     )

@@ -53,7 +53,8 @@ def build(view: View) -> Context:
 
 
 def trace(table: Table, tables: Sequence[Table], top: Sequence[Row]) -> dict[str, list[float | None]]:
-    """Return the failure rate of seven days by day of the window, None where there was no sync, for the connectors at the top."""
+    """Return the failure rate of seven days by day of the window, None where there was no sync,
+    for the connectors at the top."""
     days = list_days(table)
     series: dict[str, Sequence[Row]] = {
         role: each.series or [] for role, each in zip(ROLES, tables, strict=True)
@@ -72,7 +73,8 @@ def pick(rows: Sequence[Row], name: str) -> Iterator[Row]:
 
 
 def say_note(row: Row) -> tuple[str, bool]:
-    """Return a sentence of the report, without what it says to a command line, and whether it tells of today."""
+    """Return a sentence of the report, without what it says to a command line,
+    and whether it tells of today."""
     return AT_THE_COMMAND_LINE.sub("", str(row["text"])), row["item"] == "today so far"
 
 

@@ -1,4 +1,5 @@
-"""What the pages that list connectors share: filtered by name, sorted by name, those of few users left out until asked for."""
+"""What the pages that list connectors share: filtered by name, sorted by name, those of few
+users left out until asked for."""
 
 from collections.abc import Sequence
 

@@ -15,10 +15,12 @@ def write_finding(row: Row, address: str) -> str:
     lines = [
         f"### {name} {row['new_version']} fails more often than {row['old_version']}",
         "",
-        f"- verdict: {row['verdict']}, E = {formats.power(row['evidence'])}, since {formats.day(row['since'], year=True)}",
+        f"- verdict: {row['verdict']}, E = {formats.power(row['evidence'])}, since "
+        f"{formats.day(row['since'], year=True)}",
         f"- failures among a returning user's syncs: {formats.percent(row['share'])} on {row['new_version']} "
         f"({formats.number(row['votes'])} users, {formats.number(row['affected_units'])} affected), "
-        f"{formats.percent(row['share_before'])} on {row['old_version']} ({formats.number(row['votes_before'])} users)",
+        f"{formats.percent(row['share_before'])} on {row['old_version']} "
+        f"({formats.number(row['votes_before'])} users)",
     ]
     if row["own_before"] is not None:
         lines.append(f"- the same users in the 28 days before: {formats.percent(row['own_before'])}")
@@ -34,7 +36,8 @@ def write_connector(
     """Return one connector's figures."""
     [whole] = sections["total"]
     lines = [
-        f"### {name}: {formats.span(whole['failure_rate'], whole['failure_rate_upper'])} of its syncs fail, for "
+        f"### {name}: {formats.span(whole['failure_rate'], whole['failure_rate_upper'])} of its syncs "
+        f"fail, for "
         f"{formats.number(whole['affected_units'])} of {formats.number(whole['units'])} users",
         "",
         f"Window: {table.parameters['window']} until {table.parameters['until']} (UTC). "

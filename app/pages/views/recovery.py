@@ -48,7 +48,8 @@ def choose(rows: Sequence[Row]) -> list[Row]:
 
 
 def list_most(rows: Sequence[Row], name: str) -> list[Row]:
-    """Return the ranked connectors of enough users by a count, the largest first; those of none are left out."""
+    """Return the ranked connectors of enough users by a count, the largest first;
+    those of none are left out."""
     known = [row for row in rows if row["rank"] and not row["low_data"] and row[name]]
     return sorted(known, key=lambda row: (-row[name], row["connector"]))
 

@@ -87,7 +87,8 @@ def adopt(table: Table) -> Context:
 
 
 def stack(series: Sequence[Row], days: Sequence[str]) -> list[tuple[str, list[float]]]:
-    """Return the shares of the versions of most users by day, over the seven days that end on it, and of the others.
+    """Return the shares of the versions of most users by day, over the seven days
+    that end on it, and of the others.
 
     Of all users of versions, so that the layers of a day add up to 1 at most; a user of two counts in each.
     """
@@ -179,7 +180,8 @@ def find_worst(rows: Sequence[Row], name: str) -> Row | None:
 
 
 def find_end(rows: Sequence[Row]) -> float:
-    """Return a round end of the axis that these intervals share: 10 %, 20 %, … and at most where those of connectors end."""
+    """Return a round end of the axis that these intervals share: 10 %, 20 %, … and at most
+    where those of connectors end."""
     most = max((row["rate_high"] for row in rows if row["rate_high"] is not None), default=0.0)
     return min(max(math.ceil(most * 10), 1) / 10, INTERVAL_END)
 

@@ -90,7 +90,8 @@ def add_up(rows: Sequence[Row]) -> list[Row]:
 
 
 def list_movers(courses: Sequence[Course]) -> list[Course]:
-    """Return the ranked connectors whose burden moved most since the week before, risen ones first; few users do not count."""
+    """Return the ranked connectors whose burden moved most since the week before, risen ones
+    first; few users do not count."""
     known = [
         course
         for course in courses

@@ -1,4 +1,5 @@
-"""The patterns as automata of RE2: each reads a text once for all of its patterns, and none can be made to backtrack."""
+"""The patterns as automata of RE2: each reads a text once for all of its patterns, and
+none can be made to backtrack."""
 
 from collections.abc import Iterator, Sequence
 from typing import Final
@@ -24,7 +25,7 @@ class Automaton:
         self.patterns.Compile()
 
     def match(self, text: bytes) -> list[str]:
-        """The kinds with a pattern that matches somewhere in a text, in their order."""
+        """Return the kinds with a pattern that matches somewhere in a text, in their order."""
         found: Sequence[int] = self.patterns.Match(text) or ()
         return list(dict.fromkeys(self.kinds[number] for number in sorted(found)))
 
@@ -33,7 +34,7 @@ AUTOMATA: Final = tuple(Automaton(kinds) for kinds in GROUPS)
 
 
 def match(text: str) -> Iterator[str]:
-    """The kinds whose patterns match somewhere in a text, the more telling ones first."""
+    """Yield the kinds whose patterns match somewhere in a text, the more telling ones first."""
     encoded = text.encode(errors="replace")
     for automaton in AUTOMATA:
         yield from automaton.match(encoded)

@@ -54,7 +54,8 @@ IBAN: Final = re.compile(r"(?<![0-9A-Za-z])([A-Za-z]{2})[0-9]{2}(?=[ -]?[0-9A-Za
 
 
 def holds_card(text: str) -> bool:
-    """Whether a number in the text is a card's: length and prefix of an issuer, and Luhn's check digit."""
+    """Return whether a number in the text is a card's: length and prefix of an
+    issuer, and Luhn's check digit."""
     for number, match in enumerate(CARD.finditer(text)):
         if number == LOOKALIKES:
             return True
@@ -73,7 +74,8 @@ def passes_luhn(digits: str) -> bool:
 
 
 def is_inside_hash(text: str, position: int) -> bool:
-    """Whether the text around a position is a long hexadecimal number or a UUID, of which digits are a part."""
+    """Return whether the text around a position is a long hexadecimal number or a UUID,
+    of which digits are a part."""
     nearby = text[max(0, position - 128) : position + 128]
     offset = position - max(0, position - 128)
     return any(
@@ -84,7 +86,7 @@ def is_inside_hash(text: str, position: int) -> bool:
 
 
 def holds_iban(text: str) -> bool:
-    """Whether the text holds an IBAN: a country's length, and ISO 7064's check digits."""
+    """Return whether the text holds an IBAN: a country's length, and ISO 7064's check digits."""
     starts = ((match.start(), IBAN_LENGTHS.get(match[1].upper())) for match in IBAN.finditer(text))
     for number, (start, length) in enumerate((start, length) for start, length in starts if length):
         if number == LOOKALIKES or is_iban(text[start : start + 2 * length], length):
@@ -93,7 +95,8 @@ def holds_iban(text: str) -> bool:
 
 
 def is_iban(text: str, length: int) -> bool:
-    """Whether a text begins with an IBAN of this length, blanks and hyphens between its groups aside."""
+    """Return whether a text begins with an IBAN of this length, blanks and
+    hyphens between its groups aside."""
     letters = []
     for position, letter in enumerate(text, 1):
         if letter.isascii() and letter.isalnum():

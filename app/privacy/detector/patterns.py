@@ -1,8 +1,9 @@
 r"""What personal data and secrets look like, in RE2's syntax, over UTF-8 as bytes.
 
-RE2 knows no look-around, so what may stand around a match is written as characters. `\x80-\xff` is a letter of another
-script; `text` has folded whatever imitates ASCII. Counted repetitions stand behind a beginning that is rare or that the
-repeated class cannot hold: an automaton grows with the number of matches that can be under way at once.
+RE2 knows no look-around, so what may stand around a match is written as characters. `\x80-\xff` is a
+letter of another script; `text` has folded whatever imitates ASCII. Counted repetitions stand behind a
+beginning that is rare or that the repeated class cannot hold: an automaton grows with the number of
+matches that can be under way at once.
 """
 
 from collections.abc import Mapping
@@ -86,12 +87,14 @@ PATTERNS: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "secret": (
         # Words that stand for nothing else: any assignment.
-        r"(?i)(?:password|passwd|passphrase|passwort|api[ _-]?key|access[ _-]?key|private[ _-]?key|account[ _-]?key"
-        r"|(?:auth|access|refresh|session|bearer|id)[ _-]?token|(?:client|shared|app)[ _-]?secret|secret[ _-]?key"
+        r"(?i)(?:password|passwd|passphrase|passwort|api[ _-]?key|access[ _-]?key|private[ _-]?key"
+        r"|account[ _-]?key|(?:auth|access|refresh|session|bearer|id)[ _-]?token"
+        r"|(?:client|shared|app)[ _-]?secret|secret[ _-]?key"
         r"|(?:^|[^0-9a-z])(?:pwd|authorization|cookie|set-cookie))(?:[ _-]?(?:id|value))?"
         + ASSIGN
         + r"""[^\s"'=:;,]""",
-        # Words of prose and of image tags (`acme/source-token:1.2`): `=`, or as a key of JSON, or a long value.
+        # Words of prose and of image tags (`acme/source-token:1.2`): `=`, or as a
+        # key of JSON, or a long value.
         r"(?i)" + BEFORE + WEAK + r"""["']?\s*(?:=>|:=|=)\s*["']?[^\s"'=:;,]{3}""",
         r"(?i)" + BEFORE + WEAK + r"""["']\s*:\s*["']?[^\s"'=:;,]{3}""",
         r"(?i)" + BEFORE + WEAK + r"\s*:\s+[0-9a-z_.+/-]{12}",
@@ -136,18 +139,20 @@ PATTERNS: Final[Mapping[str, tuple[str, ...]]] = {
     "card": (r"(?:^|[^0-9])[2-6](?:[0-9]{12}|[0-9]{3}[ ._/-][0-9]{4}[ ._/-]?[0-9]{2}[ ._/-]?[0-9]{2})",),
     "iban": ("(?i)" + BEFORE + r"[a-z]{2}[0-9]{2}[ -]?[0-9a-z]{3}",),
     "phone": (
-        r"(?i)(?:^|[^0-9a-z]|tel|phone|fax|mobile|cell|whatsapp)\+[ (]{0,2}[1-9](?:[ ()./-]{0,3}[0-9]){7,14}(?:$|[^0-9])",
+        r"(?i)(?:^|[^0-9a-z]|tel|phone|fax|mobile|cell|whatsapp)\+[ (]{0,2}"
+        r"[1-9](?:[ ()./-]{0,3}[0-9]){7,14}(?:$|[^0-9])",
         BEFORE_GROUPS
         + r"(?:1[ .-])?(?:\([2-9][0-9]{2}\)[ .-]?|[2-9][0-9]{2}[ .-])[2-9][0-9]{2}[ .-][0-9]{4}"
         + AFTER_GROUPS,
         BEFORE_GROUPS + r"\(?0[1-9][0-9]{1,4}\)?[ /-]{1,3}[0-9]{3,4}[ -]?[0-9]{3,5}" + AFTER_GROUPS,
         BEFORE_GROUPS + r"0[1-9](?:[ .-][0-9]{2}){4}" + AFTER_GROUPS,
         BEFORE_GROUPS + r"00[1-9][0-9]{0,2}[ ./-](?:[ ./()-]{0,2}[0-9]){6,12}" + AFTER_GROUPS,
-        r"(?i)(?:^|[^0-9a-z])(?:tele)?(?:phone|tel|mobile|fax|whatsapp)(?:[ _-]?(?:number|no))?[\"']?[.:= ]{1,3}[\"']?[(0-9][ ()./-]?(?:[0-9][ ()./-]{0,2}){6}",
+        r"(?i)(?:^|[^0-9a-z])(?:tele)?(?:phone|tel|mobile|fax|whatsapp)(?:[ _-]?(?:number|no))?"
+        r"[\"']?[.:= ]{1,3}[\"']?[(0-9][ ()./-]?(?:[0-9][ ()./-]{0,2}){6}",
     ),
 }
-# Which kinds share an automaton; the more telling kinds come first. All in one would need states for every combination of
-# half-seen numbers: 32 KB of digits then take 100 ms instead of 1.
+# Which kinds share an automaton; the more telling kinds come first. All in one would need states for every
+# combination of half-seen numbers: 32 KB of digits then take 100 ms instead of 1.
 GROUPS: Final = (
     ("private_key", "jwt", "aws_key", "gcp_key", "github_token", "slack_token", "stripe_key"),
     ("api_key",),

@@ -1,4 +1,5 @@
-"""A JSON value as the texts that somebody could read in it. Everything here takes time in proportion to the length."""
+"""A JSON value as the texts that somebody could read in it. Everything here takes time
+in proportion to the length."""
 
 import re
 import unicodedata
@@ -11,8 +12,8 @@ from app.contract.document import canonical
 DECODINGS: Final = 2  # rounds of percent-decoding, and of base64
 
 FIRST_PLANE: Final = 0x10000
-# Beyond the first plane only these imitate ASCII or are invisible: letters and digits of mathematics, enclosed and
-# segmented ones, tags.
+# Beyond the first plane only these imitate ASCII or are invisible: letters and digits of mathematics,
+# enclosed and segmented ones, tags.
 IMITATIONS: Final = frozenset(
     [*range(0x1D400, 0x1D800), *range(0x1F100, 0x1F200), *range(0x1FBF0, 0x1FBFA), *range(0xE0000, 0xE1000)]
 )
@@ -44,12 +45,13 @@ MOST_UNICODE: Final = (
 class Fold(dict[int, int | str]):
     """Maps a character to its look. It fills itself, so that `str.translate` pays for a character only once.
 
-    Character by character, because `unicodedata.normalize` takes time in the square of a run of combining marks; those
-    are dropped here. What is remembered is bounded: characters beyond the first plane, but for a few, stay as they are.
+    Character by character, because `unicodedata.normalize` takes time in the square of a run of
+    combining marks; those are dropped here. What is remembered is bounded: characters beyond the first
+    plane, but for a few, stay as they are.
     """
 
     def __missing__(self, code: int) -> int | str:
-        """The look of a character that was not seen before."""
+        """Return the look of a character that was not seen before."""
         if code >= FIRST_PLANE and code not in IMITATIONS:
             return code
         self[code] = folded = fold_character(chr(code))
@@ -57,7 +59,7 @@ class Fold(dict[int, int | str]):
 
 
 def fold_character(character: str) -> str:
-    """A character in NFKC, as ASCII where it imitates ASCII, as nothing where it is invisible."""
+    """Return a character in NFKC, as ASCII where it imitates ASCII, as nothing where it is invisible."""
     category = unicodedata.category(character)
     if character in "\t\n\r" or category == "Cs":
         return character
@@ -75,9 +77,11 @@ FOLD: Final = Fold()
 
 
 def flatten(value: object) -> str:
-    """One text for all keys, strings and numbers of a JSON value: thousands of short strings cost no more than a long one.
+    """Return one text for all keys, strings and numbers of a JSON value: thousands of short
+    strings cost no more than a long one.
 
-    An array or object reads as its JSON does, less the escapes, so that `"password": "…"` is seen as what it is.
+    An array or object reads as its JSON does, less the escapes, so that
+    `"password": "…"` is seen as what it is.
     """
     if isinstance(value, str):
         return value
@@ -97,7 +101,7 @@ def unescape(encoded: bytes) -> bytes:
 
 
 def readings(text: str, rounds: int = DECODINGS) -> Iterator[str]:
-    """The text folded, then percent-decoded once and twice, then what each of these holds in base64."""
+    """Yield the text folded, then percent-decoded once and twice, then what each of these holds in base64."""
     reading = text.translate(FOLD)
     yield reading
     read = [reading]
@@ -112,14 +116,15 @@ def readings(text: str, rounds: int = DECODINGS) -> Iterator[str]:
 
 
 def decode_percent(text: str) -> str:
-    """A text after one round of percent-decoding, folded."""
+    """Return a text after one round of percent-decoding, folded."""
     parts = PERCENT_ENCODED.split(text.encode(errors="replace"))
     parts[1::2] = map(BYTES.__getitem__, parts[1::2])
     return b"".join(parts).decode(errors="replace").translate(FOLD)
 
 
 def decode_base64(text: str) -> str:
-    """What the words of a text mean in base64, standard or URL-safe: those that decode to text, one a line.
+    """Return what the words of a text mean in base64, standard or URL-safe: those
+    that decode to text, one a line.
 
     Control characters in it, most of which show that a word was no base64, fall away when it is folded.
     """
@@ -138,13 +143,13 @@ def decode_base64(text: str) -> str:
 
 
 def pad(word: bytes) -> bytes:
-    """A word of base64 filled up to whole groups of four; a single letter too many means nothing."""
+    """Return a word of base64 filled up to whole groups of four; a single letter too many means nothing."""
     over = len(word) % 4
     return word[:-1] if over == 1 else word + PADDING[over]
 
 
 def decode_utf8(line: bytes) -> str:
-    """The text of bytes in UTF-8, less the zeros of the padding; nothing if they are none."""
+    """Return the text of bytes in UTF-8, less the zeros of the padding; nothing if they are none."""
     try:
         return line.rstrip(b"\0").decode()
     except UnicodeDecodeError:

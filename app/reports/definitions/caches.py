@@ -15,7 +15,7 @@ COLUMNS: Final = (
 
 
 def shape(answers: Answers, parameters: Parameters) -> list[Row]:
-    """The caches in rank order."""
+    """Return the caches in rank order."""
     rows = rated.rate(list(answers["caches"]), parameters)
     ordered = ranking.order(rows, CACHES.sorts[parameters.sort], "cache")
     ranking.number(ordered)

@@ -35,7 +35,7 @@ WEEK: Final = 7  # days of the smoothed rate
 
 
 def shape(answers: Answers, parameters: Parameters) -> list[Row]:
-    """The sections in their order; days in time, the others by users."""
+    """Return the sections in their order; days in time, the others by users."""
     found: dict[str, list[Counts]] = {section: [] for section in (*SECTIONS, "error before")}
     for count in answers["facets"]:
         found[count["section"]].append(count)
@@ -61,7 +61,7 @@ def shape(answers: Answers, parameters: Parameters) -> list[Row]:
 
 
 def bound(row: Row) -> Row:
-    """The 90 % interval of a row's capped rate; None under 10 users, or without one."""
+    """Return the 90 % interval of a row's capped rate; None under 10 users, or without one."""
     if row["capped_rate"] is None or row["low_data"]:
         return dict.fromkeys(BOUNDS)
     from app.reports import statistics  # noqa: PLC0415 -- 70 MB that only a process that makes a report needs
@@ -73,7 +73,7 @@ def bound(row: Row) -> Row:
 def tell_error(
     row: Row, firsts: Mapping[str, Counts], before: Mapping[str, int], parameters: Parameters
 ) -> Row:
-    """An exception, with where it was first seen. It has no rates: every attempt in it failed."""
+    """Return an exception, with where it was first seen. It has no rates: every attempt in it failed."""
     name, _, version = str(row["item"]).partition("\t")
     first = firsts[name]
     return row | {
@@ -88,7 +88,7 @@ def tell_error(
 
 
 def tell(count: Counts, failed: int, parameters: Parameters) -> Row:
-    """One item with its rates. `failed`: the failed attempts in all."""
+    """Return one item with its rates. `failed`: the failed attempts in all."""
     described = ranking.describe(count, rated=parameters.is_rated)
     return {
         **described,
@@ -100,7 +100,8 @@ def tell(count: Counts, failed: int, parameters: Parameters) -> Row:
 
 
 def tell_days(counts: Iterable[Counts], parameters: Parameters, failed: int) -> list[Row]:
-    """Every day of the window, those without attempts too, with the rate of the week that ends on it."""
+    """Return every day of the window, those without attempts too, with the rate
+    of the week that ends on it."""
     by_day = {count["item"]: {**count, "settled": count["attempts"] - count["in_flight"]} for count in counts}
     rows: list[Row] = []
     recent: list[Counts] = []
@@ -122,7 +123,7 @@ def tell_days(counts: Iterable[Counts], parameters: Parameters, failed: int) -> 
 
 
 def nothing(day: dt.date) -> dict[str, Any]:
-    """The counts of a day without attempts."""
+    """Return the counts of a day without attempts."""
     names = (
         "units",
         "weighed_units",
@@ -141,7 +142,8 @@ def nothing(day: dt.date) -> dict[str, Any]:
 
 
 def concentrate(total: Counts) -> list[Row]:
-    """Whether a few users make the figures: the top one's share of all failures, and users who never succeeded."""
+    """Return whether a few users make the figures: the top one's share of all failures,
+    and users who never succeeded."""
     empty: Row = {**dict.fromkeys(column.name for column in COLUMNS), "section": "concentration"}
     return [
         empty
@@ -162,7 +164,8 @@ def concentrate(total: Counts) -> list[Row]:
 
 CONNECTOR: Final = Report(
     name="connector",
-    summary="One connector: totals, days, errors, versions, environments, and whether a few users make the figures.",
+    summary="One connector: totals, days, errors, versions, environments, and whether a few users make "
+    "the figures.",
     queries={
         "facets": (
             *SCOPE,

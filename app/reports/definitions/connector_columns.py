@@ -10,7 +10,8 @@ COLUMNS: Final = (
     Column(
         "section",
         "text",
-        "total; before (the window before, which is as long); concentration; day (UTC); error (exception class); error by version; version (the connector's); with (destination, cache or "
+        "total; before (the window before, which is as long); concentration; day (UTC); error "
+        "(exception class); error by version; version (the connector's); with (destination, cache or "
         "source of the same syncs); pyairbyte, python, os, notebook, executor.",
     ),
     Column(
@@ -59,7 +60,8 @@ COLUMNS: Final = (
     Column(
         "capped_rate_low",
         "number",
-        "Lower end of the 90 % interval of capped_rate by itself (Jeffreys', n = weighed_units); from 10 users on; of days none.",
+        "Lower end of the 90 % interval of capped_rate by itself (Jeffreys', n = weighed_units); from "
+        "10 users on; of days none.",
     ),
     Column("capped_rate_high", "number", "Upper end of that interval."),
     Column("burden", "number", "weighed_units x capped_rate."),

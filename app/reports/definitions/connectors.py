@@ -27,13 +27,14 @@ COLUMNS: Final = (
 
 
 def shape(answers: Answers, parameters: Parameters) -> list[Row]:
-    """The connectors in rank order."""
+    """Return the connectors in rank order."""
     rows = rank(answers, parameters)
     return ranking.select(ranking.rank(rows, CONNECTORS.sorts[parameters.sort]), COLUMNS)
 
 
 def rank(answers: Answers, parameters: Parameters) -> list[Row]:
-    """The connectors of the window with everything that is told of them, each window's prior fitted to its own fleet."""
+    """Return the connectors of the window with everything that is told of them, each window's
+    prior fitted to its own fleet."""
     windows: dict[bool, dict[str, Row]] = {True: {}, False: {}}
     for count in answers["connectors"]:
         row = ranking.describe(count, rated=parameters.is_rated)
@@ -49,7 +50,8 @@ def rank(answers: Answers, parameters: Parameters) -> list[Row]:
 
 CONNECTORS: Final = Report(
     name="connectors",
-    summary="Which connectors to fix first: how many users each has, how often their syncs fail, and both in one number.",
+    summary="Which connectors to fix first: how many users each has, how often their syncs fail, and "
+    "both in one number.",
     queries={"connectors": (*SCOPE, "keyed/connectors", *COUNTS, "connectors")},
     shape=shape,
     columns=COLUMNS,
@@ -65,7 +67,8 @@ CONNECTORS: Final = Report(
     sorts=rated.SORTS | {"regression": "delta_low"},
     default_sort="burden",
     compares=True,
-    note="burden = users x capped rate; (surge): mostly ids that came at once. No interval under 10 users: low data. Change is "
+    note="burden = users x capped rate; (surge): mostly ids that came at once. No interval under 10 "
+    "users: low data. Change is "
     "against the window before, in brackets where its interval holds none.",
     terms=(
         "lane",

@@ -11,8 +11,10 @@ COLUMNS: Final = (
     Column(
         "section",
         "text",
-        "attempts (by lane), users, outcome (of events), rejected (events, by reason), withheld (fields of accepted events), "
-        "by key (events, by outcome and write key), refused (requests), client_dropped (by clients, as they tell: unverified, at most 10,000 a request), envelope (events with transport keys, which are "
+        "attempts (by lane), users, outcome (of events), rejected (events, by reason), withheld (fields "
+        "of accepted events), "
+        "by key (events, by outcome and write key), refused (requests), client_dropped (by clients, as "
+        "they tell: unverified, at most 10,000 a request), envelope (events with transport keys, which are "
         "dropped), new_word (versions beyond the budget of new words, stored as other), rollups.",
     ),
     Column("key", "text", "What is counted, by a name that stays: `orphans`, `accepted`, a field, a reason."),
@@ -44,14 +46,14 @@ def shape(answers: Answers, _: Parameters) -> list[Row]:
 
 
 def split(counts: Sequence[Counts]) -> tuple[list[Counts], list[Counts]]:
-    """The counts of the window, and of the one before."""
+    """Return the counts of the window, and of the one before."""
     return [count for count in counts if count["is_current"]], [
         count for count in counts if not count["is_current"]
     ]
 
 
 def line(section: str, key: str, count: float, whole: int | None = None, **told: Value) -> Row:
-    """One row."""
+    """Return one row."""
     share = None if whole is None else ranking.share(count, whole)
     row: Row = {
         "section": section,
@@ -114,7 +116,8 @@ def tell_keys(now: Iterable[Counts], before: Iterable[Counts], names: Mapping[in
 
 
 def shape_days(answers: Answers, _: Parameters) -> list[Row]:
-    """What the report counts, day by day: attempts by the day of their start, events by that of their arrival."""
+    """Return what the report counts, day by day: attempts by the day of their start,
+    events by that of their arrival."""
     rows: list[Row] = [
         {"section": "attempts", "key": key, "lane": count["lane"], "day": count["day"], "count": count[key]}
         | {"of": count["attempts"]}
@@ -131,7 +134,7 @@ def shape_days(answers: Answers, _: Parameters) -> list[Row]:
 
 
 def tell_rollups(counts: Iterable[Mapping[str, Any]]) -> Iterable[Row]:
-    """How far behind the figures are."""
+    """Return how far behind the figures are."""
     for count in counts:
         yield line("rollups", "lag_seconds", round(float(count["lag_seconds"]), 1), item="lag, seconds")
         yield line("rollups", "waiting", count["waiting"], item="sessions that wait")
@@ -156,7 +159,8 @@ SERIES: Final = Series(
 )
 DATA_QUALITY: Final = Report(
     name="data-quality",
-    summary="How far the other reports can be trusted: orphans, clocks, duplicates, what was withheld and refused, rollup lag.",
+    summary="How far the other reports can be trusted: orphans, clocks, duplicates, what was withheld "
+    "and refused, rollup lag.",
     queries={
         "attempts": (*SCOPE, "quality_attempts"),
         "units": (*SCOPE, "quality_units"),
@@ -179,7 +183,8 @@ DATA_QUALITY: Final = Report(
     series=SERIES,
     sorts={"section": "section"},
     default_sort="section",
-    note="Attempts and users are those that the filters leave; events and requests are all that arrived in the window (under the write key, if one "
+    note="Attempts and users are those that the filters leave; events and requests are all that arrived "
+    "in the window (under the write key, if one "
     "is asked for).",
     terms=("attempt", "refused events", "in flight"),
     compares=True,

@@ -34,7 +34,7 @@ COLUMNS: Final = (
 
 
 def shape(answers: Answers, parameters: Parameters) -> list[Row]:
-    """The exceptions in rank order."""
+    """Return the exceptions in rank order."""
     total = sum(count["failed"] for count in answers["errors"])
     firsts = {count["exception_class"]: count for count in answers["firsts"]}
     rows: list[Row] = [
@@ -79,7 +79,8 @@ ERRORS: Final = Report(
     series=series.ERRORS,
     sorts={"affected_units": "affected_units", "failures": "failed", "connectors": "connectors"},
     default_sort="affected_units",
-    note="Every class is listed, wrong configuration too, which rankings leave out. New: not seen in the window before.",
+    note="Every class is listed, wrong configuration too, which rankings leave out. New: not seen in "
+    "the window before.",
     terms=("attempt", "failure class", "window"),
     compares=True,
 )

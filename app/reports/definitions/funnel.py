@@ -19,7 +19,7 @@ COLUMNS: Final = (
 
 
 def shape(answers: Answers, _: Parameters) -> list[Row]:
-    """The steps in their order."""
+    """Return the steps in their order."""
     counts = answers["funnel"]
     everybody = counts[0]["entered"]
     rows: list[Row] = [
@@ -52,6 +52,7 @@ FUNNEL: Final = Report(
     parameters=("window", "until", "role", *FILTERS[2:], "limit"),
     sorts={"step": "step"},
     default_sort="step",
-    note="Users, not attempts; whoever was seen in a later step has survived the earlier ones. Today is provisional.",
+    note="Users, not attempts; whoever was seen in a later step has survived the earlier ones. Today is "
+    "provisional.",
     terms=("lane", "signal", "attempt", "day"),
 )

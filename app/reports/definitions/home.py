@@ -14,8 +14,10 @@ COLUMNS: Final = (
     Column(
         "section",
         "text",
-        "fleet (all connectors together), top (connectors by burden), regressions (new versions with evidence against them), "
-        "class (failures by class), freshness, day (UTC; all connectors together, the window before included), note (a "
+        "fleet (all connectors together), top (connectors by burden), regressions (new versions with "
+        "evidence against them), "
+        "class (failures by class), freshness, day (UTC; all connectors together, the window before "
+        "included), note (a "
         "sentence).",
     ),
     Column("item", "text", "What is told, or which connector, version, class or day."),
@@ -35,7 +37,8 @@ COLUMNS: Final = (
     Column(
         "delta",
         "number",
-        "Of the fleet's capped rate and affected share: value - before; of a connector: rate less the one before.",
+        "Of the fleet's capped rate and affected share: value - before; of a connector: rate less the "
+        "one before.",
     ),
     Column("delta_low", "number", "Lower end of the 90 % interval of delta."),
     Column("delta_high", "number", "Upper end of the 90 % interval of delta."),
@@ -107,7 +110,7 @@ def shape(answers: Answers, parameters: Parameters) -> list[Row]:
 
 
 def tell_fleet(now: Row, before: Row) -> Iterable[Row]:
-    """The figures of the window beside those of the one before."""
+    """Return the figures of the window beside those of the one before."""
     for item, name in FIGURES.items():
         change = ranking.compare_shares(now, before, name) if name in SHARES else {}
         yield {
@@ -120,7 +123,7 @@ def tell_fleet(now: Row, before: Row) -> Iterable[Row]:
 
 
 def tell_top(parts: Answers, parameters: Parameters) -> Iterable[Row]:
-    """The connectors, sources and destinations, whose burden is largest."""
+    """Return the connectors, sources and destinations, whose burden is largest."""
     ranked: list[Row] = []
     before: dict[object, Row] = {}
     for role in ("source", "destination"):
@@ -172,7 +175,7 @@ def tell_classes(counts: Iterable[Counts]) -> Iterable[Row]:
 
 
 def tell_freshness(counts: Iterable[Counts]) -> Iterable[Row]:
-    """How far the figures are."""
+    """Return how far the figures are."""
     for count in counts:
         yield {"section": "freshness", "item": "last day with data", "text": count["last_day"]}
         yield {
@@ -183,7 +186,7 @@ def tell_freshness(counts: Iterable[Counts]) -> Iterable[Row]:
 
 
 def tell_days(counts: Iterable[Counts], parameters: Parameters) -> Iterable[Row]:
-    """Every day of the window before and of the window, those without attempts too."""
+    """Return every day of the window before and of the window, those without attempts too."""
     by_number = {count["n"]: ranking.describe(count, rated=parameters.is_rated) for count in counts}
     for number in range(2 * parameters.days):
         row = by_number.get(number, dict.fromkeys(DAILY, 0) | {"failure_rate": None})
@@ -194,7 +197,8 @@ def tell_days(counts: Iterable[Counts], parameters: Parameters) -> Iterable[Row]
 HOME_STAGES: Final = ("home_routes", "keyed/home")
 HOME: Final = Report(
     name="home",
-    summary="The fleet at a glance: the failure that users meet, users and syncs against the window before, what to fix first.",
+    summary="The fleet at a glance: the failure that users meet, users and syncs against the window "
+    "before, what to fix first.",
     queries={
         "figures": (*SCOPE, *HOME_STAGES, *COUNTS, "home_counts"),
         "classes": (*SCOPE, "classes"),
@@ -218,7 +222,8 @@ HOME: Final = Report(
     parameters=(*FILTERS, "limit"),
     sorts={"section": "section"},
     default_sort="section",
-    note="The capped rate weighs every user alike; the value of a connector is its burden: users x capped rate. Rates are fractions.",
+    note="The capped rate weighs every user alike; the value of a connector is its burden: users x "
+    "capped rate. Rates are fractions.",
     terms=(
         "lane",
         "attempt",

@@ -7,7 +7,7 @@ from app.reports.parameters import Parameters
 
 
 def tell_notes(now: Row, before: Row, today: Iterable[Counts], parameters: Parameters) -> Iterable[Row]:
-    """What today adds to a window that ends before it, and where two figures disagree."""
+    """Return what today adds to a window that ends before it, and where two figures disagree."""
     for count in today:
         if count["today"] > parameters.until:
             syncs, failed = count["attempts"], count["failed"]
@@ -23,7 +23,8 @@ def tell_notes(now: Row, before: Row, today: Iterable[Counts], parameters: Param
 
 
 def disagree(now: Mapping[str, object], before: Mapping[str, object]) -> str:
-    """A sentence where the share of failed syncs and the failure that users meet moved in opposite directions."""
+    """Return a sentence where the share of failed syncs and the failure that users meet
+    moved in opposite directions."""
     named = [row.get(name) for name in ("failure_rate", "capped_rate") for row in (now, before)]
     values = [value for value in named if isinstance(value, int | float)]
     if len(values) < len(named):
@@ -33,6 +34,7 @@ def disagree(now: Mapping[str, object], before: Mapping[str, object]) -> str:
         return ""
     first, second = ("fell", "rose") if share < share_before else ("rose", "fell")
     return (
-        f"The share of syncs that failed {first} while the failure that users meet {second}: a few users with very many "
+        f"The share of syncs that failed {first} while the failure that users meet {second}: a few "
+        f"users with very many "
         "syncs move the first, and cannot move the second."
     )

@@ -23,7 +23,7 @@ COLUMNS: Final = (
 
 
 def shape(answers: Answers, parameters: Parameters) -> list[Row]:
-    """The pairs in rank order."""
+    """Return the pairs in rank order."""
     rows = rated.rate(list(answers["pairs"]), parameters)
     for row in rows:
         row |= {"source": row["source_name"]}

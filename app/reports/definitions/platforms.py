@@ -13,19 +13,22 @@ COLUMNS: Final = (
     Column(
         "dimension",
         "text",
-        "pyairbyte (its version), python (minor version), os, notebook, ci, source executor, destination executor.",
+        "pyairbyte (its version), python (minor version), os, notebook, ci, source executor, "
+        "destination executor.",
     ),
     Column(
         "value",
         "text",
-        "What the environment was in that dimension; unknown: not sent or withheld; none: nothing to name; other (n): all n but the 50 most used.",
+        "What the environment was in that dimension; unknown: not sent or withheld; none: nothing to "
+        "name; other (n): all n but the 50 most used.",
     ),
     *ranking.MEASURES,
 )
 
 
 def shape(answers: Answers, parameters: Parameters) -> list[Row]:
-    """Dimension by dimension, the values in rank order. The prior is fitted to each dimension: its values part one fleet."""
+    """Dimension by dimension, the values in rank order. The prior is fitted to each
+    dimension: its values part one fleet."""
     dimensions: dict[str, list[Row]] = defaultdict(list)
     for count in answers["platforms"]:
         dimensions[count["dimension"]].append(ranking.describe(count, rated=parameters.is_rated))
@@ -40,7 +43,8 @@ def shape(answers: Answers, parameters: Parameters) -> list[Row]:
 
 PLATFORMS: Final = Report(
     name="platforms",
-    summary="PyAirbyte versions, Python versions, operating systems, notebooks, CI and executors: usage and failures of each.",
+    summary="PyAirbyte versions, Python versions, operating systems, notebooks, CI and executors: usage "
+    "and failures of each.",
     queries={
         "platforms": (
             *SCOPE,
@@ -63,6 +67,7 @@ PLATFORMS: Final = Report(
     parameters=(*FILTERS, *ORDER),
     sorts=rated.SORTS,
     default_sort="units",
-    note="An attempt stands once in every dimension. Ask for `ci` include to compare CI with the rest. Today is provisional.",
+    note="An attempt stands once in every dimension. Ask for `ci` include to compare CI with the rest. "
+    "Today is provisional.",
     terms=rated.TERMS,
 )

@@ -1,4 +1,5 @@
-"""What reports have in common that rate something else than connectors: pairs, caches, platforms, versions."""
+"""What reports have in common that rate something else than connectors: pairs,
+caches, platforms, versions."""
 
 from typing import Final
 

@@ -1,4 +1,5 @@
-"""The report `recovery`: whether users get over a failure of a connector, and whether new ones get anywhere with it."""
+"""The report `recovery`: whether users get over a failure of a connector, and whether
+new ones get anywhere with it."""
 
 from typing import Final
 
@@ -40,7 +41,7 @@ COLUMNS: Final = (
 
 
 def shape(answers: Answers, parameters: Parameters) -> list[Row]:
-    """The connectors in rank order."""
+    """Return the connectors in rank order."""
     found: dict[str, Row] = {}
     for count in (*answers["recoveries"], *answers["newcomers"]):
         name = count["connector"]
@@ -53,7 +54,7 @@ def shape(answers: Answers, parameters: Parameters) -> list[Row]:
 
 
 def share(row: Counts) -> Row:
-    """The shares of a connector."""
+    """Return the shares of a connector."""
     most = max(row["failed_units"], row["new_units"])
     return {
         "recovered_share": ranking.share(row["recovered_units"], row["failed_units"]),
@@ -65,7 +66,8 @@ def share(row: Counts) -> Row:
 
 RECOVERY: Final = Report(
     name="recovery",
-    summary="Whether users get over a failure of a connector, and whether new ones get anywhere in their first week.",
+    summary="Whether users get over a failure of a connector, and whether new ones get anywhere in "
+    "their first week.",
     queries={
         "recoveries": ("routes_asked", "environments_asked", "recoveries"),
         "newcomers": ("routes_asked", "environments_asked", "newcomers"),

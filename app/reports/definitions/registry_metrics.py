@@ -1,4 +1,5 @@
-"""The report `registry-metrics`: usage and success in the words and the shape of Airbyte's connector registry.
+"""The report `registry-metrics`: usage and success in the words and the shape
+of Airbyte's connector registry.
 
 There a connector has `generated.metrics.<platform>`, an object with the keys of the first columns here.
 """
@@ -12,7 +13,8 @@ from app.reports.model import COUNTS, FILTERS, ORDER, SCOPE, Answers, Column, He
 from app.reports.parameters import Parameters
 
 PLATFORM: Final = "pyairbyte"
-# Shares of all connectors, ordered by their users: the most used tenth is high, the next four tenths are medium.
+# Shares of all connectors, ordered by their users: the most used tenth is high, the
+# next four tenths are medium.
 HIGH_USAGE, MEDIUM_USAGE = 0.1, 0.5
 # Success = 1 - rate, the empirical-Bayes rate of failures other than config.
 HIGH_SUCCESS, MEDIUM_SUCCESS = 0.95, 0.80
@@ -44,7 +46,7 @@ COLUMNS: Final = (
 
 
 def shape(answers: Answers, parameters: Parameters) -> list[Row]:
-    """The registered connectors, most used first."""
+    """Return the registered connectors, most used first."""
     rows = rated.rate(list(answers["connectors"]), parameters)
     registered = [row for row in rows if str(row["connector"]).startswith(("source-", "destination-"))]
     versions = find_versions(answers)
@@ -77,7 +79,7 @@ def write_line(row: Row) -> dict[str, object]:
 
 
 def find_versions(answers: Answers) -> dict[str, str]:
-    """The version of each connector that has most users; of equal ones the one with more attempts."""
+    """Return the version of each connector that has most users; of equal ones the one with more attempts."""
     found: dict[str, list[tuple[int, int, str]]] = defaultdict(list)
     for count in answers["versions"]:
         if count["connector_version"] not in UNKNOWN_VERSIONS:
@@ -86,14 +88,14 @@ def find_versions(answers: Answers) -> dict[str, str]:
 
 
 def grade_usage(share_above: float) -> str:
-    """A word for how much a connector is used, from the share of connectors that are used more."""
+    """Return a word for how much a connector is used, from the share of connectors that are used more."""
     if share_above < HIGH_USAGE:
         return "high"
     return "medium" if share_above < MEDIUM_USAGE else "low"
 
 
 def grade_success(success: Any) -> str | None:
-    """A word for a success rate."""
+    """Return a word for a success rate."""
     if success is None:
         return None
     if success >= HIGH_SUCCESS:

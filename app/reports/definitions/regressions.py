@@ -16,8 +16,8 @@ AFFECTED: Final = 5  # users with a failure, at least, for an alert
 DIFFERENCE: Final = 0.05  # points, at least, for an alert
 NOT_ENOUGH, WATCHED, REGRESSION = "not enough data", "watch", "regression"
 
-# Stages have no statistics: the planner takes them for a row or two, and would read each once for every row of another; or for
-# very many, and would sort both sides of every join.
+# Stages have no statistics: the planner takes them for a row or two, and would read each once for every row
+# of another; or for very many, and would sort both sides of every join.
 PLANNER: Final = (
     "SELECT set_config('enable_nestloop', 'off', true), set_config('enable_mergejoin', 'off', true)"
 )
@@ -40,7 +40,8 @@ COLUMNS: Final = (
     Column(
         "votes",
         "integer",
-        "Returning users who voted: who had succeeded in the 28 days before, and whose first 7 days on it are over.",
+        "Returning users who voted: who had succeeded in the 28 days before, and whose first 7 days on "
+        "it are over.",
     ),
     Column("affected_units", "integer", "Of them, users with a failure of another class than config."),
     Column(
@@ -57,7 +58,8 @@ COLUMNS: Final = (
     Column(
         "own_before",
         "number",
-        "Mean share of failures of the same users in the 28 days before their first day on the new version, on any version; of "
+        "Mean share of failures of the same users in the 28 days before their first day on the new "
+        "version, on any version; of "
         "those who synced then.",
     ),
     Column("delta_own", "number", "How much more often they fail: the mean of their votes less own_before."),
@@ -75,8 +77,10 @@ COLUMNS: Final = (
     Column(
         "verdict",
         "text",
-        f"`{REGRESSION}` (closed e-BH at q = 0.1 among versions with 5 votes; 5 affected users; delta and delta_own of 5 points or "
-        f"more): associated with the version; `{WATCHED}` (E is 20 or more); else `{NOT_ENOUGH}`, never that there is none.",
+        f"`{REGRESSION}` (closed e-BH at q = 0.1 among versions with 5 votes; 5 affected users; delta "
+        f"and delta_own of 5 points or "
+        f"more): associated with the version; `{WATCHED}` (E is 20 or more); else `{NOT_ENOUGH}`, never "
+        f"that there is none.",
     ),
     Column("tested", "integer", "How many versions had 5 votes or more, and were tested together."),
     Column(
@@ -93,7 +97,7 @@ COLUMNS: Final = (
 
 
 def shape(answers: Answers, parameters: Parameters) -> list[Row]:
-    """The comparisons, the strongest evidence first."""
+    """Return the comparisons, the strongest evidence first."""
     rows = assess(gather(answers["findings"]), answers["findings"])
     ordered = ranking.order(rows, REGRESSIONS.sorts[parameters.sort], "kind", "connector", "new_version")
     ranking.number(ordered)
@@ -112,7 +116,7 @@ def shape_series(answers: Answers, _: Parameters) -> list[Row]:
 
 
 def gather(counts: Sequence[Counts]) -> list[Comparison]:
-    """The comparisons with their votes."""
+    """Return the comparisons with their votes."""
     found: dict[Key, Comparison] = {}
     for count in counts:
         names = tuple(count[name] for name in ("kind", "key", "new_version", "old_version", "since"))
@@ -129,7 +133,7 @@ def gather(counts: Sequence[Counts]) -> list[Comparison]:
 
 
 def assess(comparisons: Sequence[Comparison], errors: Sequence[Counts]) -> list[Row]:
-    """The comparisons with evidence and verdicts; those of 5 votes or more are tested together."""
+    """Return the comparisons with evidence and verdicts; those of 5 votes or more are tested together."""
     # numpy and scipy take 70 MB: only a process that makes such a report pays for them.
     from app.reports import evidence  # noqa: PLC0415
 
@@ -148,10 +152,11 @@ def assess(comparisons: Sequence[Comparison], errors: Sequence[Counts]) -> list[
 
 
 def judge(row: Row, *, is_found: bool) -> str:
-    """The verdict on a comparison with evidence, `is_found` by closed e-BH, through three gates.
+    """Return the verdict on a comparison with evidence, `is_found` by closed e-BH, through three gates.
 
-    5 affected users; 5 points above the old version: what is real but small does not alert; 5 points above what the same
-    users had in the 28 days before their first day on it: a version that users with more failures take up first is no worse.
+    5 affected users; 5 points above the old version: what is real but small does not alert; 5 points above
+    what the same users had in the 28 days before their first day on it: a version that users with more
+    failures take up first is no worse.
     """
     names = ("affected_units", "delta", "delta_own", "evidence")
     affected, delta, own, weight = (float(row[name] or 0.0) for name in names)
@@ -161,7 +166,8 @@ def judge(row: Row, *, is_found: bool) -> str:
 
 
 def add_errors(rows: Sequence[Row], errors: Sequence[Counts]) -> None:
-    """Name the exceptions that each new version brought, those of most users first; rows that are votes name none."""
+    """Name the exceptions that each new version brought, those of most users first;
+    rows that are votes name none."""
     named: dict[Any, list[tuple[int, str]]] = defaultdict(list)
     for error in errors:
         if error["exception_class"] is None:
@@ -211,7 +217,8 @@ REGRESSIONS: Final = Report(
     series=SERIES,
     sorts={"evidence": "evidence", "delta": "delta", "votes": "votes"},
     default_sort="evidence",
-    note="Associated with the version, not caused by it. E: evidence by one vote a returning user; 20 is worth a look. Too little of "
+    note="Associated with the version, not caused by it. E: evidence by one vote a returning user; 20 "
+    "is worth a look. Too little of "
     "it is not enough data, never no regression; what it does exclude is a rise above so many points.",
     terms=(
         "failure class",

@@ -14,7 +14,8 @@ RELEASES: Final = (*SCOPE, "told/versions", "named_versions", "release_numbers",
 
 
 def smooth(counts: Sequence[Counts]) -> list[Row]:
-    """Days of one connector, each with the rate of the week that ends on it, by days that had settled syncs."""
+    """Days of one connector, each with the rate of the week that ends on it, by
+    days that had settled syncs."""
     rows: list[Row] = []
     known = {dt.date.fromisoformat(count["day"]): count for count in counts}
     for day, count in known.items():
@@ -27,7 +28,7 @@ def smooth(counts: Sequence[Counts]) -> list[Row]:
 
 
 def shape_connectors(answers: Answers, _: Parameters) -> list[Row]:
-    """Every connector's days with syncs, in the window and in the one before."""
+    """Return every connector's days with syncs, in the window and in the one before."""
     found: dict[str, list[Counts]] = defaultdict(list)
     for count in answers["series"]:
         found[count["connector"]].append(count)

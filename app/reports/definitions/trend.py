@@ -36,7 +36,8 @@ COLUMNS: Final = (
 
 
 def shape(answers: Answers, parameters: Parameters) -> list[Row]:
-    """The connectors in rank order, each week by week, the oldest first; weeks without attempts too."""
+    """Return the connectors in rank order, each week by week, the oldest first;
+    weeks without attempts too."""
     weeks = parameters.days // WEEK
     found: dict[str, dict[int, Row]] = defaultdict(dict)
     for count in answers["weeks"]:
@@ -95,7 +96,8 @@ TREND: Final = Report(
     parameters=("window", "until", "role", *FILTERS[2:], "limit"),
     sorts={"burden": "burden"},
     default_sort="burden",
-    note="burden = users x capped rate, of the week's users. Windows of whole weeks: what is left over is left out.",
+    note="burden = users x capped rate, of the week's users. Windows of whole weeks: what is left over "
+    "is left out.",
     terms=("lane", "attempt", "in flight", "failure class", "unit", "ranking", "failure rate, burden"),
     defaults={"window": "56d"},
 )

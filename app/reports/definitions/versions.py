@@ -27,7 +27,8 @@ COLUMNS: Final = (
 
 
 def shape(answers: Answers, parameters: Parameters) -> list[Row]:
-    """The versions in rank order. What is told of a version that is no new one is that there is not enough data."""
+    """Return the versions in rank order. What is told of a version that is no new one is
+    that there is not enough data."""
     days = {row["version"]: row for row in answers["days"]}
     everybody = days[None]["units"] if None in days else 0
     of = parameters.connector or PYAIRBYTE
@@ -48,7 +49,8 @@ def shape(answers: Answers, parameters: Parameters) -> list[Row]:
 RELEASES: Final = (*SCOPE, "told/versions", "named_versions", "release_numbers", "keyed/releases")
 VERSIONS: Final = Report(
     name="versions",
-    summary="Versions of PyAirbyte, or with `connector` of one connector: adoption, failures, and evidence against the version before.",
+    summary="Versions of PyAirbyte, or with `connector` of one connector: adoption, failures, and "
+    "evidence against the version before.",
     queries={
         "releases": (*RELEASES, *COUNTS, "releases"),
         "days": (*RELEASES, "release_days"),
@@ -74,7 +76,8 @@ VERSIONS: Final = Report(
     series=series.VERSIONS,
     sorts=rated.SORTS,
     default_sort="units",
-    note="Associated with the version, not caused by it; too little evidence is not enough data, never no regression. Today is "
+    note="Associated with the version, not caused by it; too little evidence is not enough data, never "
+    "no regression. Today is "
     "provisional.",
     terms=(*rated.TERMS, "votes", "versions compared", "evidence", "false discoveries"),
 )

@@ -1,5 +1,6 @@
--- What each voter did in the first 7 days (UTC) on the version and, of a new one, in the 28 before them, on any version.
--- Grain: one row a comparison, side and unit. Reads: the stages version_days and voters. Parameters: last_day, as_of.
+-- What each voter did in the first 7 days (UTC) on the version and, of a new one, in the 28 before them, on
+-- any version. Grain: one row a comparison, side and unit. Reads: the stages version_days and voters.
+-- Parameters: last_day, as_of.
 --
 -- A vote is settled when its seventh day is over. Whole weeks on both sides: weekdays cancel.
 SELECT

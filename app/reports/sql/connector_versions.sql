@@ -2,4 +2,5 @@
 -- Grain: one row a window, connector and version. Reads: the stages version_numbers and counts.
 SELECT names.connector, names.connector_version, counts.*
 FROM counts
-JOIN (SELECT DISTINCT number, connector, connector_version FROM version_numbers) AS names ON names.number = counts.number
+JOIN (SELECT DISTINCT number, connector, connector_version FROM version_numbers) AS names
+    ON names.number = counts.number

@@ -3,12 +3,12 @@
 -- Reads: the stages applications, units and arrivals.
 --
 -- Per user u: a = settled attempts (config failures included), f = failures of another class than config,
--- w = min(a, 5), s = w * f / a. capped_weight is the sum of w, capped_failures that of s: their quotient is the capped
--- rate. weighed_units: a user who lasts counts 1, an ephemeral one as far as its attempts go (arrivals.sql): whoever mints a
--- new id each run is not a new user each run.
--- surge: whether more than half of the sum of s, or of the users if there is one, is of more than five users who are not
--- settled and were first heard of within the same hour, or who came in batches of many identities (units.sql).
--- Attempts without a user count in the totals only. use_cases: distinct pairs of user and application.
+-- w = min(a, 5), s = w * f / a. capped_weight is the sum of w, capped_failures that of s: their quotient is
+-- the capped rate. weighed_units: a user who lasts counts 1, an ephemeral one as far as its attempts go
+-- (arrivals.sql): whoever mints a new id each run is not a new user each run. surge: whether more than half
+-- of the sum of s, or of the users if there is one, is of more than five users who are not settled and were
+-- first heard of within the same hour, or who came in batches of many identities (units.sql). Attempts
+-- without a user count in the totals only. use_cases: distinct pairs of user and application.
 SELECT
     is_current, number, attempts, succeeded, failed, failed_config, canceled, in_flight, abandoned, orphans,
     from_ledger, records,
@@ -47,7 +47,8 @@ LEFT JOIN (
         CAST(sum(weight) AS bigint) AS capped_weight,
         CAST(sum(share) AS double precision) / 100000000 AS capped_failures,
         max(all_share) > 0 AND (
-            bool_or(first_hour IS NOT NULL AND hour_units > 5 AND (2 * hour_share > all_share OR 2 * hour_units > all_units))
+            bool_or(first_hour IS NOT NULL AND hour_units > 5 AND (2 * hour_share > all_share
+                OR 2 * hour_units > all_units))
             OR coalesce(sum(units) FILTER (WHERE crowded), 0) > 5
                 AND (2 * sum(share) FILTER (WHERE crowded) > max(all_share)
                      OR 2 * sum(units) FILTER (WHERE crowded) > max(all_units))

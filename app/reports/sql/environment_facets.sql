@@ -14,7 +14,8 @@ FROM (
         regexp_replace(python_version, '^([0-9]+[.][0-9]+)[^ ]*', '\1') AS python,
         regexp_replace(os, ' [(]release.*$', '') AS os,
         CASE notebook_runtime WHEN '' THEN 'none' ELSE notebook_runtime END AS notebook,
-        CASE CAST(:role AS text) WHEN 'source' THEN source_executor_type ELSE destination_executor_type END AS executor
+        CASE CAST(:role AS text) WHEN 'source' THEN source_executor_type
+            ELSE destination_executor_type END AS executor
     FROM environments_asked
     LEFT JOIN named_versions AS releases
       ON releases.kind = 'environment' AND releases.version = environments_asked.version

@@ -2,7 +2,8 @@
 -- Grain: one row a failure. Reads: the stages routes_asked and scope.
 --
 -- top_connector: the one with most users whom the failure met.
-SELECT failure, count(*) AS connectors, (array_agg(connector ORDER BY affected DESC, connector))[1] AS top_connector,
+SELECT failure, count(*) AS connectors, (array_agg(connector
+    ORDER BY affected DESC, connector))[1] AS top_connector,
     array_to_string(
         (array_agg(connector || ' (' || affected || ')' ORDER BY affected DESC, connector))[1:5], ', '
     ) AS top_connectors

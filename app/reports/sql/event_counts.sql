@@ -1,7 +1,7 @@
--- What became of the events that arrived in the window and in the one before, whatever they were, hour by hour.
--- Grain: one row a row of `outcomes` or `tallies`, and one more for the reason of what was rejected.
--- Index: none: counts, one row an hour, write key, outcome and reason once they are a day old.
--- Parameters: prior_from, first_day, last_day (UTC days of arrival), key_number (of a write key; NULL for all).
+-- What became of the events that arrived in the window and in the one before, whatever they were, hour by
+-- hour. Grain: one row a row of `outcomes` or `tallies`, and one more for the reason of what was rejected.
+-- Index: none: counts, one row an hour, write key, outcome and reason once they are a day old. Parameters:
+-- prior_from, first_day, last_day (UTC days of arrival), key_number (of a write key; NULL for all).
 SELECT
     hour >= CAST(:first_day AS date) AT TIME ZONE 'UTC' AS is_current,
     CAST(hour AT TIME ZONE 'UTC' AS date) AS day,

@@ -1,8 +1,10 @@
 -- The facets by number: 16 n + the number of the section, n the number of the item within it.
--- Grain: one row a section and item. Reads: the stages route_facets and environment_facets. Parameters: prior_from, last_day.
+-- Grain: one row a section and item. Reads: the stages route_facets and environment_facets. Parameters:
+-- prior_from, last_day.
 --
--- before, error before: of the window before. day: n days after the first that is read. error by version: the exception, a tab, the version; n is
--- the failure's number x 64 + that of the version, of which there are 51 at most.
+-- before, error before: of the window before. day: n days after the first that is read. error by version: the
+-- exception, a tab, the version; n is the failure's number x 64 + that of the version, of which there are 51
+-- at most.
 SELECT 0 AS number, 'total' AS section, '' AS item, NULL AS kind
 UNION ALL
 SELECT 1, 'before', '', NULL

@@ -2,14 +2,16 @@
 -- Grain: one row a facet's number (facet_names.sql) and unit.
 -- Reads: the stages route_facets, environment_facets and scope. Parameter: prior_from (date).
 --
--- Days are those of both windows, the other sections but before and error before of the window only. error: failed attempts only; the other
--- sections hold them, too. Counts are integers and saturate, as those of applications.sql do.
+-- Days are those of both windows, the other sections but before and error before of the window only. error:
+-- failed attempts only; the other sections hold them, too. Counts are integers and saturate, as those of
+-- applications.sql do.
 SELECT
     facets.number, scope.bucket, scope.unit,
     CAST(least(sum(succeeded), 268435455) AS integer) AS succeeded,
     CAST(least(sum(failed), 268435455) AS integer) AS failed,
     CAST(least(sum(
-        CASE WHEN failure = ANY(ARRAY(SELECT id FROM failures WHERE failure_class = 'config')) THEN 0 ELSE failed END
+        CASE WHEN failure = ANY(ARRAY(SELECT id FROM failures WHERE failure_class = 'config')) THEN 0
+            ELSE failed END
     ), 268435455) AS integer) AS ranked,
     CAST(least(sum(canceled), 268435455) AS integer) AS canceled,
     CAST(least(sum(open), 268435455) AS integer) AS open,

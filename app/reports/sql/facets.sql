@@ -1,7 +1,8 @@
 -- The report `connector`, facet by facet.
 -- Grain: one row a section and item. Reads: the stages facet_names, units and counts.
 --
--- top_failures: those of the user with most of them, whatever class. never_succeeded: users without a success.
+-- top_failures: those of the user with most of them, whatever class. never_succeeded: users without a
+-- success.
 SELECT
     names.section, names.item, names.kind, counts.*,
     coalesce(users.top_failures, 0) AS top_failures,

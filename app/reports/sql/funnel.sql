@@ -2,9 +2,9 @@
 -- Grain: one row a step: install, validate, check, sync.
 -- Reads: the stage furthest.
 --
--- A user enters a step with an event of it or of a later one, tries it with an event of it, and survives it by
--- success, or by an event of a later step: whoever syncs has got past the check. Installs are seen once only, so a user
--- who installed before the window is not missing.
+-- A user enters a step with an event of it or of a later one, tries it with an event of it, and survives it
+-- by success, or by an event of a later step: whoever syncs has got past the check. Installs are seen once
+-- only, so a user who installed before the window is not missing.
 SELECT
     numbers.step,
     count(*) FILTER (WHERE furthest >= numbers.step) AS entered,

@@ -3,5 +3,6 @@
 SELECT
     id, source_name, destination_name,
     CASE WHEN source_name <> '' THEN CAST(min(id) OVER (PARTITION BY source_name) AS integer) END AS source,
-    CASE WHEN destination_name <> '' THEN CAST(min(id) OVER (PARTITION BY destination_name) AS integer) END AS destination
+    CASE WHEN destination_name <> '' THEN CAST(min(id) OVER (PARTITION BY destination_name) AS integer) END AS
+        destination
 FROM routes_asked

@@ -1,15 +1,16 @@
--- Under which name a version is shown: the 50 most used of each kind under their own, all others as one `other (n)`, n how many;
--- what was stored as `other` is one of them.
--- Grain: one row a kind and version. Index: the primary key of unit_days, by day, or unit_days_route_idx.
--- Reads: the stage told. Parameters: prior_from, last_day (dates).
--- used: rows of daily sums. They are counted only where there are more than 50.
+-- Under which name a version is shown: the 50 most used of each kind under their own, all others as one
+-- `other (n)`, n how many; what was stored as `other` is one of them. Grain: one row a kind and version.
+-- Index: the primary key of unit_days, by day, or unit_days_route_idx. Reads: the stage told. Parameters:
+-- prior_from, last_day (dates). used: rows of daily sums. They are counted only where there are more than 50.
 SELECT
     kind,
     version,
     CASE
         WHEN NOT is_rare THEN version
-        WHEN count(*) FILTER (WHERE is_rare AND used > 0 AND version <> 'other') OVER (PARTITION BY kind) = 0 THEN 'other'
-        ELSE 'other (' || count(*) FILTER (WHERE is_rare AND used > 0 AND version <> 'other') OVER (PARTITION BY kind) || ')'
+        WHEN count(*) FILTER (WHERE is_rare AND used > 0 AND version <> 'other') OVER (PARTITION BY kind) = 0
+            THEN 'other'
+        ELSE 'other (' || count(*) FILTER (WHERE is_rare AND used > 0
+            AND version <> 'other') OVER (PARTITION BY kind) || ')'
     END AS name
 FROM (
     SELECT
@@ -17,7 +18,8 @@ FROM (
         version,
         used,
         version = 'other'
-          OR row_number() OVER (PARTITION BY kind ORDER BY version = 'other', used DESC, version) > 50 AS is_rare
+          OR row_number() OVER (PARTITION BY kind ORDER BY version = 'other', used DESC,
+              version) > 50 AS is_rare
     FROM (
         SELECT told.kind, told.version, coalesce(sum(used.rows), 0) AS used
         FROM told

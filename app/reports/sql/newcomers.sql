@@ -1,11 +1,11 @@
--- Users whose first days with a connector lie in the window, by the connector that ranks, and whether they got anywhere.
--- Grain: one row a connector. Index: the primary key of unit_days, by day.
--- Reads: the stages routes_asked and environments_asked.
--- Parameters: history_from, prior_from, first_day, last_day, everybody, settled, keys, denied, nobody.
+-- Users whose first days with a connector lie in the window, by the connector that ranks, and whether they
+-- got anywhere. Grain: one row a connector. Index: the primary key of unit_days, by day. Reads: the stages
+-- routes_asked and environments_asked. Parameters: history_from, prior_from, first_day, last_day, everybody,
+-- settled, keys, denied, nobody.
 --
--- new: nothing of the user with the connector lies in the 180 days before. Only who began 7 days or more before the window's
--- end is counted: the first 7 days are over. stuck: no success of a sync in them. Of these, stuck_on_config: every failure in
--- them was of class config.
+-- new: nothing of the user with the connector lies in the 180 days before. Only who began 7 days or more
+-- before the window's end is counted: the first 7 days are over. stuck: no success of a sync in them. Of
+-- these, stuck_on_config: every failure in them was of class config.
 SELECT
     connector,
     count(*) AS new_units,
@@ -21,15 +21,18 @@ FROM (
         SELECT
             routes_asked.connector, unit_days.unit, unit_days.day, unit_days.succeeded, unit_days.failed,
             CASE WHEN failures.failure_class = 'config' THEN 0 ELSE unit_days.failed END AS ranked,
-            min(unit_days.day) OVER (PARTITION BY routes_asked.connector, unit_days.bucket, unit_days.unit) AS first_day
+            min(unit_days.day) OVER (PARTITION BY routes_asked.connector, unit_days.bucket,
+                unit_days.unit) AS first_day
         FROM unit_days
         JOIN routes_asked ON routes_asked.id = unit_days.route
         JOIN environments_asked ON environments_asked.id = unit_days.environment
         LEFT JOIN failures ON failures.id = unit_days.failure
-        WHERE unit_days.day BETWEEN least(CAST(:history_from AS date), CAST(:prior_from AS date)) AND CAST(:last_day AS date)
+        WHERE unit_days.day BETWEEN least(CAST(:history_from AS date), CAST(:prior_from AS date))
+            AND CAST(:last_day AS date)
           AND unit_days.unit <> CAST(:nobody AS bigint)
           AND (CAST(:everybody AS boolean) OR (unit_days.bucket, unit_days.unit) IN (
-        SELECT bucket, unit FROM units WHERE settled >= CAST(:settled AS boolean) AND write_keys & CAST(:keys AS bigint) > 0
+        SELECT bucket, unit FROM units WHERE settled >= CAST(:settled AS boolean)
+            AND write_keys & CAST(:keys AS bigint) > 0
   ))
           AND unit_days.unit <> ALL(CAST(:denied AS bigint[]))
     ) AS days

@@ -1,5 +1,6 @@
 -- Data quality of the window's attempts, day by day and by lane.
--- Grain: one row a UTC day of the attempts' start and lane. Reads: the stages routes_asked and scope. Parameter: nobody.
+-- Grain: one row a UTC day of the attempts' start and lane. Reads: the stages routes_asked and scope.
+-- Parameter: nobody.
 SELECT
     CAST(scope.day AS text) AS day,
     routes_asked.lane,
@@ -9,7 +10,8 @@ SELECT
     CAST(sum(in_flight) AS bigint) AS in_flight,
     CAST(sum(corrected) AS bigint) AS corrected,
     CAST(sum(from_ledger) AS bigint) AS from_ledger,
-    CAST(coalesce(sum(succeeded + failed + canceled + open) FILTER (WHERE unit = CAST(:nobody AS bigint)), 0) AS bigint)
+    CAST(coalesce(sum(succeeded + failed + canceled + open) FILTER (WHERE unit = CAST(:nobody AS bigint)),
+        0) AS bigint)
         AS nobodys
 FROM scope
 JOIN routes_asked ON routes_asked.id = scope.route

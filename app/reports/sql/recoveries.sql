@@ -4,10 +4,11 @@
 -- Parameters: first_day, last_day, as_of, everybody, settled, keys, denied, nobody.
 --
 -- kind & 3: the outcome, 1 succeeded, 2 failed.
--- A failure: a session with a failed attempt of another class than config, that began in the window. Its time is the latest
--- of its pair, which is the end's. recovered: a session of the same user with a success of the same connector followed within
--- 24 hours. lost: the user's last session with the connector that was ever stored failed, and is over 7 days old.
--- A user counts once a connector: recovered if one failure was followed so, however many were not.
+-- A failure: a session with a failed attempt of another class than config, that began in the window. Its time
+-- is the latest of its pair, which is the end's. recovered: a session of the same user with a success of the
+-- same connector followed within 24 hours. lost: the user's last session with the connector that was ever
+-- stored failed, and is over 7 days old. A user counts once a connector: recovered if one failure was
+-- followed so, however many were not.
 SELECT
     connector,
     count(*) AS failed_units,
@@ -24,14 +25,16 @@ FROM (
         SELECT
             connector, unit, seen_at, failed_at,
             min(succeeded_at) OVER (
-                PARTITION BY connector, unit ORDER BY seen_at RANGE BETWEEN '1 microsecond' FOLLOWING AND UNBOUNDED FOLLOWING
+                PARTITION BY connector, unit ORDER BY seen_at RANGE BETWEEN '1 microsecond' FOLLOWING
+                    AND UNBOUNDED FOLLOWING
             ) AS next_success
         FROM (
             SELECT
                 routes_asked.connector, d.unit,
                 a.settles_at - interval '24 hours' AS seen_at,
                 CASE WHEN a.kind & 3 = 1 THEN a.settles_at - interval '24 hours' END AS succeeded_at,
-                CASE WHEN a.kind & 3 = 2 AND failures.failure_class <> 'config' AND a.day <= CAST(:last_day AS date)
+                CASE WHEN a.kind & 3 = 2 AND failures.failure_class <> 'config'
+                    AND a.day <= CAST(:last_day AS date)
                      THEN a.settles_at - interval '24 hours' END AS failed_at
             FROM attempts AS a
             JOIN unit_days AS d ON d.day = a.day AND d.bucket = a.bucket AND d.day_key = a.day_key
@@ -41,7 +44,8 @@ FROM (
             WHERE d.day >= CAST(:first_day AS date)
               AND d.unit <> CAST(:nobody AS bigint)
               AND (CAST(:everybody AS boolean) OR (d.bucket, d.unit) IN (
-        SELECT bucket, unit FROM units WHERE settled >= CAST(:settled AS boolean) AND write_keys & CAST(:keys AS bigint) > 0
+        SELECT bucket, unit FROM units WHERE settled >= CAST(:settled AS boolean)
+            AND write_keys & CAST(:keys AS bigint) > 0
   ))
               AND d.unit <> ALL(CAST(:denied AS bigint[]))
         ) AS sessions

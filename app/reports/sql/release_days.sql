@@ -1,6 +1,6 @@
 -- Days of each version, and all users together: what adoption is a share of.
--- Grain: one row a version, rarely used ones together, and one of NULL for all. Reads: the stages release_numbers and keyed.
--- Parameter: nobody.
+-- Grain: one row a version, rarely used ones together, and one of NULL for all. Reads: the stages
+-- release_numbers and keyed. Parameter: nobody.
 SELECT
     names.version,
     CAST(min(day) AS text) AS first_day,

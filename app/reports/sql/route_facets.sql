@@ -1,6 +1,6 @@
--- The facets of each route: the connector's version, and where it went (a destination, else a cache), or of a destination what was
--- written (a source, else a result that was read before), and what that is; each with a number.
--- Grain: one row a route. Reads: the stages routes_asked and named_versions. Parameter: role.
+-- The facets of each route: the connector's version, and where it went (a destination, else a cache), or of a
+-- destination what was written (a source, else a result that was read before), and what that is; each with a
+-- number. Grain: one row a route. Reads: the stages routes_asked and named_versions. Parameter: role.
 SELECT
     named.*,
     CAST(dense_rank() OVER (ORDER BY version) AS integer) AS version_number,
@@ -14,7 +14,8 @@ FROM (
             ELSE cache_type
         END AS target,
         CASE
-            WHEN CAST(:role AS text) = 'destination' THEN CASE source_name WHEN '' THEN 'result' ELSE 'source' END
+            WHEN CAST(:role AS text) = 'destination' THEN CASE source_name WHEN '' THEN 'result'
+                ELSE 'source' END
             WHEN lane = 'write' THEN 'destination'
             ELSE 'cache'
         END AS target_kind

@@ -6,9 +6,11 @@ SELECT
     CAST(least(sum(ranked), 1073741820) AS integer) AS ranked,
     CAST(least(sum(succeeded), 1073741820) AS integer) AS succeeded
 FROM (
-    SELECT source AS number, bucket, unit, day, settled, ranked, succeeded FROM version_uses WHERE source IS NOT NULL
+    SELECT source AS number, bucket, unit, day, settled, ranked, succeeded FROM version_uses
+        WHERE source IS NOT NULL
     UNION ALL
-    SELECT destination, bucket, unit, day, settled, ranked, succeeded FROM version_uses WHERE destination IS NOT NULL
+    SELECT destination, bucket, unit, day, settled, ranked, succeeded FROM version_uses
+        WHERE destination IS NOT NULL
     UNION ALL
     SELECT release, bucket, unit, day, settled, ranked, succeeded FROM version_uses WHERE release IS NOT NULL
 ) AS uses

@@ -1,8 +1,8 @@
--- The first day of every version that was told: the day by which its second user had come, and a fiftieth of its users.
--- Grain: one row a version's number. Reads: the stages version_names and version_days.
+-- The first day of every version that was told: the day by which its second user had come, and a fiftieth of
+-- its users. Grain: one row a version's number. Reads: the stages version_names and version_days.
 --
--- A sender whose clock is weeks slow is one user: alone it would make a version older than it is, and out of the window. A
--- version of one user begins with that user.
+-- A sender whose clock is weeks slow is one user: alone it would make a version older than it is, and out of
+-- the window. A version of one user begins with that user.
 SELECT number, min(day) AS first_day
 FROM (
     SELECT

@@ -1,5 +1,5 @@
--- Who votes: users who succeeded in the 28 days before the version's first day, and used it; and since when they did.
--- Grain: one row a comparison, side and unit. Reads: the stages version_days and sides.
+-- Who votes: users who succeeded in the 28 days before the version's first day, and used it; and since when
+-- they did. Grain: one row a comparison, side and unit. Reads: the stages version_days and sides.
 SELECT sides.new_number, sides.is_new, sides.number, days.bucket, days.unit, min(days.day) AS start
 FROM sides
 JOIN version_days AS days ON days.number = sides.number AND days.day >= sides.since

@@ -1,15 +1,18 @@
 -- Accepted events of the marked sessions.
 -- Grain: one row a stored event (the key of `events` makes them free of duplicates).
--- Index: session_key in the partitions within 7 days of a mark (no session key spans more); the primary key for rows
+-- Index: session_key in the partitions within 7 days of a mark (no session key spans more); the primary key
+-- for rows
 --        without a session (num_nulls, lest the index on session_key be read for all of those there are).
 -- Reads: the stage wanted.
 --
--- lane: `write` if a destination is set (the name `unknown` is none), else `cache` if there is a cache other than
---       `streaming`, else `direct`. Syncs without a session key are of the shape sent up to 0.7.1: usage only, so
+-- lane: `write` if a destination is set (the name `unknown` is none), else `cache` if there is a cache other
+-- than
+--       `streaming`, else `direct`. Syncs without a session key are of the shape sent up to 0.7.1: usage
+-- only, so
 --       their lane is `direct` too, and only their starts count, since nothing pairs them.
--- What happened over 90 days (imported: 400) before it arrived, or over 2 days after, is never rolled up: no retention would
--- reach it.
--- A sync into a cache always has a source: if none was named it ranks as `unknown`, as it does in the ledger.
+-- What happened over 90 days (imported: 400) before it arrived, or over 2 days after, is never rolled up: no
+-- retention would reach it. A sync into a cache always has a source: if none was named it ranks as `unknown`,
+-- as it does in the ledger.
 SELECT
     bucket,
     message_key,

@@ -53,6 +53,9 @@ ON CONFLICT (day, bucket, day_key) DO UPDATE SET
     canceled = nullif(least(coalesce(unit_days.canceled, 0) + coalesce(excluded.canceled, 0), 268435455), 0),
     open = nullif(least(coalesce(unit_days.open, 0) + coalesce(excluded.open, 0), 268435455), 0),
     orphans = nullif(least(coalesce(unit_days.orphans, 0) + coalesce(excluded.orphans, 0), 268435455), 0),
-    from_ledger = nullif(least(coalesce(unit_days.from_ledger, 0) + coalesce(excluded.from_ledger, 0), 268435455), 0),
-    first_runs = nullif(least(coalesce(unit_days.first_runs, 0) + coalesce(excluded.first_runs, 0), 268435455), 0),
-    corrected = nullif(least(coalesce(unit_days.corrected, 0) + coalesce(excluded.corrected, 0), 268435455), 0)
+    from_ledger = nullif(least(coalesce(unit_days.from_ledger, 0) + coalesce(excluded.from_ledger, 0),
+        268435455), 0),
+    first_runs = nullif(least(coalesce(unit_days.first_runs, 0) + coalesce(excluded.first_runs, 0),
+        268435455), 0),
+    corrected = nullif(least(coalesce(unit_days.corrected, 0) + coalesce(excluded.corrected, 0), 268435455),
+        0)

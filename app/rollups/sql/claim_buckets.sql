@@ -1,6 +1,6 @@
--- Buckets that nobody else works on, those that have waited longest first, locked until the end of the transaction.
--- Grain: one row a bucket, at most :buckets of them.
--- Index: none; the queue is short, or else there is work for all of it.
+-- Buckets that nobody else works on, those that have waited longest first, locked until the end of the
+-- transaction. Grain: one row a bucket, at most :buckets of them. Index: none; the queue is short, or else
+-- there is work for all of it.
 --
 -- The queue is a step of its own: no row is locked in one query level with a distributed table.
 WITH waiting AS MATERIALIZED (

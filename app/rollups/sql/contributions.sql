@@ -1,10 +1,11 @@
--- What each marked session contributes: what `attempts` will hold of it, and what row of `unit_days` it is added to.
--- Grain: that of `attempts`. Reads: the stage attempts. Parameter: since (days before are left alone).
+-- What each marked session contributes: what `attempts` will hold of it, and what row of `unit_days` it is
+-- added to. Grain: that of `attempts`. Reads: the stage attempts. Parameter: since (days before are left
+-- alone).
 --
--- Counts and records saturate: no sum of what a stranger sends may overflow, here or in a report (2^28 - 1 a count, so that
--- four of them fit an integer; 10^12 records, the most that one sync may have).
--- day: the UTC day of the attempt's start. kind: as in app/store/tables/rollups.py. day_key: is made here only and stored from
--- then on, so that nothing depends on another server hashing as this one does.
+-- Counts and records saturate: no sum of what a stranger sends may overflow, here or in a report (2^28 - 1 a
+-- count, so that four of them fit an integer; 10^12 records, the most that one sync may have). day: the UTC
+-- day of the attempt's start. kind: as in app/store/tables/rollups.py. day_key: is made here only and stored
+-- from then on, so that nothing depends on another server hashing as this one does.
 SELECT
     session_key,
     unit,
@@ -24,7 +25,8 @@ FROM (
         session_key, unit, application_hash, settles_at, number_of_records, route, environment, bucket,
         CAST(happened_at AT TIME ZONE 'UTC' AS date) AS day,
         coalesce(failure, CAST(0 AS smallint)) AS failure,
-        CASE outcome WHEN 'started' THEN 0 WHEN 'succeeded' THEN 1 WHEN 'failed' THEN 2 WHEN 'canceled' THEN 3 END
+        CASE outcome WHEN 'started' THEN 0 WHEN 'succeeded' THEN 1 WHEN 'failed' THEN 2 WHEN 'canceled'
+            THEN 3 END
             + CASE WHEN orphan THEN 4 ELSE 0 END
             + CASE WHEN refused THEN 8 ELSE 0 END
             + CASE WHEN first_run THEN 16 ELSE 0 END

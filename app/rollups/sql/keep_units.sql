@@ -1,12 +1,11 @@
--- Keeps in `units` what is known of each user as such: when it was first and last heard of, whether it has a memory, what
--- links it to others that have none, and under which write keys it sent.
--- Grain: one row a unit of the marked sessions. Index: the primary key of units; rows come in its order, so that two workers
--- cannot deadlock.
--- Reads: the table `signals` of this connection. Parameter: nobody (stands for no user).
+-- Keeps in `units` what is known of each user as such: when it was first and last heard of, whether it has a
+-- memory, what links it to others that have none, and under which write keys it sent. Grain: one row a unit
+-- of the marked sessions. Index: the primary key of units; rows come in its order, so that two workers cannot
+-- deadlock. Reads: the table `signals` of this connection. Parameter: nobody (stands for no user).
 --
--- Least, greatest and OR over every signal ever rolled up: any order and any repetition gives the same, and nothing is taken
--- back when an event goes. Times are those of arrival, which no sender chooses.
--- lasting: some session was no first run, so the id was kept from an earlier one. setup: the least linking hash.
+-- Least, greatest and OR over every signal ever rolled up: any order and any repetition gives the same, and
+-- nothing is taken back when an event goes. Times are those of arrival, which no sender chooses. lasting:
+-- some session was no first run, so the id was kept from an earlier one. setup: the least linking hash.
 -- write_keys: a bit for each of the keys 1 to 62; the first bit for all others.
 INSERT INTO units (first_hour, last_day, bucket, unit, setup, write_keys, lasting, crowded)
 SELECT

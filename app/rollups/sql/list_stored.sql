@@ -1,6 +1,6 @@
--- Every session that has something stored or rolled up since a moment, into the table `stored` of this connection.
--- Grain: one row a session, or a row without a session.
--- Index: none: one scan of what is read anyway. Parameter: since (an instant).
+-- Every session that has something stored or rolled up since a moment, into the table `stored` of this
+-- connection. Grain: one row a session, or a row without a session. Index: none: one scan of what is read
+-- anyway. Parameter: since (an instant).
 INSERT INTO stored (bucket, session_key, message_key, lower, upper, late)
 SELECT bucket, session_key, message_key, min(occurred_at), max(occurred_at), false
 FROM (

@@ -1,8 +1,7 @@
--- Partitions of events and ledger that hold rows and of which the planner has no statistics: made ahead, analyzed when
--- they were empty or never, and filling now. Autovacuum finds them within a minute. (A vacuum counts the rows of a
--- partition and leaves no statistics of its columns.)
--- Grain: one row a partition.
--- Index: those of the catalog.
+-- Partitions of events and ledger that hold rows and of which the planner has no statistics: made ahead,
+-- analyzed when they were empty or never, and filling now. Autovacuum finds them within a minute. (A vacuum
+-- counts the rows of a partition and leaves no statistics of its columns.) Grain: one row a partition. Index:
+-- those of the catalog.
 SELECT CAST(CAST(tree.relid AS regclass) AS text) AS name
 FROM pg_class AS c
 JOIN (

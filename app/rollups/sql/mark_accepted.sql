@@ -1,8 +1,8 @@
--- Marks events that were refused for their session, stood for themselves since, and are accepted now: an import that was run
--- again after an upgrade. What they contributed is taken back under their message key.
--- Grain: one row such an event.
--- Index: session_key of events in the partitions within 7 days of a mark; the primary key of rejections.
--- Reads: `marks`, of them the late ones only: what has just happened was not refused before.
+-- Marks events that were refused for their session, stood for themselves since, and are accepted now: an
+-- import that was run again after an upgrade. What they contributed is taken back under their message key.
+-- Grain: one row such an event. Index: session_key of events in the partitions within 7 days of a mark; the
+-- primary key of rejections. Reads: `marks`, of them the late ones only: what has just happened was not
+-- refused before.
 INSERT INTO marks (bucket, session_key, message_key, lower, upper, late)
 WITH wanted AS MATERIALIZED (
     SELECT bucket, session_key, lower, upper FROM marks WHERE late

@@ -2,8 +2,8 @@
 -- Grain: one row an environment. Index: environments_words_key.
 -- Reads: the table `signals` of this connection.
 --
--- prerelease: anything but N.N.N, N.N.N.post and `other`, and 0.0.0; NULL of an unknown version, which is neither. It follows from
--- the version, so nothing is looked up by it.
+-- prerelease: anything but N.N.N, N.N.N.post and `other`, and 0.0.0; NULL of an unknown version, which is
+-- neither. It follows from the version, so nothing is looked up by it.
 WITH told AS MATERIALIZED (
     SELECT DISTINCT
         version, python_version, os, ci, notebook_runtime, source_executor_type, destination_executor_type
@@ -29,5 +29,6 @@ WHERE NOT EXISTS (
       AND e.last_day >= CAST(now() AT TIME ZONE 'UTC' AS date)
 )
 ORDER BY version, python_version, os, ci, notebook_runtime, source_executor_type, destination_executor_type
-ON CONFLICT (version, python_version, os, ci, notebook_runtime, source_executor_type, destination_executor_type)
+ON CONFLICT (version, python_version, os, ci, notebook_runtime, source_executor_type,
+    destination_executor_type)
 DO UPDATE SET last_day = excluded.last_day WHERE environments.last_day < excluded.last_day

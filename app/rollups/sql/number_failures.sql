@@ -1,6 +1,6 @@
 -- Gives new exception classes their numbers: the definition of the failure classes.
--- Grain: one row an exception class, the empty one for failures that named none. Index: failures_exception_class_key.
--- Reads: the table `signals` of this connection.
+-- Grain: one row an exception class, the empty one for failures that named none. Index:
+-- failures_exception_class_key. Reads: the table `signals` of this connection.
 WITH told AS MATERIALIZED (SELECT DISTINCT exception_class FROM signals WHERE exception_class IS NOT NULL)
 INSERT INTO failures (exception_class, failure_class)
 SELECT

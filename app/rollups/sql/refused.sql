@@ -1,17 +1,24 @@
--- Refused events of the marked sessions: the ledger's rows, read as the events they were, so that a refusal biases no rate.
--- Grain: one row a refused event; one that was accepted under the same key later (an import run again after an upgrade)
+-- Refused events of the marked sessions: the ledger's rows, read as the events they were, so that a refusal
+-- biases no rate. Grain: one row a refused event; one that was accepted under the same key later (an import
+-- run again after an upgrade)
 --        is left out, and so is one of which nobody can tell what event it was.
 -- Index: as accepted.sql; the key of `events` (occurred_at, bucket, message_key) for the rows left out.
 -- Reads: the stage wanted.
 --
--- A ledger row is the projection of its event with the refused fields NULL. What was refused is told from `path`
--- (the first thing found wrong) and from what stands beside it; what an event without a fault also lacks is absent:
---   destination, source, cache   refused if the path says so, or a version, executor or config hash is left of it (configured: 1 source, 2 destination, 4 cache)
+-- A ledger row is the projection of its event with the refused fields NULL. What was refused is told from
+-- `path` (the first thing found wrong) and from what stands beside it; what an event without a fault also
+-- lacks is absent:
+--   destination, source, cache   refused if the path says so, or a version, executor or config hash is left
+-- of it (configured: 1 source, 2 destination, 4 cache)
 --   source    also in lane `cache`, where there is always one
---   event     `sync` in the lanes `write` and `cache`, which other events never have, or with a number of records or
---             an executor, or if started or canceled: install, validate and check send terminals and names only
---   state     failed with an exception, succeeded with a number of records or if no sync (they send terminals only),
---             else started (a canceled sync looks the same, but those come from the lane `direct`, which is in no rate)
+--   event     `sync` in the lanes `write` and `cache`, which other events never have, or with a number of
+-- records or
+--             an executor, or if started or canceled: install, validate and check send terminals and names
+-- only
+--   state     failed with an exception, succeeded with a number of records or if no sync (they send terminals
+-- only),
+--             else started (a canceled sync looks the same, but those come from the lane `direct`, which is
+-- in no rate)
 --   session   none, and no trace of 0.7.2 or later: the shape sent up to 0.7.1, usage only
 -- A refused name ranks as `unknown`: whatever is spoiled, the sum of failures over the connectors stays.
 SELECT
@@ -20,7 +27,8 @@ SELECT
     unit,
     session_key,
     CAST(coalesce(event, 'sync') AS event_name) AS event,
-    CASE WHEN lane = 'cache' OR source_refused THEN coalesce(source_name, 'unknown') ELSE source_name END AS source_name,
+    CASE WHEN lane = 'cache' OR source_refused THEN coalesce(source_name, 'unknown')
+        ELSE source_name END AS source_name,
     source_version,
     CASE WHEN lane = 'write' THEN coalesce(destination_name, 'unknown') END AS destination_name,
     destination_version,
@@ -67,7 +75,8 @@ FROM (
             CAST(cache_type AS text) AS cache_type,
             CAST(event AS text) AS event,
             coalesce(CAST(state AS text), CASE
-                WHEN exception_class IS NOT NULL OR exit_code IS NOT NULL OR connector_name IS NOT NULL THEN 'failed'
+                WHEN exception_class IS NOT NULL OR exit_code IS NOT NULL OR connector_name IS NOT NULL
+                    THEN 'failed'
                 WHEN number_of_records IS NOT NULL OR event <> 'sync' THEN 'succeeded'
                 ELSE 'started'
             END) AS state,
@@ -118,7 +127,8 @@ FROM (
         ) AS timely
         WHERE coalesce(timely.corrected_at, timely.occurred_at) <= timely.received_at + interval '2 days'
           AND coalesce(timely.corrected_at, timely.occurred_at)
-            >= timely.received_at - CASE WHEN timely.imported THEN interval '400 days' ELSE interval '90 days' END
+            >= timely.received_at - CASE WHEN timely.imported THEN interval '400 days'
+                ELSE interval '90 days' END
           AND NOT EXISTS (
             SELECT 1 FROM events
             WHERE events.occurred_at = timely.occurred_at

@@ -1,11 +1,12 @@
--- Events and ledger rows of the marked sessions as what they signal, in words: who did what, where, between what.
--- Grain: one row an event or ledger row.
--- Reads: the stages accepted and refused. Parameter: nobody (zero).
+-- Events and ledger rows of the marked sessions as what they signal, in words: who did what, where, between
+-- what. Grain: one row an event or ledger row. Reads: the stages accepted and refused. Parameter: nobody
+-- (zero).
 --
--- The empty word is none or withheld; zero is nobody, and no application. A row without a session (sent by the
--- oldest releases, or refused for it) stands under its message key: it meets no partner, which might be a stranger's.
--- setup: the hash of configurations and application, by which first runs (ids minted with their session) are linked.
--- install, validate and check name a destination connector in `source`: here it stands as the destination that it is.
+-- The empty word is none or withheld; zero is nobody, and no application. A row without a session (sent by
+-- the oldest releases, or refused for it) stands under its message key: it meets no partner, which might be a
+-- stranger's. setup: the hash of configurations and application, by which first runs (ids minted with their
+-- session) are linked. install, validate and check name a destination connector in `source`: here it stands
+-- as the destination that it is.
 SELECT
     bucket,
     coalesce(session_key, message_key) AS session_key,
@@ -39,13 +40,15 @@ SELECT
     coalesce(os, '') AS os,
     coalesce(notebook_runtime, '') AS notebook_runtime,
     CASE WHEN misplaced THEN '' ELSE coalesce(source_executor_type, '') END AS source_executor_type,
-    CASE WHEN misplaced THEN coalesce(source_executor_type, '') ELSE coalesce(destination_executor_type, '') END
+    CASE WHEN misplaced THEN coalesce(source_executor_type, '') ELSE coalesce(destination_executor_type,
+        '') END
         AS destination_executor_type,
     CASE WHEN state = 'failed' THEN coalesce(exception_class, '') END AS exception_class
 FROM (
     SELECT
         both_tables.*,
-        event <> 'sync' AND destination_name IS NULL AND coalesce(starts_with(source_name, 'destination-'), false)
+        event <> 'sync' AND destination_name IS NULL AND coalesce(starts_with(source_name, 'destination-'),
+            false)
             AS misplaced
     FROM (SELECT * FROM accepted UNION ALL SELECT * FROM refused) AS both_tables
 ) AS told

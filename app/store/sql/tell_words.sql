@@ -6,4 +6,5 @@ SELECT subject, word, write_key, slot, %(first_day)s::date, CAST(now() AT TIME Z
 FROM unnest(%(subjects)s::text[], %(words)s::text[], %(write_keys)s::smallint[], %(slots)s::smallint[])
     AS t (subject, word, write_key, slot)
 ORDER BY subject, word
-ON CONFLICT (subject, word) DO UPDATE SET last_day = excluded.last_day WHERE words.last_day < excluded.last_day
+ON CONFLICT (subject, word) DO UPDATE SET last_day = excluded.last_day
+    WHERE words.last_day < excluded.last_day

@@ -1,4 +1,5 @@
-"""The tables as SQLAlchemy declares them, one file a subject. What is done with their rows belongs elsewhere."""
+"""The tables as SQLAlchemy declares them, one file a subject. What is done with
+their rows belongs elsewhere."""
 
 from typing import Final
 

@@ -4,7 +4,8 @@ from sqlalchemy import CheckConstraint, Column, Date, Double, Integer, PrimaryKe
 
 from app.store.tables.events import metadata, moment
 
-# One row a new version that was found to be a regression. `posted_at` is NULL until the webhook said that it has it.
+# One row a new version that was found to be a regression. `posted_at` is NULL until the
+# webhook said that it has it.
 alerts = Table(
     "alerts",
     metadata,

@@ -1,6 +1,8 @@
-"""The tables, as SQLAlchemy Core sees them. `alembic/versions` holds the DDL that makes them; CI compares the two.
+"""The tables, as SQLAlchemy Core sees them. `alembic/versions` holds the DDL that
+makes them; CI compares the two.
 
-Grain, key and meaning of every table stand here; a column carries the leaf name that the field has on the wire.
+Grain, key and meaning of every table stand here; a column carries the leaf name
+that the field has on the wire.
 """
 
 # Size: every column of the way in stands here once, with its meaning.
@@ -40,21 +42,21 @@ SWEEPS: Final = 3  # a forgotten id is deleted this many times: what was in flig
 
 
 def moment(name: str, *, nullable: bool = False) -> Column[object]:
-    """A point in time with time zone."""
+    """Return a point in time with time zone."""
     return Column(name, DateTime(timezone=True), nullable=nullable)
 
 
 def pseudonym(name: str, *, nullable: bool = True) -> Column[object]:
     """64 bits of an HMAC under the hash key, as a signed integer; 0 stands for none in a key.
 
-    Unique within its bucket, which is compared wherever the pseudonym is. The mark is what `keys rotate-hash` goes by: a
-    message key does not bear it.
+    Unique within its bucket, which is compared wherever the pseudonym is. The mark is what `keys rotate-hash`
+    goes by: a message key does not bear it.
     """
     return Column(name, BigInteger, nullable=nullable, info={PSEUDONYM: True})
 
 
 def enumeration(name: str, *words: Any) -> ENUM:
-    """A type that holds the words of the wire and no others, in four bytes."""
+    """Return a type that holds the words of the wire and no others, in four bytes."""
     return ENUM(*(word for each in words for word in get_args(each) or (each,)), name=name, create_type=False)
 
 
@@ -66,9 +68,10 @@ CACHE_TYPE: Final = enumeration("cache_type", CacheType, CUSTOM)
 
 
 def projection(*, complete: bool) -> list[Column[object]]:  # Size: one line a column
-    """The columns that an event and a ledger row share; `complete` rows have every required field.
+    """Return the columns that an event and a ledger row share; `complete` rows have every required field.
 
-    Ids and hashes are HMACs, never raw. Fixed-width columns come first, widest first: no padding between them.
+    Ids and hashes are HMACs, never raw. Fixed-width columns come first, widest
+    first: no padding between them.
     """
     return [
         moment("occurred_at"),
@@ -117,8 +120,9 @@ events = Table(
     postgresql_partition_by="RANGE (occurred_at)",
 )
 
-# The ledger: one row a refused event, invalid fields NULL, so that refusals cannot bias a rate. `configured` says which
-# configuration hashes it had (SOURCE_CONFIGURED and so on, added up): of a refused name they are sometimes all that is left.
+# The ledger: one row a refused event, invalid fields NULL, so that refusals cannot bias a rate.
+# `configured` says which configuration hashes it had (SOURCE_CONFIGURED and so on, added up): of a refused
+# name they are sometimes all that is left.
 rejections = Table(
     "rejections",
     metadata,
@@ -133,7 +137,8 @@ rejections = Table(
 
 
 def counted(name: str, kind: str, check: str) -> Table:
-    """An append-only table of counts by hour and write key; its key fences a batch against a second commit."""
+    """Return an append-only table of counts by hour and write key; its key fences a
+    batch against a second commit."""
     return Table(
         name,
         metadata,
@@ -159,16 +164,17 @@ outcomes = counted(
 # For the live view, which reads the last minutes: of all kinds of index the one that costs a write least.
 Index("outcomes_written_at_idx", outcomes.c.written_at, postgresql_using="brin")
 
-# Counted beside that law: requests refused before it, withheld fields, what clients say they dropped, events that are stored
-# and never rolled up, versions that the budget of new words had no room for.
+# Counted beside that law: requests refused before it, withheld fields, what clients say they dropped, events
+# that are stored and never rolled up, versions that the budget of new words had no room for.
 tallies = counted(
     "tallies",
     "kind",
     "kind IN ('refused', 'withheld', 'client_dropped', 'envelope', 'outside_window', 'new_word')",
 )
 
-# Who asked to be forgotten: later events under the id are counted and not stored. `sweeps` says how often what was stored
-# has been deleted; `met_at` is about when something under it was last found or refused, NULL if nothing ever was.
+# Who asked to be forgotten: later events under the id are counted and not stored. `sweeps` says how
+# often what was stored has been deleted; `met_at` is about when something under it was last found or
+# refused, NULL if nothing ever was.
 tombstones = Table(
     "tombstones",
     metadata,
@@ -182,7 +188,8 @@ tombstones = Table(
     Index("tombstones_requested_at_idx", "requested_at"),
 )
 
-# Weeks whose raw events are gone: an event of one, or of the 7 days around it, can no longer be told from a duplicate.
+# Weeks whose raw events are gone: an event of one, or of the 7 days around it, can no
+# longer be told from a duplicate.
 dropped_ranges = Table(
     "dropped_ranges",
     metadata,
@@ -193,7 +200,8 @@ dropped_ranges = Table(
     CheckConstraint("lower < upper", name="dropped_ranges_upper_check"),
 )
 
-# One row: up to when the time was trusted, whether the last reading was not, and how many weeks were dropped on a day.
+# One row: up to when the time was trusted, whether the last reading was not, and how many
+# weeks were dropped on a day.
 maintenance_clock = Table(
     "maintenance_clock",
     metadata,
@@ -206,8 +214,8 @@ maintenance_clock = Table(
     CheckConstraint("single", name="maintenance_clock_single_check"),
 )
 
-# What a registry says of public connectors, from `connectors refresh`: names beside those that the release ships, the id
-# under which the registry has a connector, and where it is documented and its issues are.
+# What a registry says of public connectors, from `connectors refresh`: names beside those that the release
+# ships, the id under which the registry has a connector, and where it is documented and its issues are.
 connectors = Table(
     "connectors",
     metadata,
@@ -259,7 +267,8 @@ report_tokens = Table(
     UniqueConstraint("token_hash", name="report_tokens_token_hash_key"),
 )
 
-# One row: the HMAC of a constant, so that a wrong hash key refuses to start instead of splitting every user in two.
+# One row: the HMAC of a constant, so that a wrong hash key refuses to start instead of
+# splitting every user in two.
 hash_key_check = Table(
     "hash_key_check",
     metadata,

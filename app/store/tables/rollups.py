@@ -1,7 +1,7 @@
 """The rollups' tables: which sessions to recompute, what each contributed, and sums by user and day.
 
-A contribution is a pure function of a session's events. The worker (`app.rollups`) keeps each session's in `attempts` and
-their sums in `unit_days`; reports read those two and never an event.
+A contribution is a pure function of a session's events. The worker (`app.rollups`) keeps each session's in
+`attempts` and their sums in `unit_days`; reports read those two and never an event.
 """
 
 from typing import Any, Final
@@ -27,13 +27,15 @@ from sqlalchemy import (
 from app.store.tables.events import PSEUDONYM, metadata, moment
 
 # The counts of `unit_days`; a row that names a failure counts failed attempts only, the others none.
-# attempts = succeeded + failed + canceled + open. The rest count attempts, too: without a start (orphans), known from a
-# refused event (from_ledger), of a user minted with its session (first_runs), of a clock that was off (corrected).
+# attempts = succeeded + failed + canceled + open. The rest count attempts, too: without a start
+# (orphans), known from a refused event (from_ledger), of a user minted with its session (first_runs), of
+# a clock that was off (corrected).
 USUAL: Final = ("succeeded", "failed")
 # Zero in nearly every row, where it stands as NULL and takes no room: whoever reads one says coalesce(…, 0).
 RARE: Final = ("canceled", "open", "orphans", "from_ledger", "first_runs", "corrected")
 COUNTS: Final = (*USUAL, *RARE)
-# What `kind` of `attempts` says: its lowest two bits the outcome, the others what `orphans` and the like count.
+# What `kind` of `attempts` says: its lowest two bits the outcome, the others what
+# `orphans` and the like count.
 OUTCOMES: Final = {"open": 0, "succeeded": 1, "failed": 2, "canceled": 3}
 TRAITS: Final = {"orphans": 4, "from_ledger": 8, "first_runs": 16, "corrected": 32}
 
@@ -44,17 +46,17 @@ def words(*names: str) -> list[Column[Any]]:
 
 
 def pseudonym(name: str) -> Column[Any]:
-    """A pseudonym in a key: NOBODY stands for none."""
+    """Return a pseudonym in a key: NOBODY stands for none."""
     return Column(name, BigInteger, nullable=False, info={PSEUDONYM: True})
 
 
 def small(name: str) -> Column[Any]:
-    """A small number."""
+    """Return a small number."""
     return Column(name, SmallInteger, nullable=False)
 
 
-# The queue: one row a session and write batch; a row without a session (of the shape sent up to 0.7.1, or refused for
-# it) stands for itself. Append-only: an upsert would wait for the worker.
+# The queue: one row a session and write batch; a row without a session (of the shape sent up to 0.7.1, or
+# refused for it) stands for itself. Append-only: an upsert would wait for the worker.
 dirty_sessions = Table(
     "dirty_sessions",
     metadata,
@@ -66,8 +68,9 @@ dirty_sessions = Table(
     CheckConstraint("num_nonnulls(session_key, message_key) = 1", name="dirty_sessions_key_check"),
 )
 
-# Sessions whose recomputation failed: their marks are dropped, so that everybody else's go on. `session_key` is the message key
-# of a row without a session; `met_at` is when it was last marked; `sqlstate` says what failed.
+# Sessions whose recomputation failed: their marks are dropped, so that everybody else's go on.
+# `session_key` is the message key of a row without a session; `met_at` is when it was last marked;
+# `sqlstate` says what failed.
 quarantined_sessions = Table(
     "quarantined_sessions",
     metadata,
@@ -82,8 +85,8 @@ quarantined_sessions = Table(
 # Rows to lock: whoever holds a bucket's row is the only one to recompute its sessions.
 rollup_buckets = Table("rollup_buckets", metadata, small("bucket"), PrimaryKeyConstraint("bucket"))
 
-# What ran between what: few thousand rows, shared by all users. `last_day` is noted once a day by whoever uses the row: when no
-# daily sum refers to it any more it is deleted, two days later at the earliest.
+# What ran between what: few thousand rows, shared by all users. `last_day` is noted once a day by whoever
+# uses the row: when no daily sum refers to it any more it is deleted, two days later at the earliest.
 routes = Table(
     "routes",
     metadata,
@@ -99,8 +102,8 @@ routes = Table(
     ),
 )
 
-# In what it ran. `prerelease`: anything but N.N.N and N.N.N.post, and 0.0.0, the version of a checkout; NULL if the version
-# was withheld or never told: neither a release nor a pre-release.
+# In what it ran. `prerelease`: anything but N.N.N and N.N.N.post, and 0.0.0, the version of a checkout; NULL
+# if the version was withheld or never told: neither a release nor a pre-release.
 environments = Table(
     "environments",
     metadata,
@@ -128,11 +131,11 @@ failures = Table(
     UniqueConstraint("exception_class", name="failures_exception_class_key"),
 )
 
-# What a session contributed to the row of `unit_days` that `day`, `bucket` and `day_key` name: one row an outcome, and
-# what else is said of such attempts (`kind`). How many: `times`, NULL for one; `records`, NULL for none. Open ones are in flight
-# until `settles_at`, 24 h after the latest time of their pair. A row without a session stands under its message key. Eight
-# columns, since a ninth would cost a row eight bytes for its NULLs. No primary key: whoever adds a session's rows has just
-# deleted all it had, its bucket locked.
+# What a session contributed to the row of `unit_days` that `day`, `bucket` and `day_key` name: one row an
+# outcome, and what else is said of such attempts (`kind`). How many: `times`, NULL for one; `records`, NULL
+# for none. Open ones are in flight until `settles_at`, 24 h after the latest time of their pair. A row
+# without a session stands under its message key. Eight columns, since a ninth would cost a row eight bytes
+# for its NULLs. No primary key: whoever adds a session's rows has just deleted all it had, its bucket locked.
 attempts = Table(
     "attempts",
     metadata,
@@ -149,9 +152,10 @@ attempts = Table(
     Index("attempts_day_idx", "day", postgresql_using="brin"),
 )
 
-# What one user did on one UTC day over one route, in one environment, with one application. `day_key`: 64 bits of a hash of
-# unit, application, route, environment and failure, unique within day and bucket; as good as the pseudonyms in it, so wrapped
-# with them when the hash key is rotated. Nothing but a session's contribution refers to it.
+# What one user did on one UTC day over one route, in one environment, with one application. `day_key`:
+# 64 bits of a hash of unit, application, route, environment and failure, unique within day and bucket;
+# as good as the pseudonyms in it, so wrapped with them when the hash key is rotated. Nothing but a
+# session's contribution refers to it.
 unit_days = Table(
     "unit_days",
     metadata,
@@ -165,12 +169,13 @@ unit_days = Table(
     Index("unit_days_route_idx", "route", "day"),  # for the page of one connector
 )
 
-# What is known of a user as such, over every event ever rolled up: the hour in which it was first heard of and the UTC day on
-# which it last was, by arrival; whether some session was no first run (its id was minted more than 50 ms before); the least
-# hash of configurations and application of its first runs. Only ever lowered, raised and set, so that the order and
-# the repetition of events change nothing; `rebuild` merges. `crowded`: an event came in a live batch
-# of more than five identities. `write_keys`: a bit for each write key that it sent under. `settled`: seven days lie
-# between the first and the last. Gone when forgotten, and 400 days after `last_day`.
+# What is known of a user as such, over every event ever rolled up: the hour in which it was first heard of
+# and the UTC day on which it last was, by arrival; whether some session was no first run (its id was
+# minted more than 50 ms before); the least hash of configurations and application of its first runs. Only
+# ever lowered, raised and set, so that the order and the repetition of events change nothing; `rebuild`
+# merges. `crowded`: an event came in a live batch of more than five identities. `write_keys`: a bit for
+# each write key that it sent under. `settled`: seven days lie between the first and the last. Gone when
+# forgotten, and 400 days after `last_day`.
 units = Table(
     "units",
     metadata,
@@ -193,8 +198,8 @@ units = Table(
     CheckConstraint("write_keys > 0", name="units_write_keys_check"),
 )
 
-# What stays when `unit_days` go: days of connectors with 10 settled users or more, bucket 0; without totals of attempts, of
-# which one user's loop would be most.
+# What stays when `unit_days` go: days of connectors with 10 settled users or more, bucket 0; without totals
+# of attempts, of which one user's loop would be most.
 connector_days = Table(
     "connector_days",
     metadata,

@@ -1,11 +1,12 @@
-"""The versions that may be stored: those that a list names, and those that strangers brought within the budget."""
+"""The versions that may be stored: those that a list names, and those that
+strangers brought within the budget."""
 
 from sqlalchemy import CheckConstraint, Column, Date, Index, PrimaryKeyConstraint, SmallInteger, Table, Text
 
 from app.store.tables.events import metadata, moment
 
-# Versions that the connector registry or a package list names: they cost no budget, and stay. `subject` is a connector, or
-# `pyairbyte`.
+# Versions that the connector registry or a package list names: they cost no budget, and stay. `subject` is
+# a connector, or `pyairbyte`.
 listed_words = Table(
     "listed_words",
     metadata,
@@ -17,9 +18,9 @@ listed_words = Table(
     CheckConstraint("length(word) <= 32 AND word !~ '[^0-9a-z.+-]'", name="listed_words_word_check"),
 )
 
-# Versions that strangers brought. `write_key` and `slot` (of the sender: 15 bits, for the day) say whose budget a word was of;
-# the slot goes when the day is over. `last_day` is noted once a day by whoever uses the word; when nothing refers to it any
-# more it is deleted, two days later at the earliest.
+# Versions that strangers brought. `write_key` and `slot` (of the sender: 15 bits, for the day) say whose
+# budget a word was of; the slot goes when the day is over. `last_day` is noted once a day by whoever uses the
+# word; when nothing refers to it any more it is deleted, two days later at the earliest.
 words = Table(
     "words",
     metadata,

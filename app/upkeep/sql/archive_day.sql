@@ -1,7 +1,7 @@
--- What stays of a day when its `unit_days` go: connectors with 10 settled users or more, as users and users affected, as public
--- figures are.
--- Grain: one row a day, role, connector and lane, bucket 0; without CI and without pre-releases, as reports are by default.
--- Index: the primary key of unit_days, by day. Parameter: day.
+-- What stays of a day when its `unit_days` go: connectors with 10 settled users or more, as users and users
+-- affected, as public figures are. Grain: one row a day, role, connector and lane, bucket 0; without CI and
+-- without pre-releases, as reports are by default. Index: the primary key of unit_days, by day. Parameter:
+-- day.
 INSERT INTO connector_days (day, bucket, role, connector, lane, units, affected_units)
 SELECT
     day, 0, named.role, named.connector, lane,

@@ -67,7 +67,7 @@ __all__ = [
 ]
 
 DEBUG = True
-"""Whether trouble with the analytics file is told on stderr. (AIRBYTE_TELEMETRY_DEBUG=1 shows what is sent.)"""
+"""Whether analytics-file trouble goes to stderr. (AIRBYTE_TELEMETRY_DEBUG=1 shows what is sent.)"""
 
 PYAIRBYTE_APP_TRACKING_KEY = os.environ.get(_settings.TRACKING_KEY, "") or "cukeSffc0G6gFQehKDhhzSurDzVSZ2OP"
 """The write key that stands for the application "PyAirbyte". It is public."""
@@ -78,7 +78,7 @@ PYAIRBYTE_MCP_TRACKING_KEY = (
 """The write key that stands for the application "PyAirbyte MCP". It is public, too."""
 
 PYAIRBYTE_SESSION_ID = new_ulid()
-"""Unique identifier of this process, and of those it forks. It orders what happened within, and identifies no user."""
+"""Unique identifier of this process and its forks. It orders what happened, and identifies no user."""
 
 DO_NOT_TRACK = _settings.DO_NOT_TRACK
 _ENV_ANALYTICS_ID = _settings.ANALYTICS_ID
@@ -95,7 +95,7 @@ def __getattr__(name: str) -> Any:
 
 
 def _setup_analytics() -> str | bool:
-    """Return the anonymous user ID, creating the analytics file if it is missing; False if the user has opted out."""
+    """Return the anonymous user ID, making the analytics file if missing; False after an opt-out."""
     return _identity.set_up(_ANALYTICS_FILE, debug=DEBUG)
 
 
@@ -134,12 +134,12 @@ if hasattr(os, "register_at_fork"):
 
 @lru_cache(maxsize=1)
 def _get_static_env_flags() -> dict[str, Any]:
-    """Return the flags that are on of those that do not change while a process runs, as they were at the first call."""
+    """Return the flags that are on and cannot change while a process runs, as at the first call."""
     return _environment.find_static_flags()
 
 
 def get_env_flags() -> dict[str, Any]:
-    """Return the flags of this process's environment that are on. An MCP server says so only once it has started."""
+    """Return the flags of the environment that are on. An MCP server says so only once it has started."""
     flags = _get_static_env_flags().copy()
     if _hooks.current.mcp_mode():
         flags["MCP"] = True
@@ -156,7 +156,7 @@ def get_segment_write_key() -> str:
 
 
 def configure(**changes: Any) -> None:
-    """Tell the host library's own facts: `version`, `application_name`, `mcp_mode` and so on (see `Hooks`)."""
+    """Tell the host library's facts: `version`, `application_name`, `mcp_mode` … (see `Hooks`)."""
     _hooks.configure(**changes)
     _get_static_env_flags.cache_clear()
 
@@ -239,7 +239,8 @@ def flush(timeout: float | None = 5.0) -> bool:
 def close(timeout: float = 1.0) -> bool:
     """Deliver what is queued within `timeout` seconds, give up the rest, and end the thread.
 
-    Return False if the thread did not end in time. A later event starts a new one. The interpreter's exit calls this itself.
+    Return False if the thread did not end in time. A later event starts a new one. The
+    interpreter's exit calls this itself.
     """
     return _sender.close(timeout)
 

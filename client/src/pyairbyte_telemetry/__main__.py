@@ -1,4 +1,5 @@
-"""`python -m pyairbyte_telemetry status | show | on | off | forget | new-id`: what is sent, why, and how to stop it."""
+"""`python -m pyairbyte_telemetry status | show | on | off | forget | new-id`: what is
+sent, why, and how to stop it."""
 
 import argparse
 import json

@@ -16,7 +16,8 @@ _HASH = frozenset("0123456789abcdef")
 
 
 class RuntimeInfoBase:
-    """What the host library knows of one participant of a sync. Written out: `dataclasses` imports half as long as we do."""
+    """What the host library knows of one participant of a sync. Written out: `dataclasses`
+    imports half as long as we do."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields that are known."""
@@ -80,7 +81,8 @@ def describe_cache(info: object) -> dict[str, str]:
 def public_name(name: object, is_registered: Callable[[str], bool] | None) -> str:
     """Return a connector's name if it may be sent, else `custom`.
 
-    No registry name holds a dot, a slash, a space, an at sign or a capital; e-mail addresses, hosts and paths do.
+    No registry name holds a dot, a slash, a space, an at sign or a capital; e-mail
+    addresses, hosts and paths do.
     """
     if not isinstance(name, str) or not 0 < len(name) <= 80 or not _NAME.issuperset(name):
         return CUSTOM

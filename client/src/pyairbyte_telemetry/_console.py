@@ -16,6 +16,7 @@ def say(text: str) -> None:
 
 
 def silence() -> None:
-    """Say nothing any more: a daemon thread that holds stderr's lock at finalization would abort the process."""
+    """Say nothing any more: a daemon thread that holds stderr's lock at
+    finalization would abort the process."""
     global _silenced  # noqa: PLW0603 -- one process, one terminal
     _silenced = True

@@ -39,8 +39,8 @@ class Counts:
     def drop(self) -> None:
         """Count one event that is not taken in.
 
-        Appending is atomic without a lock. A lock could be held already by this very thread: the garbage collector may
-        run a finalizer that sends an event at any allocation.
+        Appending is atomic without a lock. A lock could be held already by this very thread: the garbage
+        collector may run a finalizer that sends an event at any allocation.
         """
         self._drops.append(None)
 
@@ -50,7 +50,8 @@ class Counts:
             setattr(self, outcome, getattr(self, outcome) + events)
 
     def take_unreported(self) -> int:
-        """Return how many losses have not been reported to the service, and count on the caller to report them."""
+        """Return how many losses have not been reported to the service, and count
+        on the caller to report them."""
         with self._lock:
             for _ in range(len(self._drops)):
                 self._drops.popleft()

@@ -5,7 +5,8 @@ import time
 
 
 class Deadline:
-    """When the sender must be done. Unset while the process lives; setting it ends a pause between attempts."""
+    """When the sender must be done. Unset while the process lives; setting it
+    ends a pause between attempts."""
 
     def __init__(self) -> None:
         self._at: float | None = None

@@ -21,7 +21,8 @@ from ._settings import DEBUG, Endpoint, is_set
 from ._transport import Answer, NoAnswerError, Transport
 
 DROPPED_HEADER = "Telemetry-Client-Dropped"
-"""How many events the client lost since it last got through. The service keeps the figure with its data quality."""
+"""How many events the client lost since it last got through. The service keeps the
+figure with its data quality."""
 
 _RETRIED = frozenset({408, 429})
 _TOO_LARGE = 413
@@ -48,7 +49,8 @@ class Batch(NamedTuple):
         return "/v1/track" if len(self.events) == 1 else "/v1/batch"
 
     def encode(self, sent_at: str) -> bytes:
-        """Return the body. `sentAt` is this attempt's time: it tells the service how far off this machine's clock is."""
+        """Return the body. `sentAt` is this attempt's time: it tells the service how far
+        off this machine's clock is."""
         stamp = b',"sentAt":"' + sent_at.encode() + b'"}'
         if len(self.events) == 1:
             return self.events[0][:-1] + stamp
@@ -76,13 +78,15 @@ class Delivery:
         self._transport.close()
 
     def deliver_all(self, encoded: list[tuple[Endpoint, bytes]], settle: Callable[[int], None]) -> None:
-        """Deliver events, in batches. `settle` is called with the number of those that have come to their end."""
+        """Deliver events, in batches. `settle` is called with the number of those
+        that have come to their end."""
         self._settle = settle
         for batch in form_batches(encoded, self._limits):
             self.deliver(batch)
 
     def deliver(self, batch: Batch) -> None:
-        """Deliver a batch, however many attempts that takes within the budget. Afterwards each event is settled."""
+        """Deliver a batch, however many attempts that takes within the budget.
+        Afterwards each event is settled."""
         began = time.monotonic()
         for attempt in range(self._limits.attempts):
             answer = self._post(batch)
@@ -121,7 +125,8 @@ class Delivery:
         return answer
 
     def _wait(self, attempt: int, answer: Answer | NoAnswerError, began: float) -> bool:
-        """Pause before the next attempt: full jitter, or what the service asked for. False if it is not worth it."""
+        """Pause before the next attempt: full jitter, or what the service asked for.
+        False if it is not worth it."""
         limits, left = self._limits, self._deadline.remaining
         if attempt + 1 >= limits.attempts:
             return False
@@ -175,7 +180,8 @@ def _ignore(_events: int) -> None:
 
 
 def _draw() -> float:
-    """Return a random number from 0 to 1, for jitter; not of `random`, whose import takes as long as a request."""
+    """Return a random number from 0 to 1, for jitter; not of `random`, whose import
+    takes as long as a request."""
     return int.from_bytes(os.urandom(4), "big") / 2**32
 
 
@@ -188,7 +194,8 @@ def _is_transient(status: int) -> bool:
 
 
 def _read_outcomes(body: bytes, size: int) -> list[tuple[str, str]]:
-    """Return each event's outcome and the reason given, in order. Where the answer does not say, the event was accepted."""
+    """Return each event's outcome and the reason given, in order. Where the answer does not
+    say, the event was accepted."""
     try:
         answer: Any = json.loads(body)
         items = answer["results"] if size > 1 else [answer]

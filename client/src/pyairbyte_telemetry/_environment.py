@@ -1,4 +1,5 @@
-"""Where PyAirbyte runs: interpreter, system, continuous integration, notebooks. The values are those PyAirbyte has always sent."""
+"""Where PyAirbyte runs: interpreter, system, continuous integration, notebooks. The values are
+those PyAirbyte has always sent."""
 
 import builtins
 import os
@@ -16,28 +17,28 @@ _COLAB_BYTES = 64 * 1024
 
 
 def is_ci() -> bool:
-    """Whether `CI` is in the environment, whatever its value."""
+    """Return whether `CI` is in the environment, whatever its value."""
     return "CI" in os.environ
 
 
 def is_langchain() -> bool:
-    """Whether langchain-airbyte has been imported."""
+    """Return whether langchain-airbyte has been imported."""
     return "langchain_airbyte" in sys.modules
 
 
 def is_colab() -> bool:
-    """Whether this is Google Colab."""
+    """Return whether this is Google Colab."""
     return "COLAB_RELEASE_TAG" in os.environ
 
 
 def is_jupyter() -> bool:
-    """Whether this is a Jupyter kernel (not a terminal running IPython)."""
+    """Return whether this is a Jupyter kernel (not a terminal running IPython)."""
     shell = getattr(builtins, "get_ipython", None)
     return shell is not None and type(shell()).__name__ == "ZMQInteractiveShell"
 
 
 def is_vscode_notebook() -> bool:
-    """Whether VS Code has left its notebook's path in the main module."""
+    """Return whether VS Code has left its notebook's path in the main module."""
     return hasattr(sys.modules.get("__main__"), "__vsc_ipynb_file__")
 
 

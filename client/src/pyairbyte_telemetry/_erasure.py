@@ -14,7 +14,7 @@ class Forgotten(NamedTuple):
     digest: str
 
     def is_of(self, anonymous_id: str) -> bool:
-        """Whether this id is the forgotten one."""
+        """Return whether this id is the forgotten one."""
         return self.digest == _digest(anonymous_id)
 
 

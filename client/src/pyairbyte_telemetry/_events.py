@@ -1,6 +1,7 @@
 """One event: what happened, made of declared fields only.
 
-`build` runs on the caller's thread and leaves out what needs a file or the network; `complete` adds that on the sender's.
+`build` runs on the caller's thread and leaves out what needs a file or the network;
+`complete` adds that on the sender's.
 """
 
 import datetime
@@ -79,12 +80,13 @@ def build(  # noqa: PLR0913 -- the parameters of `send_telemetry`
 
 
 def is_urgent(event: Mapping[str, Any]) -> bool:
-    """Whether the event ends a sync: the process may well be gone soon."""
+    """Return whether the event ends a sync: the process may well be gone soon."""
     return bool(event["event"] == "sync" and event["properties"]["state"] != "started")
 
 
 def complete(event: dict[str, Any], anonymous_id: str) -> dict[str, Any]:
-    """Return the event as it goes on the wire, but for `messageId` and `sentAt`. May read files and ask Colab."""
+    """Return the event as it goes on the wire, but for `messageId` and `sentAt`.
+    May read files and ask Colab."""
     properties = event["properties"]
     if properties["version"] is None:
         properties["version"] = _environment.find_host_version()

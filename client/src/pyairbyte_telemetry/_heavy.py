@@ -1,8 +1,9 @@
 """Imports that take a while: made once, on the sender's thread, and never half-way through at a fork.
 
-A child that is forked while another thread imports a module finds that module locked for ever, and hangs when it imports
-it, too. So a fork waits for the import that is being made: one of many small ones, as a rule a few milliseconds. A fork
-that waited in vain (for a file system that hangs, say) leaves a child that sends nothing and counts what it would have.
+A child that is forked while another thread imports a module finds that module locked for ever, and hangs when
+it imports it, too. So a fork waits for the import that is being made: one of many small ones, as a rule a few
+milliseconds. A fork that waited in vain (for a file system that hangs, say) leaves a child that sends nothing
+and counts what it would have.
 """
 
 import importlib
@@ -13,7 +14,8 @@ from types import ModuleType
 FORK_WAITS = 5.0
 """Seconds for which a fork waits at most."""
 
-# What comes first is needed by what comes later, so that each import is short. That is all that the order is for.
+# What comes first is needed by what comes later, so that each import is short. That
+# is all that the order is for.
 _AHEAD = (
     "encodings.idna",
     "platform",
@@ -83,7 +85,8 @@ if hasattr(os, "register_at_fork"):
 
 
 def load(name: str) -> ModuleType:
-    """Import a module of this package (`.name`) or another. Raises ImportError where no import can be made any more."""
+    """Import a module of this package (`.name`) or another. Raises ImportError where no
+    import can be made any more."""
     return _gate.load(name)
 
 

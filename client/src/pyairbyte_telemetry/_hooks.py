@@ -1,4 +1,5 @@
-"""The host library's own facts. Each has a default that works alone; `configure` replaces the ones that are given."""
+"""The host library's own facts. Each has a default that works alone; `configure`
+replaces the ones that are given."""
 
 import sys
 from collections.abc import Callable, Mapping
@@ -19,7 +20,8 @@ _HOSTED = frozenset({"AirbyteError", "AirbyteCloudError"})
 
 
 def describe_exception(exception: BaseException) -> Mapping[str, Any]:
-    """Describe an exception as PyAirbyte does: its class, and for errors of hosted Airbyte what they call safe to log."""
+    """Describe an exception as PyAirbyte does: its class, and for errors of hosted Airbyte
+    what they call safe to log."""
     if any(base.__name__ in _HOSTED for base in type(exception).__mro__):
         description = getattr(exception, "safe_logging_dict", None)
         if callable(description):
@@ -31,14 +33,17 @@ Event = dict[str, Any]
 
 
 class Hooks(NamedTuple):
-    """What the host library may tell. Hooks run on the caller's thread: they must be quick and touch no file or network.
+    """What the host library may tell. Hooks run on the caller's thread: they must be
+    quick and touch no file or network.
 
-    A hook that raises costs its event, which is counted as dropped, and nothing else. Only `before_send` and `on_error`
-    run on the sender's thread, where they delay later events and nobody else; they must not flush or close.
+    A hook that raises costs its event, which is counted as dropped, and nothing else. Only
+    `before_send` and `on_error` run on the sender's thread, where they delay later events and nobody
+    else; they must not flush or close.
     """
 
     version: Callable[[], str] | None = None
-    """The host library's version. Default: that of the installed `airbyte` distribution, looked up off the caller's thread."""
+    """The host library's version. Default: that of the installed `airbyte` distribution, looked
+    up off the caller's thread."""
 
     application_name: Callable[[], str | None] | None = None
     """The script's or notebook's name. Only its hash is sent. Default: as PyAirbyte finds it."""
@@ -50,16 +55,20 @@ class Hooks(NamedTuple):
     """Whether offline mode is on, in which nothing is sent."""
 
     is_registered: Callable[[str], bool] | None = None
-    """Whether a connector's name is public. One that is not goes as `custom`. Default: every well-formed name is sent."""
+    """Whether a connector's name is public. One that is not goes as `custom`. Default:
+    every well-formed name is sent."""
 
     exception_info: Callable[[Exception], Mapping[str, Any]] = describe_exception
-    """What to say of an exception. Of the result only `class`, `connector_name` and `exit_code` are sent, never a message."""
+    """What to say of an exception. Of the result only `class`, `connector_name` and
+    `exit_code` are sent, never a message."""
 
     before_send: Callable[[Event], Event | None] | None = None
-    """Is given a copy of each event as it would be sent, and returns what shall be sent: it, a changed one, or None for nothing."""
+    """Is given a copy of each event as it would be sent, and returns what shall be sent: it, a
+    changed one, or None for nothing."""
 
     on_error: Callable[[Exception, list[Event]], object] | None = None
-    """Is given what went wrong, a `DeliveryError` or what `before_send` raised, and the events that it cost."""
+    """Is given what went wrong, a `DeliveryError` or what `before_send` raised,
+    and the events that it cost."""
 
     limits: Limits = Limits()
 

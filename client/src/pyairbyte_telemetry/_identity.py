@@ -25,7 +25,8 @@ _KEY = "anonymous_user_id"
 
 
 def find_file() -> Path:
-    """Return where the id is kept. A process without a home gets a place that cannot be written, and a new id each time."""
+    """Return where the id is kept. A process without a home gets a place that cannot be
+    written, and a new id each time."""
     try:
         home = Path.home()
     except (RuntimeError, OSError):
@@ -34,10 +35,11 @@ def find_file() -> Path:
 
 
 def set_up(file: Path, *, debug: bool) -> str | bool:
-    """Return the user's id, creating the file with a notice on stderr if it is missing; False if the user opted out.
+    """Return the user's id, creating the file with a notice on stderr if it is
+    missing; False if the user opted out.
 
-    The variable AIRBYTE_ANALYTICS_ID wins over the file and is remembered in it. The value returned is as the user wrote
-    it; `ids.wire_id` makes of it what may be sent. Never raises.
+    The variable AIRBYTE_ANALYTICS_ID wins over the file and is remembered in it. The value returned is as the
+    user wrote it; `ids.wire_id` makes of it what may be sent. Never raises.
     """
     if _optout.find_reason() or _optout.is_file_there(file):
         return False
@@ -52,7 +54,8 @@ def set_up(file: Path, *, debug: bool) -> str | bool:
         if known:
             issues.append("Provided analytics ID did not match the file. Rewriting the file.")
             say(
-                f"Received a user-provided analytics ID override in the '{_settings.ANALYTICS_ID}' environment variable."
+                f"Received a user-provided analytics ID override in the '{_settings.ANALYTICS_ID}' "
+                f"environment variable."
             )
     else:
         say(NOTICE)
@@ -115,7 +118,8 @@ def write(file: Path, anonymous_id: str, issues: list[str], *, first_use: bool) 
 
 
 def _place_first(draft: Path, file: Path) -> str | None:
-    """Put the draft where no file is yet. If another process was quicker, leave its file there and return its id."""
+    """Put the draft where no file is yet. If another process was quicker, leave its
+    file there and return its id."""
     try:
         file.hardlink_to(draft)
     except FileExistsError:
@@ -126,7 +130,8 @@ def _place_first(draft: Path, file: Path) -> str | None:
 
 
 def _quote(text: str) -> str:
-    """Return the text as YAML that reads as just this string: `12` and `true` would come back as something else."""
+    """Return the text as YAML that reads as just this string: `12` and `true` would
+    come back as something else."""
     if is_wire_id(text) and not text.isdigit():
         return text
     yaml = _heavy.load("yaml")

@@ -14,7 +14,8 @@ HASH_SEED = "PyAirbyte:"
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _LEGAL = "[0-7][0-9A-HJKMNP-TV-Z]{25}|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 _OVERRIDES = "6f2b8a52-6a3c-5e0c-9d0a-2f3f0c1d7b94"
-"""The UUIDv5 namespace of ids that people chose themselves. Fixed for ever: another one makes every such user a new one."""
+"""The UUIDv5 namespace of ids that people chose themselves. Fixed for ever: another one
+makes every such user a new one."""
 
 
 def new_ulid() -> str:
@@ -34,15 +35,15 @@ def new_uuid() -> str:
 
 
 def is_wire_id(text: str) -> bool:
-    """Whether the service takes this as an anonymous id: a ULID or a lower-case UUID."""
+    """Return whether the service takes this as an anonymous id: a ULID or a lower-case UUID."""
     return re.fullmatch(_LEGAL, text) is not None
 
 
 def wire_id(anonymous_id: str) -> str:
     """Return the id that goes on the wire.
 
-    A ULID or UUID goes as it is, in its canonical case. Anything else that a user chose, an e-mail address say, goes as
-    a UUIDv5 of it: the same for the same user, legal, and not readable.
+    A ULID or UUID goes as it is, in its canonical case. Anything else that a user chose, an e-mail address
+    say, goes as a UUIDv5 of it: the same for the same user, legal, and not readable.
     """
     for form in (anonymous_id, anonymous_id.upper(), anonymous_id.lower()):
         if is_wire_id(form):

@@ -6,8 +6,9 @@ from typing import NamedTuple
 class Limits(NamedTuple):
     """What may be held, sent and waited for.
 
-    Batches stay under the service's own limits (32 KiB an event, 500 KiB and 2,500 events a batch, counted inflated).
-    400 events a batch also keep the answer, one result an event, within the 64 KiB of it that are read.
+    Batches stay under the service's own limits (32 KiB an event, 500 KiB and 2,500 events a
+    batch, counted inflated). 400 events a batch also keep the answer, one result an event, within
+    the 64 KiB of it that are read.
     """
 
     queue_events: int = 10_000
@@ -34,6 +35,8 @@ class Limits(NamedTuple):
     retry_after_cap: float = 30.0
 
     exit_timeout: float = 1.0
-    """How long the interpreter's exit may be held up by hosts; on a machine that is busy, up to three times as long."""
+    """How long the interpreter's exit may be held up by hosts; on a machine that is
+    busy, up to three times as long."""
     prepare_timeout: float = 5.0
-    """How long it may be held up before that, by imports that are still being made: 0.1 s unless the machine is busy."""
+    """How long it may be held up before that, by imports that are still being made: 0.1 s
+    unless the machine is busy."""

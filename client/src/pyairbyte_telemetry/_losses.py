@@ -1,7 +1,8 @@
 """How many events a process could not deliver, for the next one to report: a number in a file, nothing else.
 
-Each process adds a line as it exits; the next that sends takes the file away and reports the sum. A lock keeps a line from
-being added to a file that was just read. On Windows, which has no such locks, a file that is open is not taken away.
+Each process adds a line as it exits; the next that sends takes the file away and reports the sum. A lock
+keeps a line from being added to a file that was just read. On Windows, which has no such locks, a file
+that is open is not taken away.
 """
 
 import contextlib
@@ -42,7 +43,8 @@ def add(analytics_file: Path, events: int) -> None:
 
 
 def _lock(file: BinaryIO) -> None:
-    """Keep others from the file until it is closed; go on without after a second, for whoever has it may be stopped."""
+    """Keep others from the file until it is closed; go on without after a second, for
+    whoever has it may be stopped."""
     deadline = time.monotonic() + _LOCK_SECONDS
     while not _try_lock(file) and time.monotonic() < deadline:
         time.sleep(0.001)
@@ -69,7 +71,8 @@ def _is_at(file: BinaryIO, path: Path) -> bool:
 
 
 def take(analytics_file: Path) -> int:
-    """Return the losses that earlier processes remembered, and forget them. 0 if there are none, or they cannot be read."""
+    """Return the losses that earlier processes remembered, and forget them. 0 if there are
+    none, or they cannot be read."""
     path = get_file(analytics_file)
     taken = path.with_name(f"{path.name}.{os.getpid()}")
     try:

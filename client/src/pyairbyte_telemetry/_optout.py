@@ -12,7 +12,7 @@ _TEXT = (
 
 
 def find_reason() -> str | None:
-    """Why nothing is sent, as far as the process itself knows, or None. Touches no file."""
+    """Return why nothing is sent, as far as the process itself knows, or None. Touches no file."""
     if os.environ.get(_settings.DO_NOT_TRACK):
         return f"{_settings.DO_NOT_TRACK} is set"
     if _hooks.current.offline():
@@ -26,7 +26,7 @@ def get_file(analytics_file: Path) -> Path:
 
 
 def is_file_there(analytics_file: Path) -> bool:
-    """Whether the user has opted out for good. A file that cannot be looked for counts as absent."""
+    """Return whether the user has opted out for good. A file that cannot be looked for counts as absent."""
     return os.path.exists(get_file(analytics_file))  # noqa: PTH110 -- Path.exists raises where this says no
 
 

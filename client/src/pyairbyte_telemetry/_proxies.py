@@ -1,4 +1,5 @@
-"""Which proxy a request goes through: that of the environment, as `requests` and most other programs take it."""
+"""Which proxy a request goes through: that of the environment, as `requests` and
+most other programs take it."""
 
 import base64
 import os
@@ -28,7 +29,8 @@ class Proxy(NamedTuple):
 
 
 def find_proxy(scheme: str, host: str, port: int) -> Proxy | None:
-    """Return the proxy for a host, or None. Raises OSError for one of a kind that we do not speak: SOCKS, or TLS to it."""
+    """Return the proxy for a host, or None. Raises OSError for one of a kind that we do not
+    speak: SOCKS, or TLS to it."""
     url = find_proxy_url(scheme, host, port)
     if not url:
         return None
@@ -54,7 +56,7 @@ def find_proxy_url(scheme: str, host: str, port: int) -> str | None:
 
 
 def _is_in_bypassed_network(host: str) -> bool:
-    """Whether the host is an address in a network, such as 10.0.0.0/8, that NO_PROXY names."""
+    """Return whether the host is an address in a network, such as 10.0.0.0/8, that NO_PROXY names."""
     listed = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
     networks = [part.strip() for part in listed.split(",") if "/" in part]
     if not networks:

@@ -1,6 +1,7 @@
 """The life of the worker: made anew after a fork, flushed when asked, wound up at the interpreter's exit.
 
-Nothing survives a fork: the child starts with an empty queue and fresh counts, because the parent sends what was in its.
+Nothing survives a fork: the child starts with an empty queue and fresh counts, because
+the parent sends what was in its.
 """
 
 import contextlib
@@ -15,7 +16,8 @@ from ._worker import Identify, QueuedEvent, Sentinel, Worker
 
 
 class Sender:
-    """What the package holds one of in a process. `find_file` returns where the id is kept, losses beside it."""
+    """What the package holds one of in a process. `find_file` returns where the
+    id is kept, losses beside it."""
 
     def __init__(self, identify: Identify, find_file: Callable[[], Path]) -> None:
         self._identify = identify
@@ -43,7 +45,8 @@ class Sender:
             self._hook_multiprocessing()
 
     def flush(self, timeout: float | None) -> bool:
-        """Wait until every event queued so far is settled. Return False if that took longer than `timeout` seconds."""
+        """Wait until every event queued so far is settled. Return False if that took
+        longer than `timeout` seconds."""
         worker = self._worker
         if worker.is_idle:
             return True
@@ -61,7 +64,8 @@ class Sender:
         return _wind_up(worker, timeout)
 
     def exit(self) -> None:
-        """Wind up for good, within `Limits.exit_timeout` of sending. Later events are dropped, losses remembered."""
+        """Wind up for good, within `Limits.exit_timeout` of sending. Later events are
+        dropped, losses remembered."""
         self._over = True
         with contextlib.suppress(Exception, KeyboardInterrupt):
             _wind_up(self._worker, _hooks.current.limits.exit_timeout, _MOST_SLOWNESS)
@@ -77,7 +81,8 @@ class Sender:
             _losses.add(file, losses)
 
     def _hook_multiprocessing(self) -> None:
-        """Wind up in multiprocessing's children too: forked ones end by `os._exit`, which passes `atexit` by."""
+        """Wind up in multiprocessing's children too: forked ones end by
+        `os._exit`, which passes `atexit` by."""
         process, util = sys.modules.get("multiprocessing.process"), sys.modules.get("multiprocessing.util")
         with contextlib.suppress(Exception):
             if process is not None and util is not None and process.parent_process() is not None:
@@ -93,10 +98,11 @@ _MOST_SLOWNESS = 3.0
 
 
 def _wind_up(worker: Worker, timeout: float, most_slowness: float = 1.0) -> bool:
-    """Have a worker end within `timeout` seconds of sending; what it has to import before that has a time of its own.
+    """Have a worker end within `timeout` seconds of sending; what it has to import
+    before that has a time of its own.
 
-    Imports are this machine's own business and come to an end; hosts need not. A machine that took long for them for being
-    busy takes long for sending, too: then the time is longer, `most_slowness` times at most.
+    Imports are this machine's own business and come to an end; hosts need not. A machine that took long for
+    them for being busy takes long for sending, too: then the time is longer, `most_slowness` times at most.
     """
     if worker.is_idle:
         return True

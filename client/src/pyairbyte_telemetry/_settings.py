@@ -30,20 +30,21 @@ class Endpoint(NamedTuple):
 
 
 def is_set(name: str) -> bool:
-    """Whether a yes-or-no variable says yes."""
+    """Return whether a yes-or-no variable says yes."""
     value = os.environ.get(name)
     return value is not None and value.strip().lower() in _TRUE
 
 
 def is_offline() -> bool:
-    """Whether offline mode is on: by the variable, or by what PyAirbyte made of it when it was imported."""
+    """Return whether offline mode is on: by the variable, or by what PyAirbyte made
+    of it when it was imported."""
     host = sys.modules.get("airbyte.constants")
     return getattr(host, "AIRBYTE_OFFLINE_MODE", False) is True or is_set(OFFLINE_MODE)
 
 
 @lru_cache(maxsize=16)
 def find_url_problem(url: str, *, allow_http: bool) -> str | None:
-    """Why nothing may be sent to this URL, or None."""
+    """Return why nothing may be sent to this URL, or None."""
     try:
         parts = urlsplit(url)
         host = parts.hostname
@@ -68,7 +69,7 @@ def find_endpoint(key: str) -> Endpoint | None:
 
 
 def find_endpoint_problem() -> str | None:
-    """Why there is no endpoint, in words, or None."""
+    """Return why there is no endpoint, in words, or None."""
     url = os.environ.get(URL)
     if not url:
         return f"{URL} is not set, and no host is built in"

@@ -1,7 +1,8 @@
-"""One HTTP request, with every wait bounded. Imported on the sender's thread only: TLS takes a while to import.
+"""One HTTP request, with every wait bounded. Imported on the sender's thread
+only: TLS takes a while to import.
 
-The standard library's client, not `requests`: it imports in a fifth of the time, which decides whether a short process
-delivers its last event, and what mocks or traces the user's own requests does not see ours.
+The standard library's client, not `requests`: it imports in a fifth of the time, which decides whether a
+short process delivers its last event, and what mocks or traces the user's own requests does not see ours.
 """
 
 import base64
@@ -27,7 +28,8 @@ _SAFE = "/%:=~+!$,;'@()*[]"  # of a path that somebody configured, what is sent 
 
 
 class Answer(NamedTuple):
-    """What the service answered: status, seconds to wait if it said so, and at most 64 KiB of body (more: none)."""
+    """What the service answered: status, seconds to wait if it said so, and at most
+    64 KiB of body (more: none)."""
 
     status: int
     retry_after: float | None
@@ -43,7 +45,8 @@ class NoAnswerError(Exception):
 
 
 class Transport:
-    """Posts bodies over kept connections, one a host. Proxies and certificate authorities are those of the environment."""
+    """Posts bodies over kept connections, one a host. Proxies and certificate authorities
+    are those of the environment."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
@@ -108,7 +111,8 @@ class Transport:
         return connection, f"{parts.scheme}://{parts.netloc}{target}", proxy.headers
 
     def _read(self, connection: http.client.HTTPConnection) -> Answer:
-        """Read the answer as it came, never inflated. One that is over the limit is not read on, and not believed."""
+        """Read the answer as it came, never inflated. One that is over the limit is
+        not read on, and not believed."""
         limit = self._limits.answer_bytes
         response = connection.getresponse()
         body = response.read(limit + 1)
@@ -127,7 +131,8 @@ class Transport:
 
 
 def _read_retry_after(value: str) -> float | None:
-    """Return the seconds that `Retry-After` asks for, given as a number or a date; None if it says nothing sensible."""
+    """Return the seconds that `Retry-After` asks for, given as a number or a date; None
+    if it says nothing sensible."""
     value = value.strip()
     if value.isascii() and value.isdigit():
         return float(value[:9])
@@ -139,7 +144,7 @@ def _read_retry_after(value: str) -> float | None:
 
 
 def _is_dropped(connection: http.client.HTTPConnection) -> bool:
-    """Whether the host has closed a kept connection, or said something that nobody asked for."""
+    """Return whether the host has closed a kept connection, or said something that nobody asked for."""
     sock = connection.sock
     if sock is None:
         return False
@@ -156,7 +161,8 @@ def _is_dropped(connection: http.client.HTTPConnection) -> bool:
 class _Patience(io.RawIOBase):
     """A socket's reading side that stops when the attempt is over.
 
-    A socket's own time-out starts anew with each byte: a peer that sends one every second would hold us for hours.
+    A socket's own time-out starts anew with each byte: a peer that sends one every
+    second would hold us for hours.
     """
 
     def __init__(self, raw: Any, end: float) -> None:
@@ -203,7 +209,8 @@ def _make(scheme: str, host: str, port: int, proxy: Proxy | None) -> http.client
 
 
 def _make_context() -> ssl.SSLContext:
-    """Return a context that trusts whom `requests` would: the bundle that is configured, else certifi's, else the system's.
+    """Return a context that trusts whom `requests` would: the bundle that is configured,
+    else certifi's, else the system's.
 
     Raises OSError for a bundle that is not there.
     """

@@ -1,7 +1,7 @@
 """The queue and its thread. Callers pay for one put; everything else happens over there.
 
-Two rules. No lock is ever waited for on a caller's thread: the garbage collector can run a finalizer that sends an event
-while this very thread holds one. And whoever waits, waits for a bounded time.
+Two rules. No lock is ever waited for on a caller's thread: the garbage collector can run a finalizer that
+sends an event while this very thread holds one. And whoever waits, waits for a bounded time.
 """
 
 import _thread
@@ -45,7 +45,8 @@ class Sentinel:
 class Worker:
     """A bounded queue, and a daemon thread that starts with the first event.
 
-    `identify` returns the id on the wire, None if nothing may be sent; `recall` the losses of earlier processes.
+    `identify` returns the id on the wire, None if nothing may be sent; `recall`
+    the losses of earlier processes.
     """
 
     def __init__(self, identify: Identify, recall: Callable[[], int], counts: Counts) -> None:
@@ -63,7 +64,8 @@ class Worker:
         self.prepared = threading.Event()
         """Set once the thread has imported what sending takes."""
         self.slowness = 1.0
-        """How many times longer that took than the process computed meanwhile: how busy others keep the machine."""
+        """How many times longer that took than the process computed meanwhile: how
+        busy others keep the machine."""
 
     def put(self, item: QueuedEvent) -> None:
         """Take an event in, or count it as dropped if the queue is full. Never waits.
@@ -105,7 +107,8 @@ class Worker:
     def _start(self) -> None:
         """Start the thread, unless somebody else is at it.
 
-        Not by `threading.Thread`, which waits until the new thread has run: 27 ms were seen on a busy machine.
+        Not by `threading.Thread`, which waits until the new thread has run: 27
+        ms were seen on a busy machine.
         """
         if not self._starting.acquire(blocking=False):
             return
@@ -151,7 +154,8 @@ class Worker:
         return delivery
 
     def _collect(self) -> tuple[list[QueuedEvent], Sentinel | None]:
-        """Wait for an event and for company, for half a second; an urgent event takes along what is there already."""
+        """Wait for an event and for company, for half a second; an urgent event takes
+        along what is there already."""
         limits = _hooks.current.limits
         items: list[QueuedEvent] = []
         until: float | None = None

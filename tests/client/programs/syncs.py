@@ -1,7 +1,7 @@
 """Real syncs with a released PyAirbyte: one that succeeds, one that fails, one that is canceled, checks.
 
-Arguments: which telemetry module sends (`ours`, or `released` with its host name replaced), and a registry file's folder
-is the working directory. Run by an interpreter that has `airbyte`; not imported by anything.
+Arguments: which telemetry module sends (`ours`, or `released` with its host name replaced), and a registry
+file's folder is the working directory. Run by an interpreter that has `airbyte`; not imported by anything.
 """
 
 import importlib

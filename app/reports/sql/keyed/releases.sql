@@ -2,7 +2,8 @@
 -- Grain: that of scope. Reads: the stages routes_asked, environments_asked, scope and release_numbers.
 -- Parameter: connector (NULL for PyAirbyte's versions).
 SELECT
-    is_current, release_numbers.number, day, bucket, unit, route, environment, failure, application_hash, records,
+    is_current, release_numbers.number, day, bucket, unit, route, environment, failure, application_hash,
+        records,
     succeeded, failed, canceled, open, in_flight, orphans, from_ledger, first_runs, corrected
 FROM scope
 JOIN routes_asked ON routes_asked.id = scope.route
