@@ -119,7 +119,8 @@ class Settings(BaseSettings):
     )
     spool_mb: Annotated[int, Field(ge=1)] = Field(
         1024,
-        description="Quota of the spool of one process, in MiB: what waits on disk while Postgres is away.",
+        description="Quota of the spool of one process, in MiB: what waits on disk while Postgres is "
+        "unavailable.",
     )
     address_rate: Annotated[int, Field(ge=0)] = Field(
         50,

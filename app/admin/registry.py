@@ -167,7 +167,7 @@ class Vocabulary:
         self.load = load
 
     async def keep_fresh(self) -> None:
-        """Learn for ever. While the database is away the names known so far stay in force."""
+        """Learn for ever. While the database is unavailable the names known so far stay in force."""
         while True:
             try:
                 learned = await asyncio.to_thread(self.load)

@@ -61,7 +61,7 @@ def rotate(connection: Connection, settings: Settings) -> int:
     connection.commit()
     (settings.data_dir / "write-keys.json").unlink(
         missing_ok=True
-    )  # what servers remember while Postgres is away
+    )  # what servers remember while Postgres is unavailable
     return wrapped
 
 

@@ -109,7 +109,7 @@ class Keyring:
         self.refreshed = time.monotonic()
 
     async def keep_fresh(self) -> None:
-        """Refresh for ever. While the database is away the keys known so far stay in force."""
+        """Refresh for ever. While the database is unavailable the keys known so far stay in force."""
         while True:
             try:
                 await self.refresh()

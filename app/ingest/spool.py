@@ -47,8 +47,8 @@ class Spool:
     ) -> None:
         """Spool into `folder`, at most `quota_bytes`, and drain through `committer`.
 
-        `recover` is called off the event loop while Postgres is away: it may bring it back. `prepare` has a
-        last look at a batch before it is committed, and may raise UnavailableError.
+        `recover` is called off the event loop while Postgres is unavailable: it may bring it back. `prepare`
+        has a last look at a batch before it is committed, and may raise UnavailableError.
         """
         self.folder = folder
         self.quota_bytes = quota_bytes

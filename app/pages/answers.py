@@ -117,7 +117,9 @@ class Site:
             return kept.body
         view = View(self.tables, read(request, target))
         context = BUILDERS[target.page.key](view)
-        framed = self.surround(request, target)  # anew: the tables may have said that the database is away
+        framed = self.surround(
+            request, target
+        )  # anew: the tables may have said that the database is unavailable
         if context.get("is_empty"):
             return frame.render("empty.html", {**framed, **context})
         body = frame.render(f"{target.page.key}.html", {**framed, **context})

@@ -99,7 +99,9 @@ def count(value: int, one: str, many: str = "") -> str:
 
 def called(connector: str | None) -> str:
     """Return a connector's name as people say it."""
-    return {"pyairbyte": "PyAirbyte", None: "not told", "": "not told"}.get(connector, connector or "")
+    return {"pyairbyte": "PyAirbyte", None: "not reported", "": "not reported"}.get(
+        connector, connector or ""
+    )
 
 
 def breakable(name: str | None) -> Markup:

@@ -102,7 +102,7 @@ class Readers:
         self.by_number = {0: self.by_number[0]} | {each.number: each for each in self.by_hash.values()}
 
     async def keep_fresh(self) -> None:
-        """Learn for ever. While the database is away the tokens known so far stay in force."""
+        """Learn for ever. While the database is unavailable the tokens known so far stay in force."""
         while True:
             try:
                 await asyncio.to_thread(self.learn)

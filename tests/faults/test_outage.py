@@ -1,4 +1,4 @@
-"""Postgres is away: everything is answered within the deadline, and arrives afterwards, once."""
+"""Postgres is unavailable: everything is answered within the deadline, and arrives afterwards, once."""
 
 import re
 import shutil

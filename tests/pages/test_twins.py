@@ -90,7 +90,7 @@ def test_a_connectors_tables(reader: httpx.Client) -> None:
     for key, title in (("executor", "Executor"), ("os", "Operating system"), ("python", "Python")):
         lines = find_table(text, title, "Capped rate")
         assert lines == [
-            [row["item"] or "not told", formats.number(row["units"]), percent(row["capped_rate"], 0)]
+            [row["item"] or "not reported", formats.number(row["units"]), percent(row["capped_rate"], 0)]
             for row in sections[key][: len(lines)]
         ]
     versions = rows_of(reader, "/reports/versions.json?connector=source-faker")

@@ -44,7 +44,7 @@ def client(store: Store) -> Iterator[httpx.Client]:
 
 @pytest.fixture
 def without_database() -> Iterator[httpx.Client]:
-    """A server whose database is away: what is refused before it must not depend on it."""
+    """A server whose database is unavailable: what is refused before it must not depend on it."""
     app, engine = FastAPI(), open_engine("postgresql://nobody@127.0.0.1:9/nothing")
     app.include_router(create_router(open_tables(engine), Readers(TOKEN)))
     for url in listen(app):

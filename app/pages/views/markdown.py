@@ -53,7 +53,7 @@ def write_connector(
     ]
     lines += ["", "| version | users | failed, to upper |", "|---|---:|---:|"]
     lines += [
-        f"| {row['item'] or 'not told'} | {formats.number(row['units'])} | "
+        f"| {row['item'] or 'not reported'} | {formats.number(row['units'])} | "
         f"{formats.span(row['failure_rate'], row['failure_rate_upper'])} |"
         for row in sections.get("version", [])[:10]
     ]

@@ -94,7 +94,7 @@ def stack(series: Sequence[Row], days: Sequence[str]) -> list[tuple[str, list[fl
     """
     units: dict[str, dict[str, int]] = {}
     for row in series:
-        units.setdefault(row["version"] or "not told", {})[row["day"]] = row["units"]
+        units.setdefault(row["version"] or "not reported", {})[row["day"]] = row["units"]
     most = sorted(units, key=lambda name: (-sum(units[name].values()), name))[:LAYERS]
     weeks = [days[max(0, place - 6) : place + 1] for place in range(len(days))]
     sums = {

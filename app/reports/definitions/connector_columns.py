@@ -17,7 +17,7 @@ COLUMNS: Final = (
     Column(
         "item",
         "text",
-        "Which day, error, version, …; empty for the total; a version that was not told is empty, too.",
+        "Which day, error, version, …; empty for the total; a version that was not reported is empty, too.",
     ),
     Column("kind", "text", "Of with: cache, destination, source, or result (of a read before)."),
     Column("version", "text", "Of an error by version: the connector's version; empty where none was told."),
