@@ -50,8 +50,7 @@ COMMANDS: Final = {
     ),
     "size": (
         "app.admin.sizes:size",
-        "Say what so many users would need: events a second, cores, disk, and which step of "
-        "docs/scale.md that is.",
+        "Say what so many users need: events a second, cores, disk, and which step of docs/scale.md.",
     ),
     "keys": ("app.admin.keys:keys_app", "Write keys: who may send events."),
     "tokens": (

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 import httpx
+import hypothesis
 import psycopg
 import pytest
 from sqlalchemy import make_url
@@ -23,6 +24,10 @@ from tests.samples import basic
 from tests.service import Service
 
 __all__ = ["Service", "ServiceFactory"]
+
+# No test asserts a time: what is quick on an idle machine takes long beside others.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 TEMPLATE = "migrated"
 KEPT = {"hash_key_check", "write_keys", "rollup_buckets"}

@@ -88,8 +88,7 @@ def size(
         float, typer.Option(min=0.01, max=10_000, help="Events of a user on a day; 0.93 in the demo.")
     ] = EVENTS_A_USER_AND_DAY,
 ) -> None:
-    """Say what so many users would need: events a second, cores, disk, and which
-    step of docs/scale.md that is.
+    """Say what so many users need: events a second, cores, disk, and which step of docs/scale.md.
 
     From figures that were measured on one machine of two cores with the demo's fleet. Yours differ: measure.
 
