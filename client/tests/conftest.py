@@ -47,6 +47,7 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         "DO_NOT_TRACK",
         "CI",
         "COLAB_RELEASE_TAG",
+        "PYTHONUNBUFFERED",
         "HTTP_PROXY",
         "http_proxy",
         "HTTPS_PROXY",

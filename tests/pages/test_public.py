@@ -44,7 +44,7 @@ def test_demo_published_a_month_and_the_page_says_what_its_json_says(filled: Ser
     text = httpx.get(f"{filled.url}/public/{month}", params={"all": "show"}, timeout=30).text
     rows = httpx.get(f"{filled.url}/v1/public/connectors/{month}.json", timeout=30).json()["rows"]
     shown = re.findall(
-        r'<th scope="row" class="name">([^<]*)</th><td class="picture">[^<]*<div[^>]*><span>([^<]*)', text
+        r'<th scope="row" class="name">([^<]*)</th>\s*<td class="picture">[^<]*<div[^>]*><span>([^<]*)', text
     )
     assert len(rows) > 1
     assert [(name, int(users.replace(",", ""))) for name, users in shown] == [

@@ -222,7 +222,8 @@ def main(arguments: list[str] | None = None) -> int:
         status = command()
         sys.stdout.flush()
     except BrokenPipeError:  # `… show | head -1`: the reader has had enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        for stream in (sys.stdout, sys.stderr):  # what is left in a buffer would make the status 120
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
         return BROKEN_PIPE
     except KeyboardInterrupt:
         return INTERRUPTED

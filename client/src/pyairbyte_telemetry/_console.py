@@ -1,6 +1,7 @@
 """What is said to the person at the terminal: on stderr, seldom, and never once the interpreter is going."""
 
 import contextlib
+import os
 import sys
 
 _silenced = False
@@ -8,11 +9,17 @@ _silenced = False
 
 def say(text: str) -> None:
     """Write one message to stderr, whatever stderr is."""
-    if _silenced or sys.stderr is None:
+    stream = sys.stderr
+    if _silenced or stream is None:
         return
     with contextlib.suppress(Exception):
-        sys.stderr.write(text + "\n")
-        sys.stderr.flush()
+        if stream is sys.__stderr__:
+            # Past its buffer: what a broken pipe leaves in there makes the interpreter end with status 120.
+            stream.flush()
+            os.write(stream.fileno(), f"{text}\n".encode(errors="backslashreplace"))
+        else:
+            stream.write(text + "\n")
+            stream.flush()
 
 
 def silence() -> None:
