@@ -13,7 +13,7 @@ def say(text: str) -> None:
     if _silenced or stream is None:
         return
     with contextlib.suppress(Exception):
-        if stream is sys.__stderr__:
+        if stream is sys.__stderr__ and stream is not None:
             # Past its buffer: what a broken pipe leaves in there makes the interpreter end with status 120.
             stream.flush()
             os.write(stream.fileno(), f"{text}\n".encode(errors="backslashreplace"))
