@@ -6,6 +6,7 @@ short process delivers its last event, and what mocks or traces the user's own r
 """
 
 import base64
+import contextlib
 import email.utils
 import http.client
 import io
@@ -114,13 +115,14 @@ class Transport:
         """Read the answer as it came, never inflated. One that is over the limit is
         not read on, and not believed."""
         limit = self._limits.answer_bytes
-        response = connection.getresponse()
-        body = response.read(limit + 1)
-        if len(body) > limit:
-            self.close()
-            body = b""
-        elif response.length:
-            raise http.client.IncompleteRead(body, response.length)
+        # Closed here: of an answer that ends with its connection, that holds on to the socket.
+        with contextlib.closing(connection.getresponse()) as response:
+            body = response.read(limit + 1)
+            if len(body) > limit:
+                self.close()
+                body = b""
+            elif response.length:
+                raise http.client.IncompleteRead(body, response.length)
         return Answer(response.status, _read_retry_after(response.headers.get("Retry-After", "")), body)
 
     def close(self) -> None:
