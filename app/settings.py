@@ -24,9 +24,6 @@ HEADER_NAME = re.compile("[A-Za-z][A-Za-z0-9-]{0,63}")
 SERVICE_LINK = re.compile(
     r"TELEMETRY_(\w+_)?(SERVICE_(HOST|PORT(_\w+)?)|PORT_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)"
 )
-LINK = re.compile(
-    r"TELEMETRY_(\w+_)?(SERVICE_(HOST|PORT(_\w+)?)|PORT_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?|PORT)"
-)
 LINK = re.compile("(tcp|udp|sctp)://", re.IGNORECASE)
 
 
@@ -347,7 +344,7 @@ def override(**values: object) -> None:
             os.environ[f"TELEMETRY_{name.upper()}"] = str(value)
 
 
-def forget(variables: Collection[str]) -> None:
+def unset(variables: Collection[str]) -> None:
     """Take variables out of the environment of this process and those that it starts."""
     for name in variables:
         os.environ.pop(name, None)

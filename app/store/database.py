@@ -13,7 +13,7 @@ from sqlalchemy.pool import NullPool
 
 from app.postgres import open_server
 from app.problems import ConfigurationError
-from app.settings import Settings, forget
+from app.settings import Settings, unset
 from app.store.causes import Cause, DatabaseError
 from app.store.sessions import pin
 
@@ -23,10 +23,9 @@ if TYPE_CHECKING:
 # A write takes milliseconds: one that takes seconds is stuck, and must let go of its locks.
 WRITE_SESSION: Final = {"statement_timeout": "2s", "idle_in_transaction_session_timeout": "1500ms"}
 READ_SESSION: Final = {"statement_timeout": "30s", "default_transaction_read_only": "on", "jit": "off"}
-NOT_A_URL: Final = ConfigurationError(
+NOT_A_URL: Final = (
     "TELEMETRY_DATABASE_URL is not a URL such as postgresql://user:password@host/name: percent-encode "
-    "`@`, `:`, `/` "
-    "and other special characters of the password. Several hosts: ?host=a:5432&host=b:5432."
+    "`@`, `:`, `/` and other special characters of the password. Several hosts: ?host=a:5432&host=b:5432."
 )
 OPTIONS: Final = Conninfo.get_defaults()
 KEYWORDS: Final = frozenset(option.keyword.decode() for option in OPTIONS)
@@ -59,7 +58,7 @@ def hold(settings: Settings, *, create: bool = False) -> Iterator[Database]:
         url = parse_url(settings.database_url.get_secret_value()).render_as_string(hide_password=False)
         yield Database(url, lambda: None)
     else:
-        forget(VARIABLES)  # of another server
+        unset(VARIABLES)  # of another server
         with open_server(settings.data_dir, settings.pg_bin, create=create) as server:
             yield Database(server.url, server.ensure_running)
 
@@ -70,13 +69,13 @@ def parse_url(url: str) -> URL:
     try:
         parsed = make_url(url.strip())
     except (ArgumentError, ValueError):
-        raise NOT_A_URL from None
+        raise ConfigurationError(NOT_A_URL) from None
     # An `@` that is left over was one of the password, or stood behind a `/` or `?` of it.
     if (
         any("@" in part for part in (parsed.host or "", parsed.database or "", *parsed.query))
         or url.count("@") > 1
     ):
-        raise NOT_A_URL
+        raise ConfigurationError(NOT_A_URL)
     if parsed.get_backend_name() not in ("postgresql", "postgres"):
         raise ConfigurationError(
             "TELEMETRY_DATABASE_URL must name a Postgres: postgresql://user:password@host/name"

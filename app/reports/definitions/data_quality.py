@@ -152,7 +152,7 @@ SERIES: Final = Series(
         Column("of", "integer", "Of attempts: of how many of the day and lane."),
     ),
     queries={
-        "attempt_days": (*SCOPE, "quality_attempt_days"),
+        "attempt_days": (*SCOPE, "attempt_counts", "quality_attempt_days"),
         "event_days": ("event_counts", "quality_event_days"),
     },
     shape=shape_days,
@@ -162,7 +162,7 @@ DATA_QUALITY: Final = Report(
     summary="How far the other reports can be trusted: orphans, clocks, duplicates, what was withheld "
     "and refused, rollup lag.",
     queries={
-        "attempts": (*SCOPE, "quality_attempts"),
+        "attempts": (*SCOPE, "attempt_counts", "quality_attempts"),
         "units": (*SCOPE, "quality_units"),
         "events": ("event_counts", "quality_events"),
         "keys": ("event_counts", "quality_keys"),

@@ -99,6 +99,8 @@ COLUMNS: Final = (
 def shape(answers: Answers, parameters: Parameters) -> list[Row]:
     """Return the comparisons, the strongest evidence first."""
     rows = assess(gather(answers["findings"]), answers["findings"])
+    asked = {"evidence_asked": ask(rows)}
+    rows = [row | asked for row in rows]
     ordered = ranking.order(rows, REGRESSIONS.sorts[parameters.sort], "kind", "connector", "new_version")
     ranking.number(ordered)
     return ranking.select(ordered, COLUMNS)
@@ -141,14 +143,26 @@ def assess(comparisons: Sequence[Comparison], errors: Sequence[Counts]) -> list[
     weighed = {place: float(row["evidence"]) for place, row in enumerate(rows) if row["evidence"] is not None}
     family = [place for place in weighed if len(comparisons[place].new_votes) >= VOTES_LEAST]
     tested = [weighed[place] for place in family]
-    found, asked = evidence.discover(tested), evidence.ask(tested)
-    discovered = {place for place, is_found in zip(family, found, strict=True) if is_found}
+    discovered = {
+        place for place, is_found in zip(family, evidence.discover(tested), strict=True) if is_found
+    }
     for place in weighed:
         rows[place]["verdict"] = judge(rows[place], is_found=place in discovered)
     for row in rows:
-        row |= {"tested": len(family), "evidence_asked": asked}
+        row["tested"] = len(family)
     add_errors(rows, errors)
     return rows
+
+
+def ask(rows: Sequence[Row]) -> float | None:
+    """Return the E from which on one more of the comparisons tested together would be found; None if all are.
+
+    Apart from `assess`: it tries the whole family some twenty times, and only this report shows it.
+    """
+    from app.reports import evidence  # noqa: PLC0415 -- as above
+
+    weighed = [row for row in rows if row["evidence"] is not None and int(row["votes"] or 0) >= VOTES_LEAST]
+    return evidence.ask([float(row["evidence"]) for row in weighed])
 
 
 def judge(row: Row, *, is_found: bool) -> str:

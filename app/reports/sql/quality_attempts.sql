@@ -1,19 +1,15 @@
 -- Data quality of attempts, by lane.
--- Grain: one row a window (is_current, else the one before) and lane. Reads: the stages routes_asked and
--- scope. Parameter: nobody.
+-- Grain: one row a window (is_current, else the one before) and lane. Reads: the stage attempt_counts.
 SELECT
-    scope.is_current,
-    routes_asked.lane,
-    CAST(sum(succeeded + failed + canceled + open) AS bigint) AS attempts,
+    is_current,
+    lane,
+    CAST(sum(attempts) AS bigint) AS attempts,
     CAST(sum(orphans) AS bigint) AS orphans,
-    CAST(sum(open - in_flight) AS bigint) AS abandoned,
+    CAST(sum(abandoned) AS bigint) AS abandoned,
     CAST(sum(in_flight) AS bigint) AS in_flight,
     CAST(sum(corrected) AS bigint) AS corrected,
     CAST(sum(from_ledger) AS bigint) AS from_ledger,
-    CAST(coalesce(sum(succeeded + failed + canceled + open) FILTER (WHERE unit = CAST(:nobody AS bigint)),
-        0) AS bigint)
-        AS nobodys
-FROM scope
-JOIN routes_asked ON routes_asked.id = scope.route
-GROUP BY scope.is_current, routes_asked.lane
-ORDER BY routes_asked.lane
+    CAST(sum(nobodys) AS bigint) AS nobodys
+FROM attempt_counts
+GROUP BY is_current, lane
+ORDER BY lane
