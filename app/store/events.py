@@ -156,24 +156,24 @@ def fence(batch: Batch) -> list[dict[str, Any]]:
 
 def assign(verdicts: Sequence[Verdict], rows: Sequence[tuple[Any, ...]]) -> list[str]:
     """Return the outcomes of verdicts from what the statement returned: the keys of what was new, one after
-    another in one value; and key, time and fate of what was not stored.
+    another in one value; and key, time and disposition of what was not stored.
     """
     told = [outcome_of(verdict, fresh=True) for verdict in verdicts]
     if len(rows) == 1 and len(rows[0][0] or b"") == KEY_BYTES * told.count("accepted"):
         return told  # all that was not refused was new, as nearly always
     fresh: Counter[bytes] = Counter()
-    fates: dict[tuple[bytes, dt.datetime], str] = {}
-    for keys, occurred_at, fate in rows:
-        if fate is None:
+    dispositions: dict[tuple[bytes, dt.datetime], str] = {}
+    for keys, occurred_at, disposition in rows:
+        if disposition is None:
             fresh.update([keys[at : at + KEY_BYTES] for at in range(0, len(keys or b""), KEY_BYTES)])
         else:
-            fates[keys, occurred_at] = fate
+            dispositions[keys, occurred_at] = disposition
     outcomes = []
     for verdict in verdicts:
         key = verdict.row["message_key"].to_bytes(KEY_BYTES, signed=True)
-        fate = fates.get((key, verdict.row["occurred_at"])) if fates else None
-        outcomes.append(fate or outcome_of(verdict, fresh=fresh[key] > 0))
-        if not verdict.rejected and fate is None:
+        disposition = dispositions.get((key, verdict.row["occurred_at"])) if dispositions else None
+        outcomes.append(disposition or outcome_of(verdict, fresh=fresh[key] > 0))
+        if not verdict.rejected and disposition is None:
             fresh[key] -= 1  # the same event twice in one batch is new once
     return outcomes
 

@@ -99,7 +99,7 @@ COLUMNS: Final = (
 def shape(answers: Answers, parameters: Parameters) -> list[Row]:
     """Return the comparisons, the strongest evidence first."""
     rows = assess(gather(answers["findings"]), answers["findings"])
-    asked = {"evidence_asked": ask(rows)}
+    asked: Row = {"evidence_asked": ask(rows)}
     rows = [row | asked for row in rows]
     ordered = ranking.order(rows, REGRESSIONS.sorts[parameters.sort], "kind", "connector", "new_version")
     ranking.number(ordered)
@@ -161,8 +161,8 @@ def ask(rows: Sequence[Row]) -> float | None:
     """
     from app.reports import evidence  # noqa: PLC0415 -- as above
 
-    weighed = [row for row in rows if row["evidence"] is not None and int(row["votes"] or 0) >= VOTES_LEAST]
-    return evidence.ask([float(row["evidence"]) for row in weighed])
+    tested = [row for row in rows if int(row["votes"] or 0) >= VOTES_LEAST]
+    return evidence.ask([float(row["evidence"]) for row in tested if row["evidence"] is not None])
 
 
 def judge(row: Row, *, is_found: bool) -> str:

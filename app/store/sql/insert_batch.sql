@@ -4,7 +4,7 @@
 -- counted of events that are new). Index: the primary keys, for ON CONFLICT and for tombstones. Rows come
 -- sorted by key, so that two writers cannot deadlock; nothing here may change their order.
 --
--- `fate` is why an event is counted and not stored: 'forgotten' (a tombstone covers its anonymous id) or
+-- `disposition` is why an event is counted and not stored: 'forgotten' (a tombstone covers its id) or
 -- 'expired' (it lies in a dropped range or within 7 days of one, so its original may be gone). A clean batch
 -- pays one look at each of two small tables for it, and one comparison and one hash look-up a row. `marked`
 -- asks for the sessions that this changes to be rolled up: a row a session, never an upsert, which would wait
@@ -17,7 +17,7 @@
 -- others' keys are there with a count of 0 (%(fences)s). No other step can violate a key, so the SQLSTATE
 -- says it, which RETURNING brings back from a distributed table as it was. Returns the message keys of the
 -- events that were new, as one value of 8 bytes each: a row and an object for every key cost more than the
--- key; and key, time and fate of those that have one.
+-- key; and key, time and disposition of those that have one.
 WITH incoming AS MATERIALIZED (
     SELECT
         {columns}, configured, reason, path,
@@ -36,12 +36,12 @@ WITH incoming AS MATERIALIZED (
                     AND r.occurred_at < d.upper + interval '7 days'
                 LIMIT 1
             )
-        END AS fate
+        END AS disposition
     FROM unnest(string_to_array(%(events)s::text, E'\n')::rejections[]) AS r
 ),
 fresh AS (
     INSERT INTO events ({columns})
-    SELECT {columns} FROM incoming WHERE fate IS NULL AND reason IS NULL
+    SELECT {columns} FROM incoming WHERE disposition IS NULL AND reason IS NULL
     ON CONFLICT DO NOTHING
     RETURNING
         message_key, received_at, write_key, occurred_at, bucket, session_key,
@@ -51,7 +51,7 @@ fresh AS (
 ),
 ledger AS (
     INSERT INTO rejections ({columns}, configured, reason, path)
-    SELECT {columns}, configured, reason, path FROM incoming WHERE fate IS NULL AND reason IS NOT NULL
+    SELECT {columns}, configured, reason, path FROM incoming WHERE disposition IS NULL AND reason IS NOT NULL
     ON CONFLICT DO NOTHING
     RETURNING
         message_key, received_at, occurred_at, bucket, session_key,
@@ -84,7 +84,7 @@ marked AS (
     RETURNING bucket
 ),
 submitted AS (
-    SELECT date_trunc('hour', received_at, 'UTC') AS hour, write_key, fate, reason, count(*) AS count
+    SELECT date_trunc('hour', received_at, 'UTC') AS hour, write_key, disposition, reason, count(*) AS count
     FROM incoming GROUP BY 1, 2, 3, 4
 ),
 accepted AS (
@@ -101,11 +101,11 @@ counted AS (
         UNION ALL
         SELECT s.hour, s.write_key, 'duplicate', '', s.count - coalesce(a.count, 0)
         FROM submitted AS s LEFT JOIN accepted AS a ON a.hour = s.hour AND a.write_key = s.write_key
-        WHERE s.fate IS NULL AND s.reason IS NULL AND s.count > coalesce(a.count, 0)
+        WHERE s.disposition IS NULL AND s.reason IS NULL AND s.count > coalesce(a.count, 0)
         UNION ALL
-        SELECT hour, write_key, coalesce(fate, 'rejected'), CASE WHEN fate IS NULL THEN reason
+        SELECT hour, write_key, coalesce(disposition, 'rejected'), CASE WHEN disposition IS NULL THEN reason
             ELSE '' END, count
-        FROM submitted WHERE fate IS NOT NULL OR reason IS NOT NULL
+        FROM submitted WHERE disposition IS NOT NULL OR reason IS NOT NULL
     ) AS counts
     GROUP BY hour, write_key, outcome, reason
     UNION ALL
@@ -120,7 +120,7 @@ met AS (
         SELECT s.bucket, s.anonymous_id
         FROM tombstones AS s
         WHERE (s.bucket, s.anonymous_id) IN (SELECT bucket, anonymous_id FROM incoming
-            WHERE fate = 'forgotten')
+            WHERE disposition = 'forgotten')
           AND coalesce(s.met_at, '-infinity') < now() - interval '1 day'
         FOR UPDATE SKIP LOCKED
     )
@@ -148,7 +148,8 @@ tallied AS (
     GROUP BY 1, fresh.write_key, each ->> 1
     RETURNING bucket
 )
-SELECT string_agg(int8send(message_key), '') AS message_keys, NULL::timestamptz AS occurred_at, NULL AS fate
+SELECT string_agg(int8send(message_key), '') AS message_keys, NULL::timestamptz AS occurred_at,
+    NULL AS disposition
     FROM fresh
 UNION ALL
-SELECT int8send(message_key), occurred_at, fate FROM incoming WHERE fate IS NOT NULL
+SELECT int8send(message_key), occurred_at, disposition FROM incoming WHERE disposition IS NOT NULL
