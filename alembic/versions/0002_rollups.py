@@ -134,7 +134,7 @@ def upgrade() -> None:
             times integer,
             bucket smallint NOT NULL,
             kind smallint NOT NULL,
-            CONSTRAINT attempts_kind_check CHECK (kind BETWEEN 0 AND 63)
+            CONSTRAINT attempts_kind_check CHECK (kind BETWEEN 0 AND 8191)
         )
         """
     )
@@ -161,6 +161,8 @@ def upgrade() -> None:
             from_ledger integer,
             first_runs integer,
             corrected integer,
+            timed integer,
+            durations integer,
             PRIMARY KEY (day, bucket, day_key)
         ) WITH (fillfactor = 90)
         """

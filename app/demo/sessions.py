@@ -199,7 +199,7 @@ def sync(run: Run, choice: Choice, source: Party, destination: Choice | None, ra
     connector: Connector = choice.connector
     if run.chance(connector.abandon_rate):
         return
-    end = start._replace(at=run.pass_time(45), number_of_records=draw_records(run.random))
+    end = start._replace(at=run.pass_time(45 * connector.pace), number_of_records=draw_records(run.random))
     if destination and run.chance(destination.connector.releases[0].failure_rate):
         yield end._replace(state="failed", exception_class=WRITE_ERROR)
     elif not run.chance(rate):

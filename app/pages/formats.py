@@ -7,6 +7,7 @@ from typing import Any, Final
 from markupsafe import Markup
 
 from app.pages.charts.evidence import SUPERSCRIPT
+from app.reports.durations import tell
 
 NONE: Final = "–"  # noqa: RUF001 -- an en dash stands for no value, and between the ends of a range
 MINUS: Final = "−"  # noqa: RUF001 -- a true minus
@@ -40,6 +41,11 @@ def points(value: float | None) -> str:
         return NONE
     said = f"{abs(value) * 100:.1f}"
     return f"{'+' if value >= 0 else MINUS}{said}" if float(said) else said
+
+
+def duration(seconds: float | None) -> str:
+    """Return how long something takes: 0.4 s, 45 s, 12 min, 2.5 h."""
+    return NONE if seconds is None else tell(seconds).replace(" ", NO_BREAK)
 
 
 def change(now: float | None, before: float | None) -> str:
@@ -117,6 +123,7 @@ FILTERS: Final[dict[str, Any]] = {
     "day": day,
     "month": month,
     "clock": clock,
+    "duration": duration,
     "age": age,
     "called": called,
     "breakable": breakable,

@@ -13,6 +13,7 @@ from app.reports.model import Heading
 # listed goes last, from the right.
 LEAST_FIRST: Final = (
     "text",
+    "duration_p50",
     "new_errors",
     "unlikely_above",
     "top_connector",

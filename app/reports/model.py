@@ -22,6 +22,7 @@ Form = Literal[
     "change",
     "span",
     "interval",
+    "durations",
     "power",
     "flag",
 ]
@@ -68,7 +69,8 @@ class Heading:
     column holds), `count`, `quantity` (a number that is mostly whole), `figure` (a count, or a fraction),
     `decimal`, `power` (of any size), `flag`, and of fractions, as percentages, `percent`, `signed` (in
     percentage points; with the bounds of its interval it is greyed and in brackets where that holds no
-    change), `change` (value, low, high, in points), `span` (from, to) and `interval` (value, low, high).
+    change), `change` (value, low, high, in points), `span` (from, to) and `interval` (value, low, high);
+    `durations` are seconds (from, to).
     """
 
     title: str

@@ -14,7 +14,7 @@ from rich.table import Table as TextTable
 from rich.text import Text
 
 from app.problems import TelemetryError
-from app.reports import fitting
+from app.reports import durations, fitting
 from app.reports.model import NOTE, Heading, Row, Table, Value
 
 JSON_TYPE: Final = "application/json"
@@ -225,8 +225,8 @@ def draw(heading: Heading, row: Row) -> str:
         return f"{value} ({low} to {high})"
     if heading.form == "signed" and is_faint(heading, row):
         return f"({DRAWN['signed'](values[0])})"
-    if heading.form == "span":
-        return "-".join(percents(values))
+    if heading.form in {"span", "durations"}:
+        return "-".join(percents(values) if heading.form == "span" else tell_durations(values))
     return DRAWN[heading.form](values[0])
 
 
@@ -253,6 +253,11 @@ DRAWN: Final[Mapping[str, Callable[[Any], str]]] = {
 def percents(values: Sequence[Value]) -> list[str]:
     """Fractions as percentages of one decimal, without the sign."""
     return [f"{100 * value:.1f}" for value in values if isinstance(value, int | float)]
+
+
+def tell_durations(values: Sequence[Value]) -> list[str]:
+    """Return seconds in the units that people use, without a space: 45s, 12min."""
+    return [durations.tell(value).replace(" ", "") for value in values if isinstance(value, int | float)]
 
 
 def instant(moment: dt.datetime) -> str:

@@ -12,6 +12,7 @@ from typing import Final
 from sqlalchemy import Connection, TextClause, text
 
 from app.store import statements
+from app.store.durations import EDGES
 from app.store.tables import NOBODY
 
 NUMBERING: Final = ("number_routes", "number_environments", "number_failures")
@@ -64,6 +65,7 @@ def recompute(connection: Connection, since: dt.date | None = None) -> int:
     With `since`, days before it are left as they are. Does not commit.
     """
     day = {"since": SINCE_EVER if since is None else since.isoformat()}
+    contributing = {**day, "edges": EDGES}
     connection.execute(text(BY_INDEX))
     connection.execute(query("mark_accepted"))
     signals = connection.execute(
@@ -77,12 +79,12 @@ def recompute(connection: Connection, since: dt.date | None = None) -> int:
     contribute = fill(
         "contributions", "signalled", "attempts", remark="-- of many signals" if many else "-- of few"
     )
-    rows = connection.execute(contribute, day).rowcount
+    rows = connection.execute(contribute, contributing).rowcount
     if connection.execute(query("has_unknown")).scalar():
         for name in NUMBERING:
             connection.execute(query(name))
         connection.execute(text("TRUNCATE contributions"))
-        rows = connection.execute(contribute, day).rowcount
+        rows = connection.execute(contribute, contributing).rowcount
     connection.execute(text(AS_PLANNED))
     connection.execute(query("add_attempts"))
     connection.execute(query("add_differences"))

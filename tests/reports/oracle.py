@@ -2,6 +2,7 @@
 what the tests compare it with."""
 
 import datetime as dt
+import math
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -33,6 +34,8 @@ class Totals:
     orphans: int = 0
     records: int = 0
     from_ledger: int = 0
+    # What the succeeded ones took in ms, by what they are averaged over: user, day, route, environment, …
+    lasted: dict[tuple[object, ...], list[int]] = field(default_factory=lambda: defaultdict(list))
     units: dict[int, list[int]] = field(default_factory=lambda: defaultdict(lambda: [0, 0, 0]))
 
 
@@ -117,12 +120,42 @@ def add(total: Totals, start: Stored | None, end: Stored | None, *, open_for_goo
     total.from_ledger += any(row is not None and "reason" in row for row in (start, end))
     if outcome == "succeeded" and end:
         total.records += end["number_of_records"] or 0
+        if start is not None:
+            time_taken(total, start, end)
     unit = (start or end or {})["anonymous_id"]
     if unit is not None:
         counts = total.units[unit]
         counts[0] += 1
         counts[1] += outcome != "in_flight"
         counts[2] += outcome == "failed" and not config
+
+
+TOGETHER = (
+    *("bucket", "anonymous_id", "application_hash", "source_version", "destination_version", "cache_type"),
+    *("version", "python_version", "os", "ci", "notebook_runtime"),
+    *("source_executor_type", "destination_executor_type"),
+)
+
+
+def time_taken(total: Totals, start: Stored, end: Stored) -> None:
+    """Note how long a sync took by the sender's own clock; no time, less, and over a week say nothing."""
+    milliseconds = (end["occurred_at"] - start["occurred_at"]) // dt.timedelta(milliseconds=1)
+    if 0 < milliseconds <= 7 * 86_400_000:
+        roles = (connector_of(start, "source"), connector_of(start, "destination"), lane_of(start))
+        day = (time_of(start).date(), *roles, *(start[name] or None for name in TOGETHER))
+        total.lasted[day].append(milliseconds)
+
+
+def durations_of(total: Totals) -> tuple[int, float | None, float | None]:
+    """How many syncs are timed, the median and the nine tenths in seconds, within a class or so."""
+    weighed: list[float] = []
+    for taken in total.lasted.values():
+        mean = math.exp(sum(map(math.log, taken)) / len(taken)) / 1000
+        weighed += [mean] * min(len(taken), CAP)
+    weighed.sort()
+    places = [math.ceil(len(weighed) * share) - 1 for share in (0.5, 0.9)]
+    middle, slow = (weighed[place] if weighed else None for place in places)
+    return sum(map(len, total.lasted.values())), middle, slow
 
 
 CAP = 5  # attempts that a user weighs

@@ -18,7 +18,7 @@ from app.reports.parsing import parse
 from tests.reports import oracle
 from tests.reports.oracle import Totals, add, connector_of, is_asked_for, lane_of, time_of
 from tests.reports.rows import DAY, NOW, Store, Stored
-from tests.reports.test_recomputation import ASKED, compare, stored_rows
+from tests.reports.test_recomputation import ASKED, compare, compare_durations, stored_rows
 from tests.rollups.oracle import know
 
 Keys = Callable[[Stored], Iterable[object]]
@@ -144,6 +144,7 @@ def test_one_connector(store: Store, rows: list[Stored], asked: dict[str, str]) 
     for key, total in expected.items():
         row = told[key]
         assert {name: row[name] for name in names} == {name: getattr(total, name) for name in names}
+        compare_durations(row, total)
         assert row["units"] == len(total.units)
         assert row["affected_units"] == sum(failures > 0 for _, _, failures in total.units.values())
 

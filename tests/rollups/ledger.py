@@ -15,7 +15,7 @@ from app.rollups.recomputation import prepare
 from app.rollups.worker import Worker
 from app.store.database import open_write_engine, parse_url
 from app.store.events import Batch, insert
-from app.store.tables.rollups import OUTCOMES, TRAITS
+from app.store.tables.rollups import DURATION_SHIFT, OUTCOMES, TRAITS
 from tests.reports.rows import Stored
 from tests.rollups.oracle import ROUTE, TOLD, Key, Known, Sums
 
@@ -34,14 +34,16 @@ EMPTIED = (
     *("dropped_ranges", "tombstones", "quarantined_sessions"),
 )
 SUMS = (
+    "open",
     "succeeded",
     "failed",
     "canceled",
-    "open",
     "orphans",
     "from_ledger",
     "first_runs",
     "corrected",
+    "timed",
+    "durations",
     "records",
 )
 # `unit_days` with its words.
@@ -135,11 +137,13 @@ class Ledger:
         grain = "day, bucket, unit, route, environment, failure, application_hash"
         counted = [
             f"kind & 3 = {OUTCOMES[name]}" if name in OUTCOMES else f"kind & {TRAITS[name]} > 0"
-            for name in SUMS[:-1]
+            for name in (*OUTCOMES, *TRAITS)
         ]
+        counted.append(f"kind >> {DURATION_SHIFT} > 0")
         sums = ", ".join(f"coalesce(sum(coalesce(times, 1)) FILTER (WHERE {each}), 0)" for each in counted)
         rows = self.query(f"""
-            SELECT {grain}, {sums}, coalesce(CAST(sum(a.records) AS bigint), 0)
+            SELECT {grain}, {sums}, sum(coalesce(times, 1) * (kind >> {DURATION_SHIFT})),
+                coalesce(CAST(sum(a.records) AS bigint), 0)
             FROM attempts AS a JOIN unit_days USING (day, bucket, day_key) GROUP BY {grain}
         """)
         return {row[:7]: row[7:] for row in rows}

@@ -1,6 +1,7 @@
 """What `unit_days` should hold, in plain Python from the definitions, written without a look at the SQL."""
 
 import datetime as dt
+import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from itertools import zip_longest
@@ -80,6 +81,19 @@ def add(sums: dict[Key, Sums], start: Stored | None, end: Stored | None) -> None
     found["corrected"] += first["corrected_at"] is not None
     if end and outcome == "succeeded":
         found["records"] += end["number_of_records"] or 0
+        if (lasted := class_of(start, end)) is not None:
+            found["timed"] += 1
+            found["durations"] += lasted
+
+
+def class_of(start: Stored | None, end: Stored) -> int | None:
+    """The class of what a sync took by the sender's own clock: four a doubling, from 1 ms on."""
+    if start is None:
+        return None
+    milliseconds = (end["occurred_at"] - start["occurred_at"]) // dt.timedelta(milliseconds=1)
+    if not 0 < milliseconds <= 7 * 86_400_000:
+        return None
+    return 1 + math.floor(4 * math.log2(milliseconds))
 
 
 def key_of(first: Stored, failure: str | None) -> Key:

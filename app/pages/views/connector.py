@@ -52,6 +52,7 @@ def build(view: View) -> Context:
         "of": len(ranked.rows),
         "reference": fleet_rate(ranked.rows),
         "versions": versions.rows,
+        "by_version": {row["item"]: row for row in sections.get("version", [])},
         "recovered": find_row(view.find("recovery", **given).rows, name),
         "found": [row for row in found if row["connector"] == name and row["verdict"] != NOT_ENOUGH],
         "day_rows": sections.get("day", []),

@@ -21,6 +21,7 @@ SORTS: Final[
     "affected_units": ("users affected", "affected_units"),
     "regression": ("change", "delta_low"),
     "failures": ("failures", "failed"),
+    "duration": ("duration", "duration_p50"),
 }
 CARRIED: Final = ("window", "until", "lane", "ci", "prerelease", "version", "users", "key", "denied")
 

@@ -30,6 +30,14 @@ def write_finding(row: Row, address: str) -> str:
     return "\n".join(lines).replace(formats.NO_BREAK, " ")
 
 
+def say_duration(row: Row) -> str:
+    """Return how long succeeded syncs take, if that is known of any."""
+    if not row["timed"]:
+        return ""
+    middle, slow = (formats.duration(row[name]) for name in ("duration_p50", "duration_p90"))
+    return f" Half of those that succeed take up to {middle}, nine in ten {slow}."
+
+
 def write_connector(
     name: str, table: Table, sections: Mapping[str, Sequence[Row]], found: Sequence[Row], address: str = ""
 ) -> str:
@@ -42,7 +50,7 @@ def write_connector(
         "",
         f"Window: {table.parameters['window']} until {table.parameters['until']} (UTC). "
         f"{formats.number(whole['attempts'])} syncs, {formats.number(whole['failed'])} failed, "
-        f"{formats.number(whole['abandoned'])} abandoned.",
+        f"{formats.number(whole['abandoned'])} abandoned.{say_duration(whole)}",
         "",
         "| exception | failures | users |",
         "|---|---:|---:|",

@@ -4,7 +4,7 @@ import datetime as dt
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from app.reports import ranking
+from app.reports import durations, ranking
 from app.reports.definitions.connector_columns import COLUMNS
 from app.reports.definitions.errors import UNNAMED
 from app.reports.model import COUNTS, FILTERS, SCOPE, Answers, Counts, Heading, Report, Row
@@ -37,8 +37,9 @@ WEEK: Final = 7  # days of the smoothed rate
 def shape(answers: Answers, parameters: Parameters) -> list[Row]:
     """Return the sections in their order; days in time, the others by users."""
     found: dict[str, list[Counts]] = {section: [] for section in (*SECTIONS, "error before")}
+    timed = durations.by_number(answers["durations"])
     for count in answers["facets"]:
-        found[count["section"]].append(count)
+        found[count["section"]].append({**count, **timed.get(count["number"], durations.NONE)})
     if not found["total"]:
         return []
     [total] = found["total"]
@@ -77,7 +78,7 @@ def tell_error(
     name, _, version = str(row["item"]).partition("\t")
     first = firsts[name]
     return row | {
-        **dict.fromkeys(("failure_rate", "failure_rate_upper", "capped_rate", "burden")),
+        **dict.fromkeys(("failure_rate", "failure_rate_upper", "capped_rate", "burden", *durations.NAMES)),
         "item": name,
         "version": version if row["section"] == "error by version" else None,
         "failure_class": first["failure_class"],
@@ -138,7 +139,11 @@ def nothing(day: dt.date) -> dict[str, Any]:
         "abandoned",
     )
     counts: dict[str, Any] = dict.fromkeys((*names, "capped_weight", "capped_failures", "from_ledger"), 0)
-    return counts | {"surge": False, "settled": 0, "section": "day", "item": day.isoformat(), "kind": None}
+    return (
+        counts
+        | durations.NONE
+        | {"surge": False, "settled": 0, "section": "day", "item": day.isoformat(), "kind": None}
+    )
 
 
 def concentrate(total: Counts) -> list[Row]:
@@ -171,10 +176,15 @@ CONNECTOR: Final = Report(
             *SCOPE,
             "told/connector",
             "named_versions",
-            *("route_facets", "environment_facets", "facet_names", "facet_units"),
-            "applications/facets",
+            *("route_facets", "environment_facets", "keyed/facets"),
+            *("facet_names", "facet_units", "applications/facets"),
             *COUNTS[1:],
             "facets",
+        ),
+        "durations": (
+            *SCOPE,
+            *("told/connector", "named_versions", "route_facets", "environment_facets", "keyed/facets"),
+            "durations",
         ),
         "firsts": ("routes_asked", "environments_asked", "error_firsts"),
     },
@@ -191,6 +201,7 @@ CONNECTOR: Final = Report(
         Heading("aban-\ndoned", ("abandoned",)),
         Heading("failure rate,\n% to upper", ("failure_rate", "failure_rate_upper"), "span"),
         Heading("7 days,\n%", ("failure_rate_7d",), "percent"),
+        durations.HEADING,
         Heading("share,\n%", ("share",), "percent"),
         Heading("burden", ("burden",), "decimal"),
     ),
@@ -198,7 +209,16 @@ CONNECTOR: Final = Report(
     sorts={"section": "section"},
     default_sort="section",
     note="Its rate with an interval, drawn towards the fleet, is in `connectors`. Today is provisional.",
-    terms=("lane", "attempt", "in flight", "failure class", "unit", "ranking", "failure rate, burden"),
+    terms=(
+        "lane",
+        "attempt",
+        "in flight",
+        "failure class",
+        "unit",
+        "ranking",
+        "failure rate, burden",
+        durations.TERM,
+    ),
     compares=True,
     required=("name",),
 )

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from app.reports import ranking
+from app.reports import durations, ranking
 from app.reports.model import Column
 
 WEIGHTS: Final = ("weighed_units", "ephemeral_share", "surge")
@@ -65,5 +65,6 @@ COLUMNS: Final = (
     ),
     Column("capped_rate_high", "number", "Upper end of that interval."),
     Column("burden", "number", "weighed_units x capped_rate."),
+    *durations.COLUMNS,
     *(column for column in ranking.MEASURES if column.name in WEIGHTS),
 )

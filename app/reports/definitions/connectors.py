@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from app.reports import ranking
+from app.reports import durations, ranking
 from app.reports.definitions import rated, series
 from app.reports.model import COUNTS, FILTERS, ORDER, SCOPE, Answers, Column, Heading, Report, Row
 from app.reports.parameters import Parameters
@@ -23,12 +23,14 @@ COLUMNS: Final = (
     Column("delta_high", "number", "Upper end of the 90 % interval of delta."),
     Column("units_before", "integer", "Users in the window before."),
     Column("burden_before", "number", "Burden in the window before; 0 where it had no syncs."),
+    *durations.COLUMNS,
 )
 
 
 def shape(answers: Answers, parameters: Parameters) -> list[Row]:
     """Return the connectors in rank order."""
-    rows = rank(answers, parameters)
+    timed = durations.by_number(answers["durations"])
+    rows = [row | timed.get(int(row["number"] or 0), durations.NONE) for row in rank(answers, parameters)]
     return ranking.select(ranking.rank(rows, CONNECTORS.sorts[parameters.sort]), COLUMNS)
 
 
@@ -52,7 +54,10 @@ CONNECTORS: Final = Report(
     name="connectors",
     summary="Which connectors to fix first: how many users each has, how often their syncs fail, and "
     "both in one number.",
-    queries={"connectors": (*SCOPE, "keyed/connectors", *COUNTS, "connectors")},
+    queries={
+        "connectors": (*SCOPE, "keyed/connectors", *COUNTS, "connectors"),
+        "durations": (*SCOPE, "keyed/connectors", "durations"),
+    },
     shape=shape,
     columns=COLUMNS,
     headings=(
@@ -61,10 +66,11 @@ CONNECTORS: Final = Report(
         *rated.HEADINGS[:-1],
         Heading("change,\npoints", ("delta", "delta_low", "delta_high"), "signed"),
         rated.HEADINGS[-1],
+        durations.HEADING,
     ),
     parameters=("window", "until", "role", *FILTERS[2:], "series", *ORDER),
     series=series.CONNECTORS,
-    sorts=rated.SORTS | {"regression": "delta_low"},
+    sorts=rated.SORTS | {"regression": "delta_low", **durations.SORTS},
     default_sort="burden",
     compares=True,
     note="burden = users x capped rate; (surge): mostly ids that came at once. No interval under 10 "
@@ -81,5 +87,6 @@ CONNECTORS: Final = Report(
         "arrivals",
         "rate",
         "change",
+        durations.TERM,
     ),
 )

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from app.reports import ranking
+from app.reports import durations, ranking
 from app.reports.definitions import rated
 from app.reports.model import COUNTS, FILTERS, ORDER, SCOPE, Answers, Column, Heading, Report, Row
 from app.reports.parameters import Parameters
@@ -19,14 +19,16 @@ COLUMNS: Final = (
     ),
     Column("lane", "text", "`write` or `cache`; `direct` if asked for."),
     *ranking.MEASURES,
+    *durations.COLUMNS,
 )
 
 
 def shape(answers: Answers, parameters: Parameters) -> list[Row]:
     """Return the pairs in rank order."""
+    timed = durations.by_number(answers["durations"])
     rows = rated.rate(list(answers["pairs"]), parameters)
     for row in rows:
-        row |= {"source": row["source_name"]}
+        row |= {"source": row["source_name"], **timed.get(int(row["number"] or 0), durations.NONE)}
     ordered = ranking.rank(rows, PAIRS.sorts[parameters.sort], ("source", "target", "lane"))
     return ranking.select(ordered, COLUMNS)
 
@@ -34,7 +36,10 @@ def shape(answers: Answers, parameters: Parameters) -> list[Row]:
 PAIRS: Final = Report(
     name="pairs",
     summary="Sources by destination or cache: where a connector fails only in company.",
-    queries={"pairs": (*SCOPE, "pair_numbers", "keyed/pairs", *COUNTS, "pairs")},
+    queries={
+        "pairs": (*SCOPE, "pair_numbers", "keyed/pairs", *COUNTS, "pairs"),
+        "durations": (*SCOPE, "pair_numbers", "keyed/pairs", "durations"),
+    },
     shape=shape,
     columns=COLUMNS,
     headings=(
@@ -42,10 +47,11 @@ PAIRS: Final = Report(
         Heading("source", ("source", "surge"), "name"),
         Heading("into", ("target",), "name"),
         *rated.HEADINGS,
+        durations.HEADING,
     ),
     parameters=(*FILTERS, *ORDER),
-    sorts=rated.SORTS,
+    sorts=rated.SORTS | durations.SORTS,
     default_sort="burden",
     note="A destination in lane write, a type of cache in lane cache. Today is provisional.",
-    terms=rated.TERMS,
+    terms=(*rated.TERMS, durations.TERM),
 )

@@ -19,7 +19,8 @@ SELECT
     succeeded, failed, coalesce(canceled, 0) AS canceled, coalesce(open, 0) AS open, 0 AS in_flight,
     coalesce(orphans, 0) AS orphans, coalesce(from_ledger, 0) AS from_ledger, coalesce(first_runs,
         0) AS first_runs,
-    coalesce(corrected, 0) AS corrected
+    coalesce(corrected, 0) AS corrected,
+    coalesce(timed, 0) AS timed, coalesce(durations, 0) AS durations
 FROM unit_days
 JOIN routes_asked ON routes_asked.id = unit_days.route
 JOIN environments_asked ON environments_asked.id = unit_days.environment
@@ -34,7 +35,7 @@ SELECT
     d.day >= CAST(:first_day AS date),
     routes_asked.number,
     d.day, d.bucket, d.unit, d.route, d.environment, d.failure, d.application_hash,
-    0, 0, 0, 0, 0, coalesce(a.times, 1), 0, 0, 0, 0
+    0, 0, 0, 0, 0, coalesce(a.times, 1), 0, 0, 0, 0, 0, 0
 FROM attempts AS a
 JOIN unit_days AS d ON d.day = a.day AND d.bucket = a.bucket AND d.day_key = a.day_key
 JOIN routes_asked ON routes_asked.id = d.route

@@ -27,6 +27,7 @@ SELECT
     lane,
     state,
     coalesce(corrected_at, occurred_at) AS happened_at,
+    occurred_at,
     received_at,
     setup,
     corrected_at IS NOT NULL AS corrected,

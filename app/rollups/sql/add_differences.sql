@@ -4,7 +4,7 @@
 -- Reads: the tables `contributions` and `retracted` of this connection.
 INSERT INTO unit_days (
     day, bucket, day_key, unit, application_hash, route, environment, failure, records,
-    succeeded, failed, canceled, open, orphans, from_ledger, first_runs, corrected
+    succeeded, failed, canceled, open, orphans, from_ledger, first_runs, corrected, timed, durations
 )
 SELECT
     day, bucket, day_key, unit, application_hash, route, environment, failure,
@@ -16,7 +16,9 @@ SELECT
     nullif(least(orphans, 268435455), 0),
     nullif(least(from_ledger, 268435455), 0),
     nullif(least(first_runs, 268435455), 0),
-    nullif(least(corrected, 268435455), 0)
+    nullif(least(corrected, 268435455), 0),
+    nullif(least(timed, 268435455), 0),
+    nullif(least(durations, 268435455), 0)
 FROM (
     SELECT
         day, bucket, day_key,
@@ -33,7 +35,9 @@ FROM (
         coalesce(sum(times) FILTER (WHERE kind & 4 > 0), 0) AS orphans,
         coalesce(sum(times) FILTER (WHERE kind & 8 > 0), 0) AS from_ledger,
         coalesce(sum(times) FILTER (WHERE kind & 16 > 0), 0) AS first_runs,
-        coalesce(sum(times) FILTER (WHERE kind & 32 > 0), 0) AS corrected
+        coalesce(sum(times) FILTER (WHERE kind & 32 > 0), 0) AS corrected,
+        coalesce(sum(times) FILTER (WHERE kind >= 64), 0) AS timed,
+        coalesce(sum(CAST(times AS bigint) * (kind >> 6)), 0) AS durations
     FROM (
         SELECT day, bucket, day_key, unit, application_hash, route, environment, failure, kind, times, records
         FROM contributions
@@ -43,8 +47,8 @@ FROM (
     ) AS changes
     GROUP BY day, bucket, day_key
 ) AS differences
-WHERE (records, succeeded, failed, canceled, open, orphans, from_ledger, first_runs, corrected)
-   <> (0, 0, 0, 0, 0, 0, 0, 0, 0)
+WHERE (records, succeeded, failed, canceled, open, orphans, from_ledger, first_runs, corrected, timed, durations)
+   <> (0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
 ORDER BY day, bucket, day_key
 ON CONFLICT (day, bucket, day_key) DO UPDATE SET
     records = least(unit_days.records + excluded.records, 1000000000000000),
@@ -58,4 +62,7 @@ ON CONFLICT (day, bucket, day_key) DO UPDATE SET
     first_runs = nullif(least(coalesce(unit_days.first_runs, 0) + coalesce(excluded.first_runs, 0),
         268435455), 0),
     corrected = nullif(least(coalesce(unit_days.corrected, 0) + coalesce(excluded.corrected, 0), 268435455),
+        0),
+    timed = nullif(least(coalesce(unit_days.timed, 0) + coalesce(excluded.timed, 0), 268435455), 0),
+    durations = nullif(least(coalesce(unit_days.durations, 0) + coalesce(excluded.durations, 0), 268435455),
         0)

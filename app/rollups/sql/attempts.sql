@@ -11,7 +11,8 @@
 --        terminal of a start is found as many rows further on as the pair has starts.
 --
 -- happened_at, route, environment and application are those of the start; an orphan's are its own.
--- outcome: the state of the terminal, `started` of an open attempt. settles_at: it is in flight until 24 h
+-- lasted: from start to end in ms, by the sender's own clock, which is one in a pair: a correction, of whole
+-- hours, may differ between the two. outcome: the state of the terminal, `started` of an open attempt. settles_at: it is in flight until 24 h
 -- after the latest time of its pair, then abandoned. install, validate and check send terminals only: none of
 -- them is an orphan. Words without a number yet, or whose use was not noted today, stand as route 0,
 -- environment 0, failure -1.
@@ -28,6 +29,8 @@ SELECT
     first_run,
     outcome,
     CASE WHEN outcome = 'succeeded' THEN number_of_records END AS number_of_records,
+    CASE WHEN outcome = 'succeeded'
+        THEN CAST(floor(1000 * extract(epoch FROM ended_at - occurred_at)) AS bigint) END AS lasted,
     event = 'sync' AND NOT is_start AS orphan,
     refused,
     latest + interval '24 hours' AS settles_at
@@ -35,11 +38,12 @@ FROM (
     SELECT
         bucket, session_key, unit, application_hash, route, environment, happened_at, corrected, first_run,
             event,
-        is_start, place, starts, latest,
+        occurred_at, is_start, place, starts, latest,
         CASE WHEN is_start THEN coalesce(lead(state, starts) OVER pair, 'started') ELSE state END AS outcome,
         CASE WHEN is_start THEN lead(failure, starts) OVER pair ELSE failure END AS failure,
         CASE WHEN is_start THEN lead(number_of_records, starts) OVER pair
             ELSE number_of_records END AS number_of_records,
+        CASE WHEN is_start THEN lead(occurred_at, starts) OVER pair END AS ended_at,
         refused OR (is_start AND coalesce(lead(refused, starts) OVER pair, false)) AS refused
     FROM (
         SELECT
@@ -50,7 +54,7 @@ FROM (
         FROM (
             SELECT
                 s.bucket, s.session_key, s.message_key, s.unit, s.application_hash, s.happened_at,
-                    s.number_of_records,
+                    s.occurred_at, s.number_of_records,
                 s.event, s.state, s.corrected, s.first_run, s.refused, s.lane, s.source_name,
                     s.destination_name,
                 s.state = 'started' AS is_start, coalesce(r.id, 0) AS route,

@@ -1,10 +1,11 @@
 -- What each marked session contributes: what `attempts` will hold of it, and what row of `unit_days` it is
 -- added to. Grain: that of `attempts`. Reads: the stage attempts. Parameter: since (days before are left
--- alone).
+-- alone), edges (where each class of durations begins, in ms).
 --
 -- Counts and records saturate: no sum of what a stranger sends may overflow, here or in a report (2^28 - 1 a
 -- count, so that four of them fit an integer; 10^12 records, the most that one sync may have). day: the UTC
--- day of the attempt's start. kind: as in app/store/tables/rollups.py. day_key: is made here only and stored
+-- day of the attempt's start. kind: as in app/store/tables/rollups.py; how long a
+-- success took, as the class of its duration: what took no time, less, or over a week has none (app/store/durations.py). day_key: is made here only and stored
 -- from then on, so that nothing depends on another server hashing as this one does.
 SELECT
     session_key,
@@ -30,7 +31,9 @@ FROM (
             + CASE WHEN orphan THEN 4 ELSE 0 END
             + CASE WHEN refused THEN 8 ELSE 0 END
             + CASE WHEN first_run THEN 16 ELSE 0 END
-            + CASE WHEN corrected THEN 32 ELSE 0 END AS kind
+            + CASE WHEN corrected THEN 32 ELSE 0 END
+            + CASE WHEN lasted BETWEEN 1 AND 604800000
+                THEN 64 * width_bucket(lasted, CAST(:edges AS bigint[])) ELSE 0 END AS kind
     FROM attempts
 ) AS dated
 WHERE day >= CAST(:since AS date)

@@ -14,6 +14,7 @@ SELECT
     coalesce(unit, CAST(:nobody AS bigint)) AS unit,
     coalesce(application_hash, CAST(:nobody AS bigint)) AS application_hash,
     happened_at,
+    occurred_at,
     received_at,
     CASE WHEN first_run THEN setup END AS setup,
     number_of_records,

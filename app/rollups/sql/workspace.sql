@@ -14,6 +14,7 @@ CREATE TEMPORARY TABLE IF NOT EXISTS signals (
     unit bigint NOT NULL,
     application_hash bigint NOT NULL,
     happened_at timestamptz NOT NULL,
+    occurred_at timestamptz NOT NULL,
     received_at timestamptz NOT NULL,
     setup bigint,
     number_of_records bigint,

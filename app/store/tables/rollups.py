@@ -29,15 +29,17 @@ from app.store.tables.events import PSEUDONYM, metadata, moment
 # The counts of `unit_days`; a row that names a failure counts failed attempts only, the others none.
 # attempts = succeeded + failed + canceled + open. The rest count attempts, too: without a start
 # (orphans), known from a refused event (from_ledger), of a user minted with its session (first_runs), of
-# a clock that was off (corrected).
+# a clock that was off (corrected), succeeded in a time that is known (timed). durations: the sum of the
+# classes of those times (app/store/durations.py), so durations / timed is that of their geometric mean.
 USUAL: Final = ("succeeded", "failed")
 # Zero in nearly every row, where it stands as NULL and takes no room: whoever reads one says coalesce(…, 0).
-RARE: Final = ("canceled", "open", "orphans", "from_ledger", "first_runs", "corrected")
+RARE: Final = ("canceled", "open", "orphans", "from_ledger", "first_runs", "corrected", "timed", "durations")
 COUNTS: Final = (*USUAL, *RARE)
-# What `kind` of `attempts` says: its lowest two bits the outcome, the others what
-# `orphans` and the like count.
+# What `kind` of `attempts` says: its lowest two bits the outcome, the next four what `orphans` and the like
+# count, the highest seven the class of its duration, of a success: 0 where none is known.
 OUTCOMES: Final = {"open": 0, "succeeded": 1, "failed": 2, "canceled": 3}
 TRAITS: Final = {"orphans": 4, "from_ledger": 8, "first_runs": 16, "corrected": 32}
+DURATION_SHIFT: Final = 6
 
 
 def words(*names: str) -> list[Column[Any]]:
@@ -132,8 +134,8 @@ failures = Table(
 )
 
 # What a session contributed to the row of `unit_days` that `day`, `bucket` and `day_key` name: one row an
-# outcome, and what else is said of such attempts (`kind`). How many: `times`, NULL for one; `records`, NULL
-# for none. Open ones are in flight until `settles_at`, 24 h after the latest time of their pair. A row
+# outcome, duration, and what else is said of such attempts (`kind`). How many: `times`, NULL for one;
+# `records`, NULL for none. Open ones are in flight until `settles_at`, 24 h after the latest time of their pair. A row
 # without a session stands under its message key. Eight columns, since a ninth would cost a row eight bytes
 # for its NULLs. No primary key: whoever adds a session's rows has just deleted all it had, its bucket locked.
 attempts = Table(
@@ -146,7 +148,7 @@ attempts = Table(
     Column("times", Integer),
     small("bucket"),
     small("kind"),
-    CheckConstraint("kind BETWEEN 0 AND 63", name="attempts_kind_check"),
+    CheckConstraint("kind BETWEEN 0 AND 8191", name="attempts_kind_check"),
     Index("attempts_session_key_idx", "session_key"),
     Index("attempts_settles_at_idx", "settles_at", postgresql_where=text("(kind & 3) = 0")),
     Index("attempts_day_idx", "day", postgresql_using="brin"),
