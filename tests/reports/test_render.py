@@ -42,6 +42,7 @@ def count(connector: str, units: int, failed: int, **others: int) -> dict[str, A
         "weighed_units": float(units),
         "ephemeral_units": 0,
         "surge": False,
+        "number": 1 if connector == "source-faker" else 2,
     }
     return (
         dict.fromkeys(zeros, 0)
@@ -55,7 +56,8 @@ def count(connector: str, units: int, failed: int, **others: int) -> dict[str, A
 def table() -> Table:
     counts = [count("source-faker", 1200, 60, abandoned=24, succeeded=1116), count("source-file", 3, 1)]
     parameters = parse(CONNECTORS, {"limit": "2"}.items(), NOW)
-    rows = CONNECTORS.shape({"connectors": counts}, parameters)
+    timed = [{"number": 1, "timed": 9, "duration_p50": 250, "duration_p90": 290}]
+    rows = CONNECTORS.shape({"connectors": counts, "durations": timed}, parameters)
     return Table(CONNECTORS, parameters.describe(), NOW, CONNECTORS.columns, rows, 7, lag_seconds=0.04)
 
 
@@ -111,15 +113,15 @@ def test_text(table: Table) -> None:
     assert first.split()[:6] == ["1", "source-faker", "1,200", "1,200", "60", "24"]
     assert "5.0-7.0" in first
     assert "(4." in first
-    assert first.split()[-1] == "60.0"
-    assert second.split()[-2:] == ["-", "1.0"]  # low data: no interval
+    assert first.split()[-2:] == ["60.0", "46s-4.4min"]
+    assert second.split()[-3:] == ["-", "1.0", "-"]  # low data: no interval; nothing timed
     assert "sources, 28d until 2026-11-22, by burden, the first 2 of 7" in text
     assert "As of 2026-11-23T12:00:00Z." in text
 
 
 def test_text_fits_a_terminal_of_100_columns(table: Table) -> None:
     console = Console(width=100, record=True, file=io.StringIO())
-    console.print(render.to_text(table))
+    console.print(render.to_text(table, 100))
     text = console.export_text()
     assert "…" not in text
     assert "source-faker " in text

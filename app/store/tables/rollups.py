@@ -135,9 +135,10 @@ failures = Table(
 
 # What a session contributed to the row of `unit_days` that `day`, `bucket` and `day_key` name: one row an
 # outcome, duration, and what else is said of such attempts (`kind`). How many: `times`, NULL for one;
-# `records`, NULL for none. Open ones are in flight until `settles_at`, 24 h after the latest time of their pair. A row
-# without a session stands under its message key. Eight columns, since a ninth would cost a row eight bytes
-# for its NULLs. No primary key: whoever adds a session's rows has just deleted all it had, its bucket locked.
+# `records`, NULL for none. Open ones are in flight until `settles_at`, 24 h after the latest time of their
+# pair. A row without a session stands under its message key. Eight columns, since a ninth would cost a row
+# eight bytes for its NULLs. No primary key: whoever adds a session's rows has just deleted all it had, its
+# bucket locked.
 attempts = Table(
     "attempts",
     metadata,
