@@ -1,38 +1,37 @@
-"""Versions that no list names are told to the database before an event uses them, within a budget.
+"""Versions that no list names, and combinations of words, are told to the database before an event uses them,
+within a budget.
 
-A batch costs one set of its combinations of versions; only what this process has not met for some hours is
-asked for, once a batch, and only what nobody has met is written, in a transaction of its own ahead of the
-batch (decision 0022). What the budget has no room for is stored as `other`, and counted.
+A batch costs two sets, of its routes and its environments; only what this process has not met for some hours
+is asked for, once a batch, and only what nobody has met is written, in a transaction of its own ahead of the
+batch (decision 0022). What the budget has no room for is stored as `other`, or coarser, and counted.
 """
 
 import datetime as dt
 import time
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
-from operator import itemgetter
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.contract.vocabulary import CUSTOM, OTHER
-from app.privacy.budget import PYAIRBYTE, Spent, Wish, Word, admit
-from app.privacy.verdict import Verdict
+from app.privacy import budget
+from app.privacy.budget import ROUTE, Purse, Spent, Wish, Word, admit
+from app.privacy.wording import (
+    COMBINATIONS,
+    ENVIRONMENT_WORDS,
+    PAIRS,
+    ROUTE_WORDS,
+    VERSIONS,
+    Combination,
+    Row,
+    Step,
+)
 from app.store.events import Batch, Tally, hour_of
 from app.store.statements import read_sql
 
-# The column of a version, the column of whose it is (PyAirbyte's without), and the field on the wire.
-FIELDS: Final = (
-    ("version", None, "properties.version"),
-    ("source_version", "source_name", "properties.source.version"),
-    ("destination_version", "destination_name", "properties.destination.version"),
-)
-COMBINATION: Final = itemgetter(
-    "version", "source_name", "source_version", "destination_name", "destination_version"
-)
-FREE: Final = frozenset({"unknown", "latest", OTHER})
 REMEMBERED_SECONDS: Final = (
     6 * 3600.0
 )  # then a word is asked for again, and its `last_day` renewed: once a day
@@ -46,6 +45,15 @@ SPENT: Final = read_sql("app.store", "spent_words")
 TELL: Final = read_sql("app.store", "tell_words")
 
 
+class Entry(NamedTuple):
+    """A row of a batch with something that this process does not know, and what it came with."""
+
+    batch: Batch
+    row: Row
+    route: Combination
+    environment: Combination
+
+
 class Lexicon:
     """The words that this process knows to be in the database, or on a list."""
 
@@ -57,13 +65,15 @@ class Lexicon:
     def forget(self) -> None:
         """Know nothing: the connection is a new one, and the database may be another."""
         self.known: set[Word] = set()
-        self.passed: set[tuple[str | None, ...]] = set()  # combinations of known words
+        self.passed: set[Combination] = set()  # of routes and environments that may be stored as they are
+        self.gone: set[Purse] = set()  # of whom nothing is left on `day`
+        self.day = dt.date.min
         self.since = time.monotonic()
 
     async def settle(
         self, connection: AsyncConnection, batches: Sequence[Batch], *, free: bool = False
     ) -> None:
-        """Replace the versions that the budget has no room for by `other`, and count them; tell the others.
+        """Replace the words that the budget has no room for, and count them; tell the others.
 
         `free`: an operator's own history, which costs no budget. `connection` commits by itself.
         Raises sqlalchemy.exc.DBAPIError.
@@ -71,27 +81,54 @@ class Lexicon:
         if time.monotonic() - self.since > REMEMBERED_SECONDS or len(self.passed) > REMEMBERED:
             self.forget()
         rows = [verdict.row for batch in batches for verdict in batch.verdicts]
-        combinations = set(map(COMBINATION, rows)) - self.passed
-        unknown = {word for each in combinations for word in words_of(each) if not self.knows(word)}
-        if unknown:
-            wanted = [wish for row in rows for wish in wishes_of(row, unknown)]
-            await self.tell(connection, wanted, free=free)
-            unknown = {word for word in unknown if word not in self.known}
-        if unknown:
-            for batch in batches:
-                replace(batch, unknown)
-        self.passed |= {each for each in combinations if unknown.isdisjoint(words_of(each))}
+        new = {*map(ROUTE_WORDS, rows), *map(ENVIRONMENT_WORDS, rows)} - self.passed
+        if not new:
+            return
+        entries = [
+            Entry(batch, verdict.row, ROUTE_WORDS(verdict.row), ENVIRONMENT_WORDS(verdict.row))
+            for batch in batches
+            for verdict in batch.verdicts
+        ]
+        entries = [each for each in entries if each.route in new or each.environment in new]
+        await self.take(connection, entries, VERSIONS, free=free)
+        coarse = await self.take(connection, entries, COMBINATIONS, free=free)
+        await self.take(connection, [each for each, name in coarse if name == ROUTE], PAIRS, free=free)
+        for row, route, environment in ((each.row, each.route, each.environment) for each in entries):
+            self.passed |= {route, environment} & {ROUTE_WORDS(row), ENVIRONMENT_WORDS(row)}
 
-    def knows(self, word: Word) -> bool:
-        """Return whether a word may be stored without asking."""
-        return word in self.known or word in self.listed
+    async def take(
+        self, connection: AsyncConnection, entries: Sequence[Entry], step: Step, *, free: bool
+    ) -> list[tuple[Entry, str]]:
+        """Take one step: tell the unknown words, replace those that did not come in, and count them;
+        return what was replaced, each by the name under which it is counted."""
+        wanted = [
+            Wanted(word, each.row)
+            for each in entries
+            for word in step.words_of(each.row)
+            if word not in self.known and word not in self.listed
+        ]
+        if wanted:
+            await self.tell(connection, wanted, free=free)
+        unknown = {each.word for each in wanted} - self.known
+        if not unknown:
+            return []
+        replaced = [(each, name) for each in entries for name in step.replace(each.row, unknown, self.listed)]
+        for (batch, row, _, _), name in replaced:
+            batch.tallies[Tally(hour_of(row["received_at"]), row["write_key"], "new_word", name)] += 1
+        return replaced
 
     async def tell(self, connection: AsyncConnection, wanted: Sequence["Wanted"], *, free: bool) -> None:
         """Learn which words are known, and make known what the budget has room for."""
         words = sorted({each.word for each in wanted})
-        _, current, _ = await look_up(connection, words)
+        today, current, stale = await look_up(connection, words)
         self.known |= current
-        if len(current) == len(words):
+        if today != self.day:
+            self.day, self.gone = today, set()
+        if (
+            not stale
+            and not free
+            and all(each.word in current or each.wish(today).purse in self.gone for each in wanted)
+        ):
             return
         try:
             added = await self.add(connection, words, wanted, free=free)
@@ -111,9 +148,7 @@ class Lexicon:
         today, current, stale = await look_up(connection, words)
         known = current | stale
         wishes = [each.wish(today) for each in wanted if each.word not in known]
-        spent = Spent()
-        for row in await connection.exec_driver_sql(SPENT):
-            spent.add(row.subject, row.write_key, row.slot, row.number)
+        spent = await look_up_spent(connection, wishes)
         admitted = {wish.word: wish for wish in wishes} if free else admit(wishes, spent)
         told = {word: Wish(word, 0, 0) for word in stale} | admitted
         if told:
@@ -121,11 +156,12 @@ class Lexicon:
                 TELL, arrange(told, first_day=today - (DAY if free else NO_TIME))
             )
         await connection.exec_driver_sql("COMMIT")
+        self.gone |= {wish.purse for wish in wishes if spent.is_gone(wish)}
         return current | told.keys()
 
 
 class Wanted:
-    """A version that an event came with and that this process does not know, and the row that it is in."""
+    """A word that an event came with and that this process does not know, and the row that it is in."""
 
     __slots__ = ("row", "word")
 
@@ -136,30 +172,24 @@ class Wanted:
 
     def wish(self, today: dt.date) -> Wish:
         """Return what is asked for on a day."""
-        return Wish(self.word, self.row["write_key"], slot_of(self.row["anonymous_id"], today))
-
-
-def words_of(combination: tuple[str | None, ...]) -> Iterator[Word]:
-    """Yield the words of what `COMBINATION` takes out of a row, less those that are free."""
-    version, source, source_version, destination, destination_version = combination
-    if version and version not in FREE:
-        yield Word(PYAIRBYTE, version)
-    if source_version and source_version not in FREE:
-        yield Word(source or CUSTOM, source_version)
-    if destination_version and destination_version not in FREE:
-        yield Word(destination or CUSTOM, destination_version)
-
-
-def wishes_of(row: Mapping[str, Any], unknown: AbstractSet[Word]) -> Iterator[Wanted]:
-    """Yield the unknown words of a row."""
-    for word in words_of(COMBINATION(row)):
-        if word in unknown:
-            yield Wanted(word, row)
+        slot = slot_of(self.row["anonymous_id"], today)
+        if self.row["imported"] and self.word.subject in budget.COMBINATIONS:
+            slot = budget.of_history(slot)
+        return Wish(self.word, self.row["write_key"], slot)
 
 
 def slot_of(unit: int | None, today: dt.date) -> int:
     """Return the slot of a sender on a day, another one on the next; 0 for nobody who can be told."""
     return 0 if unit is None else 1 + zlib.crc32(b"%d" % unit, today.toordinal()) % SLOTS
+
+
+async def look_up_spent(connection: AsyncConnection, wishes: Iterable[Wish]) -> Spent:
+    """Return what is spent on this UTC day: under each write key of each subject, and by the slots of
+    some wishes."""
+    spent = Spent()
+    for row in await connection.exec_driver_sql(SPENT, {"slots": sorted({wish.slot for wish in wishes})}):
+        spent.add((row.subject, row.write_key, row.historical), row.slot, row.number)
+    return spent
 
 
 async def look_up(connection: AsyncConnection, words: Sequence[Word]) -> tuple[dt.date, set[Word], set[Word]]:
@@ -181,24 +211,3 @@ def arrange(told: Mapping[Word, Wish], first_day: dt.date) -> dict[str, Any]:
         "slots": [wish.slot for wish in wishes],
         "first_day": first_day,
     }
-
-
-def replace(batch: Batch, unknown: AbstractSet[Word]) -> None:
-    """Make `other` of the versions that did not come in, and count them by field."""
-    for verdict in batch.verdicts:
-        for path in replace_in(verdict, unknown):
-            hour = hour_of(verdict.row["received_at"])
-            batch.tallies[Tally(hour, verdict.row["write_key"], "new_word", path)] += 1
-
-
-def replace_in(verdict: Verdict, unknown: AbstractSet[Word]) -> Iterable[str]:
-    """Replace the versions of a row, and return the fields that they were in."""
-    row = verdict.row
-    replaced = []
-    for column, subject, path in FIELDS:
-        version = row[column]
-        whose = PYAIRBYTE if subject is None else row[subject] or CUSTOM
-        if version and Word(whose, version) in unknown:
-            row[column] = OTHER
-            replaced.append(path)
-    return replaced

@@ -1,5 +1,5 @@
 """Deletes the words that nothing refers to: routes and environments without a daily sum, then
-versions that none of those has.
+versions that none of those has; and combinations that nobody used for a month.
 
 Never while somebody may be about to use one: whoever uses a word notes so first (`last_day`, once a
 day), and only words are deleted whose use was noted over two days ago. What a delete and a note both
@@ -16,6 +16,7 @@ import structlog
 from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
+from app.privacy.budget import COMBINATIONS
 from app.store.lexicon import LOCK
 from app.upkeep.clock import Guard
 
@@ -25,6 +26,7 @@ REST_SECONDS: Final = (
     24 * 3600.0
 )  # between two looks of a process: environments take a scan of all daily sums
 UNUSED: Final = dt.timedelta(days=2)
+UNUSED_COMBINATION: Final = dt.timedelta(days=30)  # a hash, which nothing refers to
 ROWS: Final = 5_000  # a transaction
 # What may have gone out of use, less what a daily sum refers to, is what goes: whoever began to use
 # a row since has noted it. In steps, since a table of words and one of daily sums may be of
@@ -33,7 +35,9 @@ TABLES: Final = {"routes": "route", "environments": "environment"}
 OLD: Final = "SELECT id FROM {0} WHERE last_day < :before"
 IN_USE: Final = "SELECT DISTINCT {0} FROM unit_days"
 DELETE: Final = "DELETE FROM {0} WHERE last_day < :before AND id = ANY(:ids)"
-OLD_WORDS: Final = "SELECT subject, word FROM words WHERE last_day < :before"
+OLD_WORDS: Final = (
+    "SELECT subject, word FROM words WHERE last_day < :before AND subject <> ALL(:combinations)"
+)
 WORDS_IN_USE: Final = """
     SELECT DISTINCT 'pyairbyte' AS subject, version AS word FROM environments
     UNION
@@ -46,6 +50,7 @@ DELETE_WORDS: Final = """
     WHERE last_day < :before
       AND (subject, word) IN (SELECT * FROM unnest(CAST(:subjects AS text[]), CAST(:words AS text[])))
 """
+DELETE_COMBINATIONS: Final = "DELETE FROM words WHERE last_day < :before AND subject = ANY(:combinations)"
 OLD_SLOTS: Final = "UPDATE words SET slot = NULL WHERE slot IS NOT NULL AND first_day < :today"
 
 
@@ -74,7 +79,9 @@ def collect(connection: Connection, stop: threading.Event, now: dt.datetime) -> 
     """Delete what nothing refers to; return how many rows of each table. Commits."""
     before = now.date() - UNUSED
     gone = {table: collect_rows(connection, stop, table, before) for table in TABLES}
-    gone["words"] = collect_words(connection, before)
+    gone["words"] = collect_words(connection, before) + collect_combinations(
+        connection, now.date() - UNUSED_COMBINATION
+    )
     if any(gone.values()):
         log.info("words_collected", **gone)
     return gone
@@ -100,7 +107,8 @@ def collect_rows(connection: Connection, stop: threading.Event, table: str, befo
 def collect_words(connection: Connection, before: dt.date) -> int:
     """Delete versions; return how many. Whoever tells some meanwhile waits. Commits."""
     connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
-    old = {tuple(row) for row in connection.execute(text(OLD_WORDS), {"before": before})}
+    asked = {"before": before, "combinations": list(COMBINATIONS)}
+    old = {tuple(row) for row in connection.execute(text(OLD_WORDS), asked)}
     unused = sorted(old - {tuple(row) for row in connection.execute(text(WORDS_IN_USE))}) if old else []
     taken = {
         "before": before,
@@ -108,5 +116,15 @@ def collect_words(connection: Connection, before: dt.date) -> int:
         "words": [word for _, word in unused],
     }
     gone = connection.execute(text(DELETE_WORDS), taken).rowcount if unused else 0
+    connection.commit()
+    return gone
+
+
+def collect_combinations(connection: Connection, before: dt.date) -> int:
+    """Delete what the budget remembers of combinations; return how many. Whoever tells some meanwhile
+    waits. Commits."""
+    connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
+    taken = {"before": before, "combinations": list(COMBINATIONS)}
+    gone = connection.execute(text(DELETE_COMBINATIONS), taken).rowcount
     connection.commit()
     return gone

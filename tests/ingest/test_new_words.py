@@ -15,6 +15,7 @@ from tests.look import Look, wait_until
 from tests.samples import basic, clean_event, spoil
 
 KNOWN = "0.71.3"  # the release ships it
+VERSIONS = "SELECT count(*) FROM words WHERE subject NOT IN ('route', 'environment', 'pair')"
 
 
 @pytest.fixture
@@ -98,7 +99,7 @@ def test_all_processes_see_what_is_spent(make_service: ServiceFactory, bare: Loo
         post(other, [event_of(10 + n, f"2.{n}.0") for n in range(4)])
         post(one, [event_of(20 + n, f"2.{n}.0") for n in range(4)])
     assert versions(bare) == {"1.0.0": 1, "1.1.0": 1, "1.2.0": 1, "2.0.0": 2, "2.1.0": 2, "other": 4}
-    assert bare.value("SELECT count(*) FROM words") == A_SUBJECT
+    assert bare.value(VERSIONS) == A_SUBJECT
 
 
 def make_key(service: Service, name: str) -> str:
@@ -158,7 +159,7 @@ def test_with_the_budget_spent_by_a_stranger_todays_release_shows(
 def test_many_invented_versions_leave_few_words(client: httpx.Client, look: Look) -> None:
     for start in range(0, 20_000, 1_000):
         post(client, [event_of(n, f"{n // 10_000}.{n % 10_000}.7") for n in range(start, start + 1_000)])
-    assert look.value("SELECT count(*) FROM words") == A_SUBJECT
+    assert look.value(VERSIONS) == A_SUBJECT
     assert look.value("SELECT count(DISTINCT source_version) FROM events") == A_SUBJECT + 1
     wait_until(lambda: not look.value("SELECT count(*) FROM dirty_sessions"), "all is rolled up")
     assert look.value("SELECT count(*) FROM routes") == A_SUBJECT + 1
@@ -170,7 +171,7 @@ def test_a_word_is_asked_for_once(client: httpx.Client, look: Look) -> None:
     post(client, [event_of(0, "1.0.0")])
     look.run("DELETE FROM words")
     post(client, [event_of(1, "1.0.0")])
-    assert look.value("SELECT count(*) FROM words") == 0
+    assert look.value(VERSIONS) == 0
     assert versions(look) == {"1.0.0": 2}
 
 

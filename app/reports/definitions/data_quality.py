@@ -15,7 +15,8 @@ COLUMNS: Final = (
         "of accepted events), "
         "by key (events, by outcome and write key), refused (requests), client_dropped (by clients, as "
         "they tell: unverified, at most 10,000 a request), envelope (events with transport keys, which are "
-        "dropped), new_word (versions beyond the budget of new words, stored as other), rollups.",
+        "dropped), new_word (versions beyond the budget of new words, stored as other; route, environment "
+        "and pair: combinations beyond it, stored with unknown words), rollups.",
     ),
     Column("key", "text", "What is counted, by a name that stays: `orphans`, `accepted`, a field, a reason."),
     Column("lane", "text", "Of attempts: their lane."),

@@ -18,9 +18,11 @@ listed_words = Table(
     CheckConstraint("length(word) <= 32 AND word !~ '[^0-9a-z.+-]'", name="listed_words_word_check"),
 )
 
-# Versions that strangers brought. `write_key` and `slot` (of the sender: 15 bits, for the day) say whose
-# budget a word was of; the slot goes when the day is over. `last_day` is noted once a day by whoever uses the
-# word; when nothing refers to it any more it is deleted, two days later at the earliest.
+# Versions that strangers brought; and under the subjects `route`, `environment` and `pair` hashes of
+# combinations of words, forgotten 30 days after their last use. `write_key` and `slot` (of the sender: 15
+# bits, for the day) say whose budget a word was of; the slot goes when the day is over. `last_day` is noted
+# once a day by whoever uses the word; when nothing refers to a version any more it is deleted, two days later
+# at the earliest.
 words = Table(
     "words",
     metadata,
