@@ -88,14 +88,13 @@ def bodies() -> dict[str, dict[str, Any]]:
             ],
             "sentAt": "2026-11-23T01:59:41.123456+00:00",
         },
-        "rudder-sdk-node": {
+        "rudder-sdk-node": {  # with `gzip: false`; it has no `timestamp`
             "batch": [
-                message(
+                untimed(
                     n,
                     context=library("analytics-node"),
                     channel="server",
                     _metadata={"nodeVersion": f"20.20.2-{MARKER}"},
-                    originalTimestamp=MOMENT,
                     sentAt=MOMENT,
                 )
                 for n in (80, 81)
@@ -103,6 +102,83 @@ def bodies() -> dict[str, dict[str, Any]]:
             "timestamp": MOMENT,
             "sentAt": MOMENT,
             "marker": [MARKER],
+        },
+        **others(),
+    }
+
+
+def untimed(number: int, **around: Any) -> dict[str, Any]:
+    """A message whose time is its `originalTimestamp`."""
+    event = message(number, **around)
+    return event | {"originalTimestamp": event.pop("timestamp")}
+
+
+def others() -> dict[str, dict[str, Any]]:
+    """The bodies of SDKs that fewer use, or that say more of where they run."""
+    system = {
+        "os": f"Unix 5.15.0.91 {MARKER}",
+        "platform": ".NET 8.0.1.2",
+        "instanceId": f"0b1b3f5e-5b0c-4f8e-9a5b-{MARKER}",
+    }
+    metadata = {"bundled": [MARKER], "unbundled": [], "bundledIds": []}
+    browser = f"Mozilla/5.0 (X11; Linux x86_64) Chrome/113.0.0.0 {MARKER}/1.0"
+    phone = {
+        "app": {"name": MARKER, "version": "545", "build": "3.0.1.545", "namespace": f"com.{MARKER}"},
+        "device": {"manufacturer": MARKER, "model": "iPhone7,2", "type": "ios"},
+        "locale": f"de-{MARKER}",
+        "network": {"bluetooth": False, "carrier": MARKER, "cellular": True, "wifi": False},
+        "os": {"name": "iPhone OS", "version": f"8.1.3.0-{MARKER}"},
+        "screen": {"width": 320, "height": 568, "density": 2},
+        "timezone": "America/Argentina/Buenos_Aires",
+        "userAgent": browser,
+        "userAgentData": {"brands": [{"brand": MARKER, "version": "24.0.0.0"}], "mobile": False},
+        "campaign": {"name": MARKER, "source": "Newsletter"},
+        "page": {"path": f"/{MARKER}/", "search": "", "title": MARKER},
+        "sessionId": 1_700_000_000_123,
+    }
+    return {
+        "Analytics-CSharp": {
+            "batch": [
+                message(n, context=library("Analytics-CSharp", core="1.2.3.4") | system, _metadata=metadata)
+                for n in (90, 91)
+            ],
+            "sentAt": "2026-11-23T01:59:41.1234567Z",
+            "writeKey": MARKER,
+        },
+        "analytics-swift": {
+            "batch": [message(n, context=library("analytics-swift") | phone) for n in (100, 101)],
+            "sentAt": MOMENT,
+        },
+        "analytics-go, with a context for all": {
+            "messageId": MARKER,
+            "sentAt": MOMENT,
+            "batch": [message(n) for n in (110, 111)],
+            "context": library("analytics-go", build="3.0.1.545") | phone,
+        },
+        "rudder-sdk-go": {
+            "batch": [
+                untimed(n, channel="server", sentAt=MOMENT, context=library("analytics-go"))
+                for n in (120, 121)
+            ]
+        },
+        "rudder-sdk-rust": {
+            "batch": [
+                {key: value for key, value in event.items() if key != "messageId"}
+                for event in (
+                    untimed(130, channel=MARKER, sentAt=MOMENT, context=library("rudder-sdk-rust")),
+                    untimed(131, channel=MARKER, sentAt=MOMENT, context=library("rudder-sdk-rust")),
+                )
+            ],
+            "context": {},
+            "integrations": None,
+        },
+        "rudder-sdk-.net": {
+            "messageId": MARKER,
+            "sentAt": "2026-11-23T01:59:41.1234567Z",
+            "batch": [
+                message(n, channel="server", integrations={"All": True}, context=library("RudderAnalytics"))
+                for n in (140, 141)
+            ],
         },
     }
 

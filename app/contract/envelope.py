@@ -17,14 +17,15 @@ DROPPED: Final[Mapping[str, str]] = {
     "_metadata": "@segment/analytics-node and rudder-sdk-node: versions of Node; Segment's archives: "
     "integrations",
     "channel": "RudderStack's SDKs: server; Segment's archives",
-    "originalTimestamp": "RudderStack's SDKs; Segment's archives",
+    "originalTimestamp": "Segment's archives; RudderStack's Node, Go and Rust SDKs instead of `timestamp`",
     "receivedAt": "Segment's archives and proxies",
     "version": "Segment's archives: of their format",
     "projectId": "Segment's archives",
     "requestId": "Segment's proxies and archives",
     "options": "analytics-ruby, as null",
 }
-# Keys of `context` that are dropped; any other is refused.
+# Keys of `context` that are dropped; any other is refused. Servers' SDKs send `library` by themselves, and
+# no more but for C# and Kotlin; the rest is sent by phones, or because a caller has set it.
 CONTEXT: Final[Mapping[str, str]] = {
     "library": "every SDK of Segment and RudderStack: its name and version",
     "active": "Segment's older Node and mobile SDKs",
@@ -32,13 +33,33 @@ CONTEXT: Final[Mapping[str, str]] = {
     "channel": "RudderStack's SDKs",
     "instanceId": "Segment's .NET and Kotlin SDKs: of the running process",
     "protocols": "Segment's archives",
+    "app": "Segment's Swift and Android SDKs: name, version and build of the program",
+    "os": "Segment's C# SDK as text, Swift and Android SDKs: name and version",
+    "platform": "Segment's C# SDK: .NET, Unity or Xamarin",
+    "runtime": "nobody by itself; a caller's word for the interpreter",
+    "device": "Segment's Swift and Android SDKs: make, model and type, beside an `id`, which is refused",
+    "locale": "Analytics.js, Segment's Swift and Android SDKs",
+    "timezone": "Analytics.js, Segment's Swift and Android SDKs",
+    "screen": "Segment's Swift and Android SDKs: width, height, density",
+    "network": "Segment's Swift and Android SDKs: wifi, cellular, carrier",
+    "userAgent": "Analytics.js, Segment's Swift and Android SDKs: what every request has as a header",
+    "userAgentData": "Analytics.js: brands and versions of the browser",
+    "campaign": "Analytics.js: the name of an advertisement",
+    "page": "Analytics.js: a web address in it is refused",
+    "referrer": "Analytics.js: a web address in it is refused",
+    "sessionId": "RudderStack's JavaScript and mobile SDKs: a number of the visit",
+    "sessionStart": "RudderStack's JavaScript and mobile SDKs: whether the visit begins",
+    "consent": "Segment's consent wrappers: which categories were agreed to",
 }
 # Keys of a batch that mean something; around them anything is dropped.
 BATCH_KEYS: Final = frozenset({"batch", "sentAt", "writeKey"})
 # What Segment itself wrote into every line of an archive: dropped there without being read.
 UNREAD_IN_ARCHIVES: Final = frozenset({"context", "integrations", "ip", "userAgent"})
-# What names or locates a person is refused by its name. `context.device` is, for its id.
-PERSONAL_CONTEXT: Final = ("ip", "traits", "location")
+# What names or locates a person, a person's device or organisation is refused by its name.
+PERSONAL_CONTEXT: Final = (
+    *("ip", "traits", "location", "groupId", "externalId"),
+    *("device.id", "device.advertisingId", "device.token", "device.name"),
+)
 UNSUPPORTED_TYPES: Final = ("identify", "page", "screen", "group", "alias")
 
 KEY_BYTES: Final = 1_024  # of one dropped value, as JSON
@@ -46,7 +67,7 @@ BATCH_BYTES: Final = 8_192  # of all that is dropped from a batch, as JSON
 
 # What is sure to be accepted: said in the published schema, which knows no detector.
 SHORT_WORD: Final = {"type": "string", "pattern": "^@?[A-Za-z][A-Za-z-]{0,31}(/[A-Za-z-]{1,32})?$"}
-SHORT_VERSION: Final = {"type": "string", "pattern": "^v?[0-9]{1,3}\\.[0-9]{1,3}\\.[0-9]{1,3}$"}
+SHORT_VERSION: Final = {"type": "string", "pattern": "^v?[0-9]{1,3}(\\.[0-9]{1,3}){2,3}$"}
 MOMENT_SCHEMA: Final = {"type": "string", "format": "date-time"}
 
 

@@ -20,6 +20,7 @@ from app.contract.envelope import (
 )
 from app.contract.limits import EVENT_BYTES, EVENT_DEPTH
 from app.privacy.detector import detect_json
+from app.privacy.versions import FORMS, veil
 
 REMEMBERED: Final = 4_096  # dropped values: those of an SDK are the same in every event
 # `traits` is no transport key, but is refused by its name.
@@ -27,6 +28,9 @@ LIVE: Final = frozenset({*DROPPED, "traits", "sentAt", "writeKey"})
 ARCHIVED: Final = LIVE | UNREAD_IN_ARCHIVES
 ORDERED: Final = tuple(sorted(LIVE))  # of several refusals it is always the same one that is told
 TRANSPORT: Final = frozenset({"sentAt", "writeKey"})  # part of the wire, though no part of the event
+# What RudderStack's Node, Go and Rust SDKs send for `timestamp`.
+TIME_OF_RUDDERSTACK: Final = "originalTimestamp"
+PERSONAL: Final = tuple(path.rpartition(".") for path in PERSONAL_CONTEXT)
 MOMENT: Final = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}"
     r"(?::[0-9]{2}(?:[.,][0-9]{1,9})?)?(?:[Zz]|[+-][0-9]{2}:?[0-9]{2})?"
@@ -60,6 +64,8 @@ def unwrap(event: object, *, archived: bool = False) -> Unwrapped:
     around = {key: value for key in ORDERED if key in inner and (value := inner.pop(key)) is not None}
     if isinstance(sent_at := around.get("sentAt"), str):
         inner["sentAt"] = sent_at
+    if inner.get("timestamp") is None and isinstance(moment := around.get(TIME_OF_RUDDERSTACK), str):
+        inner["timestamp"] = moment
     dropped = not TRANSPORT.issuperset(around)
     if archived:
         inner = type(inner)({key: value for key, value in inner.items() if key not in UNREAD_IN_ARCHIVES})
@@ -92,7 +98,7 @@ def find_refusal(around: Mapping[str, Any]) -> Refusal | None:
             refusal = find_refusal_in_context(value)
             if refusal is not None:
                 return refusal
-        elif key != "writeKey" and (rule := scan(value, KEY_BYTES)):
+        elif key != "writeKey" and (rule := scan(value, KEY_BYTES, key)):
             return rule, key
     return None
 
@@ -108,18 +114,18 @@ def find_refusal_in_context(context: object) -> Refusal | None:
             continue
         if key not in CONTEXT:
             return "unknown_key", "context.*"
-        if rule := scan(value, KEY_BYTES):
+        if rule := scan(value, KEY_BYTES, key):
             return rule, f"context.{key}"
     return None
 
 
 def find_personal(context: Mapping[str, Any]) -> str | None:
     """Return the path of what names or locates a person in a `context`."""
-    for key in PERSONAL_CONTEXT:
-        if context.get(key) is not None:
-            return f"context.{key}"
-    device = context.get("device")
-    return "context.device.id" if isinstance(device, dict) and device.get("id") is not None else None
+    for parent, _, key in PERSONAL:
+        holder = context.get(parent) if parent else context
+        if isinstance(holder, Mapping) and holder.get(key) is not None:
+            return f"context.{parent}.{key}" if parent else f"context.{key}"
+    return None
 
 
 def find_refusal_of_batch(envelope: Mapping[str, Any], *, archived: bool = False) -> Refusal | None:
@@ -136,20 +142,33 @@ def find_refusal_of_batch(envelope: Mapping[str, Any], *, archived: bool = False
     context = around.get("context")
     if isinstance(context, dict) and (path := find_personal(context)) is not None:
         return "not_allowed", f"batch.{path}"
-    rule = find_fault(around, clean=True) or scan(around, BATCH_BYTES)
+    rule = find_fault(around, clean=True) or scan_batch(around)
     return (rule, "batch.*") if rule else None
 
 
-def scan(value: object, most_bytes: int) -> str | None:
+def scan_batch(around: Mapping[str, Any]) -> str | None:
+    """Return the rule that what is dropped from a batch breaks. In its `context`
+    programs may tell their versions."""
+    if len(canonical(around)) > BATCH_BYTES:
+        return "too_long"
+    context = around.get("context")
+    told = {key: context[key] for key in FORMS if key in context} if isinstance(context, dict) else {}
+    if told:
+        around = {**around, "context": {key: value for key, value in context.items() if key not in told}}
+    rules = (scan(value, BATCH_BYTES, key) for key, value in told.items())
+    return scan(around, BATCH_BYTES) or next(filter(None, rules), None)
+
+
+def scan(value: object, most_bytes: int, key: str = "") -> str | None:
     """Return the rule that a dropped value breaks: too long, or it looks like personal data or a secret."""
     if value is None or isinstance(value, bool) or (isinstance(value, str) and MOMENT.fullmatch(value)):
         return None
     form = canonical(value)
-    return "too_long" if len(form) > most_bytes else detect_form(form)
+    return "too_long" if len(form) > most_bytes else detect_form(form, key if key in FORMS else "")
 
 
 @lru_cache(REMEMBERED)
-def detect_form(form: bytes) -> str | None:
+def detect_form(form: bytes, key: str) -> str | None:
     """Return what the detector says of a value's canonical form: once for each,
-    as long as it is remembered."""
-    return detect_json(form)
+    as long as it is remembered. `key` says where programs tell their versions."""
+    return detect_json(veil(key, form))

@@ -22,7 +22,7 @@ from pydantic import ValidationError
 from app.contract.document import ParsedEvent, canonical, find_fault
 from app.contract.envelope import DROPPED, UNREAD_IN_ARCHIVES
 from app.contract.wire import validate
-from app.privacy.envelope import Unwrapped, unwrap
+from app.privacy.envelope import TIME_OF_RUDDERSTACK, Unwrapped, unwrap
 from app.privacy.examination import UNSUPPORTED_TYPE, detect_word, examine, lacks_session
 from app.privacy.projection import Arrival, project
 from app.privacy.pseudonyms import Pseudonyms, event_id
@@ -125,5 +125,8 @@ def digest(event: object, arrival: Arrival, pseudonyms: Pseudonyms, form: bytes 
         anonymous_id = canonical(event.get("anonymousId"))
         return pseudonyms.message(arrival.write_key_text, anonymous_id, message_id.encode(errors="replace"))
     if not ADDED_ON_THE_WAY.isdisjoint(event):
-        form = canonical({key: value for key, value in event.items() if key not in ADDED_ON_THE_WAY})
+        sent = {key: value for key, value in event.items() if key not in ADDED_ON_THE_WAY}
+        if event.get("timestamp") is None and (moment := event.get(TIME_OF_RUDDERSTACK)) is not None:
+            sent["timestamp"] = moment
+        form = canonical(sent)
     return pseudonyms.message(arrival.write_key_text, b"", form or canonical(event))

@@ -13,13 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.contract.document import ParsedEvent
-from app.contract.envelope import CONTEXT, DROPPED
+from app.contract.envelope import CONTEXT, DROPPED, PERSONAL_CONTEXT
 from app.contract.vocabulary import shipped_connectors
 from app.privacy import envelope
 from app.privacy.envelope import find_refusal_of_batch, unwrap
 from app.privacy.projection import Arrival
 from app.privacy.pseudonyms import Pseudonyms
 from app.privacy.verdict import Installation, Verdict, judge
+from app.privacy.versions import FORMS
 from tests.look import Look, wait_until
 from tests.samples import clean_event, spoil
 from tests.sdks import MARKER, archived, bodies
@@ -28,6 +29,7 @@ from tests.service import Service
 INSTALLATION = Installation(shipped_connectors(), Pseudonyms("k" * 32))
 ARRIVAL = Arrival(dt.datetime(2026, 11, 23, 2, 0, tzinfo=dt.UTC), 1, b"key")
 ARCHIVE = ARRIVAL._replace(historical=True)
+OCCURRED_AT = dt.datetime(2026, 11, 23, 1, 59, 40, 914_000, dt.UTC)
 WIRE = (Path(__file__).parents[2] / "docs" / "wire.md").read_text("utf-8")
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=12),
@@ -59,6 +61,7 @@ def test_the_events_of_an_sdk_are_accepted_and_its_envelope_is_gone(
     assert MARKER not in reply.text
     assert MARKER not in dump(look)
     assert look.value("SELECT count(*) FROM events") == 2
+    assert look.rows("SELECT DISTINCT occurred_at FROM events") == [(OCCURRED_AT,)]
     assert MARKER not in client.get("/metrics").text
     assert MARKER not in service.output()
 
@@ -164,6 +167,59 @@ def test_a_dropped_value_is_searched_once(monkeypatch: pytest.MonkeyPatch) -> No
 def test_the_document_names_every_key_and_who_sends_it() -> None:
     for key, sender in [*DROPPED.items(), *((f"context.{key}", sender) for key, sender in CONTEXT.items())]:
         assert f"| `{key}` | {sender} |" in WIRE
+
+
+@pytest.mark.parametrize("key", sorted(FORMS))
+def test_a_version_in_four_parts_is_no_address_where_programs_tell_theirs(key: str) -> None:
+    told = [
+        {"version": "1.2.3.4"},
+        {"appVersion": "v10.0.3.17-rc.1"},
+        {"deeper": [{"build": "3.0.1.255"}]},
+        "Chrome/113.0.0.0 Safari/537.36",
+    ]
+    address = [{"ip": "10.0.3.17"}, {"hostname": "10.0.3.17"}, ["10.0.3.17"], "10.0.3.17"]
+    for values, rule in ((told, None), (address, "pii_ipv4")):
+        for value in values:
+            around = {key: value} if key in DROPPED else {"context": {key: value}}
+            path = key if key in DROPPED else f"context.{key}"
+            assert verdict_on(clean_event() | around).reason == rule, value
+            assert verdict_on(clean_event() | around).path == (rule and path)
+            if key not in DROPPED:
+                assert find_refusal_of_batch(around) == (rule and (rule, "batch.*")), value
+
+
+@pytest.mark.parametrize("key", sorted({*DROPPED, *CONTEXT} - {"context"} - set(FORMS)))
+def test_elsewhere_it_is_one(key: str) -> None:
+    for value in ("10.0.3.17", {"version": "10.0.3.17"}):
+        around = {key: value} if key in DROPPED else {"context": {key: value}}
+        assert verdict_on(clean_event() | around).reason == "pii_ipv4"
+        assert find_refusal_of_batch(around) == ("pii_ipv4", "batch.*")
+
+
+@pytest.mark.parametrize("path", PERSONAL_CONTEXT)
+def test_what_names_or_locates_is_refused_by_name(path: str) -> None:
+    event = spoil(f"context.{path}", "x")
+    assert (verdict_on(event).reason, verdict_on(event).path) == ("not_allowed", f"context.{path}")
+    assert find_refusal_of_batch({"context": event["context"]}) == ("not_allowed", f"batch.context.{path}")
+    assert f"`context.{path}`" in WIRE
+
+
+def test_a_time_under_another_name_is_the_time() -> None:
+    def sent(number: int, **more: Any) -> dict[str, Any]:
+        event = clean_event() | {"originalTimestamp": f"2026-11-23T01:59:{number}Z", **more}
+        del event["timestamp"]
+        return event
+
+    [first, second] = [verdict_on(sent(number)) for number in (40, 41)]
+    assert first.row["occurred_at"] == dt.datetime(2026, 11, 23, 1, 59, 40, tzinfo=dt.UTC)
+    assert first.row["message_key"] != second.row["message_key"]
+    assert first.row["message_key"] == verdict_on(sent(40, sentAt="2026-11-23T02:00:00Z")).row["message_key"]
+    assert verdict_on(sent(40, timestamp=None)).row["occurred_at"] == first.row["occurred_at"]
+    assert verdict_on(sent(40, originalTimestamp="jane")).withheld == ("timestamp",)
+    hit = verdict_on(sent(40, originalTimestamp="jane@example.com"))
+    assert (hit.reason, hit.path) == ("pii_email", "originalTimestamp")
+    both = clean_event() | {"originalTimestamp": "2026-11-23T01:00:00Z"}
+    assert verdict_on(both).row == verdict_on(clean_event()).row
 
 
 @pytest.mark.parametrize("type_", ["identify", "page", "screen", "group", "alias"])
