@@ -102,9 +102,14 @@ class Transport:
             connection = _make(parts.scheme, host, port, proxy)
             connection.timeout = min(limits.connect_timeout, within)
             self._kept[key] = connection
-        _set_end(connection, time.monotonic() + min(limits.attempt_timeout, within))
+        answers = _set_end(connection, time.monotonic() + min(limits.attempt_timeout, within))
         if connection.sock is None:
-            connection.connect()
+            try:
+                connection.connect()
+            finally:
+                # Before 3.11.5 what a proxy answers to CONNECT is left open, and with it the socket.
+                for answer in answers:
+                    answer.close()
         connection.sock.settimeout(min(limits.read_timeout, within))
         target = quote(parts.path + path, safe=_SAFE)
         if proxy is None or parts.scheme == "https":
@@ -188,15 +193,21 @@ class _Patience(io.RawIOBase):
         super().close()
 
 
-def _set_end(connection: http.client.HTTPConnection, end: float) -> None:
-    """Have what is read from now on end at a monotonic time, the answer of a proxy to CONNECT too."""
+def _set_end(connection: http.client.HTTPConnection, end: float) -> list[http.client.HTTPResponse]:
+    """Have what is read from now on end at a monotonic time, the answer of a proxy to CONNECT too.
+
+    Return where the answers appear that are being read.
+    """
+    answers: list[http.client.HTTPResponse] = []
 
     class Response(http.client.HTTPResponse):
         def __init__(self, sock: Any, *args: Any, **kwargs: Any) -> None:
             super().__init__(sock, *args, **kwargs)
             self.fp: Any = io.BufferedReader(_Patience(self.fp.detach(), end))
+            answers.append(self)
 
     connection.response_class = Response
+    return answers
 
 
 def _make(scheme: str, host: str, port: int, proxy: Proxy | None) -> http.client.HTTPConnection:
