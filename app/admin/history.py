@@ -6,6 +6,7 @@ A line is a track object, an archived one as Segment exports it, or a captured r
 """
 
 import asyncio
+import codecs
 import datetime as dt
 import gzip
 from collections import Counter
@@ -109,13 +110,15 @@ def lines(path: Path, progress: Callable[[int], None]) -> Iterator[bytes]:
             packed = raw.read(2) == MAGIC
             raw.seek(0)
             stream = cast("IO[bytes]", gzip.GzipFile(fileobj=raw)) if packed else raw
+            mark = codecs.BOM_UTF8  # before the first line, as programs on Windows write it
             while line := stream.readline(LINE_BYTES + 1):
                 progress(raw.tell())
                 if len(line) > LINE_BYTES:
                     raise TelemetryError(
                         f"{path} has a line of more than {LINE_BYTES >> 10} KiB: are these JSON lines?"
                     )
-                yield line
+                yield line.removeprefix(mark)
+                mark = b""
     except (OSError, EOFError) as error:
         raise TelemetryError(
             f"{path} cannot be read: {getattr(error, 'strerror', None) or 'cut off'}."

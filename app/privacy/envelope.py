@@ -152,11 +152,12 @@ def scan_batch(around: Mapping[str, Any]) -> str | None:
     if len(canonical(around)) > BATCH_BYTES:
         return "too_long"
     context = around.get("context")
-    told = {key: context[key] for key in FORMS if key in context} if isinstance(context, dict) else {}
-    if told:
-        around = {**around, "context": {key: value for key, value in context.items() if key not in told}}
-    rules = (scan(value, BATCH_BYTES, key) for key, value in told.items())
-    return scan(around, BATCH_BYTES) or next(filter(None, rules), None)
+    if not isinstance(context, dict):
+        return scan(around, BATCH_BYTES)
+    rest = {**around, "context": {key: value for key, value in context.items() if key not in FORMS}}
+    told = ((key, context[key]) for key in FORMS if key in context)
+    rules = (scan(value, BATCH_BYTES, key) for key, value in told)
+    return scan(rest, BATCH_BYTES) or next(filter(None, rules), None)
 
 
 def scan(value: object, most_bytes: int, key: str = "") -> str | None:

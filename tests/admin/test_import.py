@@ -1,5 +1,6 @@
 """History comes in from files, through the same verdict and the same transaction as live events."""
 
+import codecs
 import gzip
 import json
 from collections import Counter
@@ -46,8 +47,7 @@ def test_plain_archived_and_gzipped_lines_are_imported_once(
         for n in range(25, 40)
     ]
     packed = write_lines(tmp_path / "archive.gz", [*archived, spoil("state", "x", old(50)), "no object"])
-    with plain.open("a") as stream:
-        stream.write("\nno json jane@example.com\n")
+    plain.write_bytes(codecs.BOM_UTF8 + plain.read_bytes() + b"\nno json jane@example.com\n")
     done = service.run("import", str(plain), str(packed))
     assert done.returncode == 0, done.stderr
     assert "jane" not in done.stdout + done.stderr

@@ -22,6 +22,10 @@ PYTHON_SDKS = {
     "segment-analytics-python": "segment.analytics",
     "rudder-sdk-python": "rudderstack.analytics",
 }
+NODE_SDKS = {
+    "@segment/analytics-node": "segment_node.mjs",
+    "@rudderstack/rudder-sdk-node": "rudder_node.mjs",
+}
 EVENTS = [clean_event(number_of_records=n, version="1.0.0-rc.37") for n in range(25)]
 REFUSED = [spoil("properties.application_hash", "main.py", event) for event in EVENTS[:5]]
 Send = Callable[[Service, list[dict[str, Any]]], str]
@@ -58,27 +62,27 @@ def send_by_python(environments: Path, package: str) -> Send:
     return lambda service, events: run([*program, service.url, service.write_key], events, folder)
 
 
-def send_by_node(environments: Path) -> Send:
+def send_by_node(environments: Path, package: str) -> Send:
     if not shutil.which("npm"):
         pytest.skip("there is no Node here")
-    folder = environments / "node"
+    folder = environments / package.replace("/", "-")
     folder.mkdir(parents=True, exist_ok=True)
     if not (folder / "node_modules").exists():
-        subprocess.run(
-            ["npm", "install", "--silent", "--no-audit", "@segment/analytics-node"], cwd=folder, check=True
-        )
-    program: list[str | Path] = ["node", PROGRAMS / "segment_node.mjs"]
+        subprocess.run(["npm", "install", "--silent", "--no-audit", package], cwd=folder, check=True)
+    program: list[str | Path] = ["node", PROGRAMS / NODE_SDKS[package]]
     return lambda service, events: run([*program, service.url, service.write_key], events, folder)
 
 
-@pytest.mark.parametrize("sdk", [*PYTHON_SDKS, "@segment/analytics-node"])
+@pytest.mark.parametrize("sdk", [*PYTHON_SDKS, *NODE_SDKS])
 def test_what_an_sdk_sends_arrives_and_what_is_refused_is_told(
     environments: Path, service: Service, look: Look, sdk: str
 ) -> None:
-    send = send_by_python(environments, sdk) if sdk in PYTHON_SDKS else send_by_node(environments)
+    send = (send_by_python if sdk in PYTHON_SDKS else send_by_node)(environments, sdk)
     assert send(service, EVENTS) == "0"
     assert look.outcomes() == {"received": 25, "accepted": 25}
     assert look.rows("SELECT DISTINCT version FROM events") == [("1.0.0rc37",)]
+    [(occurred_at,)] = look.rows("SELECT DISTINCT occurred_at::text FROM events")
+    assert occurred_at.startswith("2026-11-23 01:59:40.914")
     assert look.rows("SELECT DISTINCT kind FROM tallies") == [("envelope",)]
     # Every event of a batch refused: the SDK's user hears of each.
     assert send(service, REFUSED) == "5"
