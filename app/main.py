@@ -26,8 +26,10 @@ from app.erasure import routes
 from app.erasure.sweeps import Sweeps
 from app.ingest.circuit import Circuit
 from app.ingest.committer import Committer, UnavailableError
+from app.ingest.drain import Drain
 from app.ingest.gate import Gate
 from app.ingest.keyring import Keyring
+from app.ingest.places import Appended, Direct
 from app.ingest.routes import Ingest, count_lost, endpoints
 from app.ingest.shortcut import TelemetryApp, add_reference
 from app.ingest.spool import Spool
@@ -112,14 +114,9 @@ class Service:
         )
         self.listed = Listed()
         self.committer = Committer(self.write_engine, Circuit(), Lexicon(self.listed.words))
-        self.spool = Spool(
-            settings.data_dir / "spool",
-            settings.spool_mb * 2**20,
-            self.committer,
-            self.database.ensure_running,
-            self.settle_write_keys,
-        )
-        self.writer = Writer(self.committer, self.spool, settings.deadline_ms)
+        self.spool = Spool(settings.data_dir / "spool", settings.spool_mb * 2**20, self.committer.circuit)
+        self.drain = Drain(self.spool, self.committer, self.database.ensure_running, self.settle_write_keys)
+        self.writer = Writer([Direct(self.committer), Appended(self.spool)], settings.deadline_ms)
         self.vocabulary = Vocabulary(self.load_connectors)
         installation = Installation(self.vocabulary.names, self.pseudonyms)
         self.peers = Peers(parse_networks(settings.trusted_proxies.split(",")))
@@ -256,7 +253,7 @@ class Service:
         writing = asyncio.create_task(self.writer.run())
         lasting = (
             self.keep_prepared(),
-            self.spool.run(),
+            self.drain.run(),
             self.vocabulary.keep_fresh(),
             self.readers.keep_fresh(),
             self.keep_tombstones(),
@@ -274,7 +271,8 @@ class Service:
             for task in background:
                 task.cancel()
             await asyncio.wait(background)
-            await self.spool.finish(DRAIN_AT_END_SECONDS)
+            await self.drain.finish(DRAIN_AT_END_SECONDS)
+            await self.spool.close()
             with contextlib.suppress(SQLAlchemyError, TimeoutError, KeyError):
                 await self.keyring.note_use()
             await self.committer.close()

@@ -18,8 +18,9 @@ from app.contract.vocabulary import shipped_connectors
 from app.demo.fleet import generate_events
 from app.ingest.circuit import Circuit
 from app.ingest.committer import Committer
+from app.ingest.drain import MOST_ROWS, Drain
 from app.ingest.entries import dump
-from app.ingest.spool import DRAIN_ROWS, Spool
+from app.ingest.spool import Spool
 from app.ingest.spool_file import SpoolFile
 from app.postgres import open_server
 from app.privacy.projection import Arrival
@@ -54,12 +55,14 @@ async def drain(url: str, folder: Path, rows: int) -> float:
     """Return the seconds that draining takes, `rows` at a time."""
     engine = open_write_engine(url)
     committer = Committer(engine, Circuit(), Lexicon())
-    spool = Spool(folder, QUOTA, committer, lambda: None, lambda _batch: None)
-    spool.most_rows = spool.rows = rows
-    await spool.on_thread(spool.adopt)
+    spool = Spool(folder, QUOTA, committer.circuit)
+    emptying = Drain(spool, committer, lambda: None, lambda _batch: None)
+    emptying.most_rows = emptying.rows = rows
+    await spool.tend()
     began = time.monotonic()
-    await spool.finish(PATIENCE_SECONDS)
+    await emptying.finish(PATIENCE_SECONDS)
     took = time.monotonic() - began
+    await spool.close()
     await committer.close()
     await engine.dispose()
     return took
@@ -71,7 +74,7 @@ def main(
     rounds: Annotated[int, typer.Option(help="How often, one way and the other by turns.")] = 3,
 ) -> None:
     """Drain the same spool entry by entry and merged, by turns; fsync is on."""
-    ways = {"entry by entry": 1, "merged": DRAIN_ROWS}
+    ways = {"entry by entry": 1, "merged": MOST_ROWS}
     table = Table("way", "seconds", "best", title=f"{entries} entries of {rows} events")
     told: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(rounds):

@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from app.ingest import instruments
 from app.ingest.circuit import Circuit
+from app.ingest.durable import NotKeptError
 from app.store.events import Batch
 from app.store.lexicon import Lexicon
 from app.store.merging import insert_all
@@ -26,7 +27,7 @@ LEFT_BEHIND_AT_MOST: Final = 3
 LEFT_BEHIND_SECONDS: Final = 20.0  # after that nobody is there; a server that hangs ends a statement after 2
 
 
-class UnavailableError(Exception):
+class UnavailableError(NotKeptError):
     """Postgres did not commit in time, or said that it cannot."""
 
 
@@ -44,10 +45,10 @@ class Committer:
         self.connection: AsyncConnection | None = None
         self.left_behind: set[asyncio.Task[list[str]]] = set()
 
-    async def commit(self, batches: Sequence[Batch], seconds: float) -> list[str]:
+    async def commit(self, batches: Sequence[Batch], seconds: float | None) -> list[str]:
         """Commit batches as one; return the outcomes of their verdicts, in order.
 
-        Raises UnavailableError after `seconds` at the latest.
+        Raises UnavailableError after `seconds` at the latest, None: however long it takes.
         """
         try:
             outcomes = await self.attempt(batches, seconds)
@@ -61,7 +62,7 @@ class Committer:
             instruments.OUTCOMES.labels(outcome).inc(number)
         return outcomes
 
-    async def attempt(self, batches: Sequence[Batch], seconds: float) -> list[str]:
+    async def attempt(self, batches: Sequence[Batch], seconds: float | None) -> list[str]:
         """Return one attempt at `commit`."""
         if len(self.left_behind) >= LEFT_BEHIND_AT_MOST:
             raise UnavailableError

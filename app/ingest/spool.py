@@ -1,34 +1,28 @@
-"""The spool of this process on its event loop: its own file and those of dead
-processes, drained oldest first."""
+"""The spool of this process on its event loop: a log of its own file and of those of dead processes."""
 
 import asyncio
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import structlog
 
 from app.ingest import instruments, spool_folder
-from app.ingest.committer import Committer, UnavailableError
+from app.ingest.circuit import Circuit
+from app.ingest.durable import NotReadError, Taken
 from app.ingest.entries import dump, take
 from app.ingest.spool_depth import Depth
 from app.ingest.spool_file import Entry, SpoolFile, SpoolFullError
-from app.problems import TelemetryError
 from app.store.disk import try_writing
 from app.store.events import Batch
 
 log = structlog.get_logger()
 
 Result = TypeVar("Result")
-DRAIN_SECONDS: Final = 10.0  # for what is committed together; statements have a time-out of their own
-DRAIN_ROWS: Final = (
-    10_000  # committed together; half of it after each failure, a slow server would never take them else
-)
-FEW_ROWS: Final = 1_000
-PAUSE_SECONDS: Final = 0.25
 ADOPT_SECONDS: Final = 5.0
 PROBE_SECONDS: Final = 60.0
 ROOM: Final = 0.75  # of the quota: with less in it a spool is no longer full
@@ -37,33 +31,19 @@ ROOM: Final = 0.75  # of the quota: with less in it a spool is no longer full
 class Spool:
     """Keeps batches on disk while Postgres is unavailable, and brings them there afterwards."""
 
-    def __init__(
-        self,
-        folder: Path,
-        quota_bytes: int,
-        committer: Committer,
-        recover: Callable[[], None],
-        prepare: Callable[[Batch], None],
-    ) -> None:
-        """Spool into `folder`, at most `quota_bytes`, and drain through `committer`.
-
-        `recover` is called off the event loop while Postgres is unavailable: it may bring it back. `prepare`
-        has a last look at a batch before it is committed, and may raise UnavailableError.
-        """
+    def __init__(self, folder: Path, quota_bytes: int, circuit: Circuit) -> None:
+        """Spool into `folder`, at most `quota_bytes`; `circuit` knows whether Postgres takes batches."""
         self.folder = folder
         self.quota_bytes = quota_bytes
-        self.committer = committer
-        self.recover = recover
-        self.prepare = prepare
+        self.circuit = circuit
         self.thread = ThreadPoolExecutor(1, "spool")  # SQLite blocks, and wants one thread
         self.own: SpoolFile | None = None
         self.adopted: list[SpoolFile] = []
         self.others = Depth()  # what waits with other processes, as of the last look
-        self.most_rows = self.rows = DRAIN_ROWS
         self.known_corrupt = 0  # entries lost in spools that are closed by now
         self.full = False
         self.unwritable = False  # as of the last probe
-        self.circuit = committer.circuit
+        self.next_look = self.next_probe = 0.0
         self.work = asyncio.Event()
 
     async def on_thread(self, function: Callable[[], Result]) -> Result:
@@ -72,8 +52,10 @@ class Spool:
 
     async def append(self, batch: Batch) -> None:
         """Keep a batch; it is fsynced when this returns. Raises SpoolFullError."""
-        self.work.set()
-        await self.on_thread(lambda: self.append_now(dump(batch)))
+        try:
+            await self.on_thread(lambda: self.append_now(dump(batch)))
+        finally:
+            self.work.set()
         self.report()
 
     def append_now(self, payload: bytes) -> None:
@@ -104,72 +86,46 @@ class Spool:
             if self.own is None or self.own.payload_bytes < self.quota_bytes * ROOM:
                 self.full = False
 
-    async def run(self) -> None:
-        """Adopt and drain for ever, and try every minute whether the spool can be written."""
-        next_look = next_probe = 0.0
-        while True:
-            if time.monotonic() >= next_probe or (
-                self.full and next_probe > time.monotonic() + ADOPT_SECONDS
-            ):
-                await self.probe()
-                hurt = self.full or self.unwritable
-                next_probe = time.monotonic() + (ADOPT_SECONDS if hurt else PROBE_SECONDS)
-            try:
-                if time.monotonic() >= next_look:
-                    next_look = time.monotonic() + ADOPT_SECONDS
-                    await self.on_thread(self.adopt)
-                progressed = await self.drain_some()
-            except (OSError, sqlite3.Error) as error:  # the disk may have room again, or let go of a lock
-                log.warning("spool_not_read", error=type(error).__name__)
-                progressed = False
-            self.report()
-            if progressed is None:
-                self.work.clear()
-                try:
-                    async with asyncio.timeout(ADOPT_SECONDS):
-                        await self.work.wait()
-                except TimeoutError:
-                    continue
-            elif not progressed:
-                await asyncio.sleep(PAUSE_SECONDS)
+    async def tend(self) -> None:
+        """Adopt what dead processes left, every few seconds, and try every minute whether the spool can be
+        written. Raises NotReadError."""
+        now = time.monotonic()
+        if now >= self.next_probe or (self.full and self.next_probe > now + ADOPT_SECONDS):
+            await self.probe()
+            hurt = self.full or self.unwritable
+            self.next_probe = time.monotonic() + (ADOPT_SECONDS if hurt else PROBE_SECONDS)
+        if time.monotonic() >= self.next_look:
+            self.next_look = time.monotonic() + ADOPT_SECONDS
+            with reading():
+                await self.on_thread(self.adopt)
+        self.report()
 
-    async def drain_some(self) -> bool | None:
-        """Commit the oldest entries as one; return whether that worked, None if there was none."""
-        found = await self.on_thread(self.take)
+    async def take(self, rows: int) -> Taken | None:
+        """Return the oldest entries, those of one file: adopted ones first. Raises NotReadError."""
+        self.work.clear()
+        with reading():
+            found = await self.on_thread(lambda: self.take_now(rows))
+        self.report()
         if found is None:
-            self.circuit.try_again()  # also where the spool is full, or was emptied by hand
             return None
         spool, taken = found
-        batches = [batch for _, batch in taken]
-        try:
-            for batch in batches:
-                self.prepare(batch)
-            await self.committer.commit(batches, DRAIN_SECONDS)
-        except UnavailableError:
-            self.rows = max(min(FEW_ROWS, self.most_rows), self.rows // 2)
-            await self.try_to_recover()
-            return False
-        self.rows = min(self.most_rows, self.rows * 2)
-        await self.on_thread(lambda: spool.remove(*(entry for entry, _ in taken)))
-        return True
+        return Taken([batch for _, batch in taken], (spool, [entry for entry, _ in taken]))
 
-    async def try_to_recover(self) -> None:
-        """Let Postgres be brought back, if it is ours."""
-        try:
-            await asyncio.to_thread(self.recover)
-        except TelemetryError:
-            log.exception("database_not_recovered")
+    async def done(self, taken: Taken) -> None:
+        """Remove entries that are committed. Raises NotReadError."""
+        spool, entries = taken.entries
+        with reading():
+            await self.on_thread(lambda: spool.remove(*entries))
+        self.report()
 
-    async def finish(self, seconds: float) -> None:
-        """Drain for a bounded time before the process ends; what remains is adopted by the next one."""
-        try:
+    async def put_back(self, taken: Taken) -> None:
+        """Do nothing: what was taken stays where it is until it is done."""
+
+    async def wait(self, seconds: float) -> None:
+        """Return when something was appended since the last look, after `seconds` at the latest."""
+        with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                while await self.drain_some():
-                    pass
-        except (TimeoutError, OSError, sqlite3.Error):
-            log.warning("spool_not_drained", entries=self.depth().entries)
-        await self.on_thread(self.close)
-        self.thread.shutdown()
+                await self.work.wait()
 
     def adopt(self) -> None:
         """Look for spools of dead processes, at those of living ones, and for what was set aside long ago."""
@@ -184,10 +140,10 @@ class Spool:
         held = [spool.file for spool in (*self.adopted, *([self.own] if self.own else []))]
         self.others = spool_folder.look(self.folder, held)
 
-    def take(self) -> tuple[SpoolFile, list[tuple[Entry, Batch]]] | None:
+    def take_now(self, rows: int) -> tuple[SpoolFile, list[tuple[Entry, Batch]]] | None:
         """Return the next entries, those of one spool: adopted spools first, they are older."""
         for spool in list(self.adopted):
-            taken = take(spool, self.rows)
+            taken = take(spool, rows)
             if taken:
                 return spool, taken
             self.known_corrupt += spool.corrupt
@@ -195,7 +151,7 @@ class Spool:
             self.adopted.remove(spool)
         if self.own is None:
             return None
-        taken = take(self.own, self.rows)
+        taken = take(self.own, rows)
         if not taken:
             self.own.shrink()
         return (self.own, taken) if taken else None
@@ -231,7 +187,22 @@ class Spool:
             "others": {"entries": self.others.entries, "age_seconds": round(self.others.age_seconds, 1)},
         }
 
-    def close(self) -> None:
-        """Let go of all files."""
+    async def close(self) -> None:
+        """Let go of all files; what waits in them is adopted by the next process."""
+        await self.on_thread(self.close_now)
+        self.thread.shutdown()
+
+    def close_now(self) -> None:
+        """Let go of all files, on the thread."""
         for spool in [*self.adopted, *([self.own] if self.own else [])]:
             spool.close()
+
+
+@contextmanager
+def reading() -> Iterator[None]:
+    """Say NotReadError for what the disk, or SQLite, says."""
+    try:
+        yield
+    except (OSError, sqlite3.Error) as error:
+        log.warning("spool_not_read", error=type(error).__name__)
+        raise NotReadError from error

@@ -17,6 +17,7 @@ from typing import Final, Self
 import structlog
 from ulid import ULID
 
+from app.ingest.durable import NotKeptError
 from app.ingest.spool_damage import PAGE_BYTES, READ, SQLITE_ERRORS, examine, is_damage, readable_rows
 from app.ingest.spool_depth import COUNT, Depth
 
@@ -28,7 +29,7 @@ MOST_PAGES: Final = 2**32 - 2  # of SQLite
 WAL_PAGES: Final = 512
 
 
-class SpoolFullError(Exception):
+class SpoolFullError(NotKeptError):
     """The quota or the disk has no room; nothing was written."""
 
 

@@ -2,8 +2,7 @@
 
 Each caller waits for its own commit. On an idle service that is one event a commit, on a busy one hundreds. A
 request of thousands of events is committed in pieces, one beside whatever small ones wait, so that it holds
-up nobody but itself. What Postgres does not commit within half the deadline goes to the spool; from then on
-every batch does, until one was committed.
+up nobody but itself. What is not durable in the first place within half the deadline goes to the next one.
 """
 
 import asyncio
@@ -16,9 +15,8 @@ from typing import Final
 import structlog
 
 from app.ingest import instruments
-from app.ingest.committer import Committer, UnavailableError
-from app.ingest.spool import Spool
-from app.ingest.spool_file import SpoolFullError
+from app.ingest.durable import NotKeptError
+from app.ingest.places import Place
 from app.privacy.verdict import Verdict
 from app.problems import Problem
 from app.store.events import Batch, Tally
@@ -31,7 +29,6 @@ PIECE_ROWS: Final = 250
 IN_FLIGHT_ROWS: Final = 25_000  # about 40 MB of rows; beyond it the answer is 503 at once
 TALLY_SECONDS: Final = 1.0
 SWEEP_SECONDS: Final = 0.05
-QUEUED: Final = "queued"
 
 OVERLOADED: Final = Problem("overloaded", "More events are waiting than can be stored now.")
 NOT_STORED: Final = Problem("not_stored", "The event could not be stored in time.")
@@ -60,12 +57,12 @@ class Group:
 
 
 class Writer:
-    """The only way into the event tables: one task, one batch at a time."""
+    """The only way in: one task, one batch at a time."""
 
-    def __init__(self, committer: Committer, spool: Spool, deadline_ms: int) -> None:
-        """Commit to Postgres, else spool; a caller waits `deadline_ms` milliseconds at the most."""
-        self.committer = committer
-        self.spool = spool
+    def __init__(self, places: Sequence[Place], deadline_ms: int) -> None:
+        """Make batches durable in the first of `places` that takes them; a caller waits `deadline_ms`
+        milliseconds at the most."""
+        self.places = places
         self.deadline = deadline_ms / 1000
         self.waiting: deque[Group] = deque()  # in order of their deadlines
         self.large: deque[Group] = deque()  # as well
@@ -78,10 +75,9 @@ class Writer:
 
     async def submit(self, verdicts: Sequence[Verdict], tallies: Mapping[Tally, int]) -> list[str]:
         """Make the verdicts of one request durable; their outcomes, in order,
-        `queued` for what is in the spool.
+        `queued` for what is on its way to Postgres.
 
-        Raises Problem 503 when too much is waiting already, or when neither Postgres
-        nor the spool takes it in time.
+        Raises Problem 503 when too much is waiting already, or when no place takes it in time.
         """
         if self.rows_in_flight + len(verdicts) > IN_FLIGHT_ROWS or self.closing:
             raise OVERLOADED.fresh()
@@ -123,8 +119,8 @@ class Writer:
         """Make a batch durable and wake its callers."""
         self.current = groups
         try:
-            outcomes = iter(await self.commit_or_spool(batch))
-        except SpoolFullError:
+            outcomes = iter(await self.make_durable(batch))
+        except NotKeptError:
             give_up(groups)
             return
         for group in groups:
@@ -132,17 +128,15 @@ class Writer:
             if len(group.outcomes) == len(group.verdicts) and not group.done.done():
                 group.done.set_result(group.outcomes)
 
-    async def commit_or_spool(self, batch: Batch) -> list[str]:
-        """Return the outcomes of a batch that is in Postgres or in the spool. Raises
-        SpoolFullError if it is in neither."""
-        if not self.committer.circuit.is_open:
+    async def make_durable(self, batch: Batch) -> list[str]:
+        """Return the outcomes of a batch from where it is durable. Raises NotKeptError if that is nowhere."""
+        *first, last = self.places
+        for place in first:
             try:
-                return await self.committer.commit([batch], self.deadline / 2)
-            except UnavailableError:
-                pass
-        await self.spool.append(batch)
-        instruments.OUTCOMES.labels(QUEUED).inc(len(batch.verdicts))
-        return ["rejected" if verdict.rejected else QUEUED for verdict in batch.verdicts]
+                return await place.keep(batch, self.deadline / 2)
+            except NotKeptError:
+                continue
+        return await last.keep(batch, None)
 
     def form_batch(self) -> tuple[Batch, list[Group]] | None:
         """Return the next batch with its callers; None if there is nothing to write."""

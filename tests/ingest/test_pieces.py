@@ -21,7 +21,7 @@ SIZES = st.lists(st.one_of(st.integers(1, 30), st.integers(1, 2_500)), max_size=
 def form_all(sizes: list[int]) -> tuple[list[Group], list[list[tuple[Group, int]]]]:
     """Return the groups of some requests, and what the batches took until all was durable:
     groups, and how much of each."""
-    writer = Writer(cast("Any", None), cast("Any", None), 1_000)
+    writer = Writer([], 1_000)
     loop = asyncio.new_event_loop()
     groups = [Group(VERDICTS[:size], Counter(), loop.create_future(), 0.0) for size in sizes]
     for group in groups:
