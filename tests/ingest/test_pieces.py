@@ -3,7 +3,6 @@ piece and never for all of it."""
 
 import asyncio
 from collections import Counter
-from typing import Any, cast
 
 import httpx
 from hypothesis import given
