@@ -84,6 +84,8 @@ PREPARE_SECONDS: Final = 1.0
 NOTE_SECONDS: Final = 2.0
 REPLAY_SECONDS: Final = 300.0
 DRAIN_AT_END_SECONDS: Final = 3.0
+# In log mode, between commits of few rows: each costs Postgres as much as a thousand rows do.
+LINGER_SECONDS: Final = 1.0
 YOUNG_OBJECTS: Final = 20_000  # containers made and not freed since the last look for cycles
 DESCRIPTION = """Receives PyAirbyte's anonymous usage events, refuses unhashed PII, and reports which
 connectors to fix first: the most used ones that fail most often."""
@@ -115,8 +117,16 @@ class Service:
         self.listed = Listed()
         self.committer = Committer(self.write_engine, Circuit(), Lexicon(self.listed.words))
         self.spool = Spool(settings.data_dir / "spool", settings.spool_mb * 2**20, self.committer.circuit)
-        self.drain = Drain(self.spool, self.committer, self.database.ensure_running, self.settle_write_keys)
-        self.writer = Writer([Direct(self.committer), Appended(self.spool)], settings.deadline_ms)
+        appends = settings.ingest == "log"
+        self.drain = Drain(
+            self.spool,
+            self.committer,
+            self.database.ensure_running,
+            self.settle_write_keys,
+            LINGER_SECONDS if appends else 0.0,
+        )
+        first = [] if appends else [Direct(self.committer)]
+        self.writer = Writer([*first, Appended(self.spool)], settings.deadline_ms)
         self.vocabulary = Vocabulary(self.load_connectors)
         installation = Installation(self.vocabulary.names, self.pseudonyms)
         self.peers = Peers(parse_networks(settings.trusted_proxies.split(",")))
@@ -235,6 +245,15 @@ class Service:
             except SQLAlchemyError as error:
                 log.debug("tombstones_not_replayed", error=type(error).__name__)
 
+    def describe_ways(self) -> health.Ways:
+        """Return the ways of events to Postgres, and what waits on them."""
+        return health.Ways(self.settings.ingest, self.spool.describe())
+
+    def waiting_since(self) -> dt.datetime | None:
+        """Return since when the oldest batch waits that we know of, None if none does."""
+        age = max(depth.age_seconds for depth in (self.spool.depth(), self.spool.others))
+        return dt.datetime.now(dt.UTC) - dt.timedelta(seconds=age) if age else None
+
     def list_failing(self) -> list[str]:
         """Return the regular jobs that fail."""
         return [*self.upkeep.failing(), *([] if self.tombstones_kept else ["tombstones"])]
@@ -288,7 +307,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     server.leave_with_parent()
     resources = ExitStack()
     service = Service(settings, resources)
-    tables = cache.open_tables(service.engine, service.denied)
+    tables = cache.open_tables(service.engine, service.denied, service.waiting_since)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -327,7 +346,7 @@ def create_routers(service: Service, tables: cache.Tables) -> Iterator[APIRouter
     """Yield every HTTP face but the way in."""
     head = migrations.head()
     yield reference.create_router()
-    yield health.create_router(service.engine, head, service.spool.describe, service.list_failing)
+    yield health.create_router(service.engine, head, service.describe_ways, service.list_failing)
     yield metrics.create_router(shared_metrics.folder(), head)
     yield routes.create_router(
         service.write_engine,

@@ -114,10 +114,15 @@ class Settings(BaseSettings):
     deadline_ms: Annotated[int, Field(ge=50, le=60_000)] = Field(
         1000, description="Milliseconds within which a request must be durable."
     )
+    ingest: Literal["direct", "log"] = Field(
+        "direct",
+        description="`direct`: events are committed before they are answered. `log`: they are fsynced to the "
+        "log, answered `queued`, and brought to Postgres in large commits behind it.",
+    )
     spool_mb: Annotated[int, Field(ge=1)] = Field(
         1024,
         description="Quota of the spool of one process, in MiB: what waits on disk while Postgres is "
-        "unavailable.",
+        "unavailable, or in log mode for its turn.",
     )
     address_rate: Annotated[int, Field(ge=0)] = Field(
         50,

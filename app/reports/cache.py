@@ -63,13 +63,21 @@ class Kept:
         return (dt.datetime.now(dt.UTC) - self.table.as_of).total_seconds()
 
 
-def open_tables(engine: Engine, denied: Sequence[int] = ()) -> "Tables":
-    """Return the tables of a process, over `engine`, without the units `denied`."""
+def open_tables(
+    engine: Engine,
+    denied: Sequence[int] = (),
+    waiting_since: Callable[[], dt.datetime | None] = lambda: None,
+) -> "Tables":
+    """Return the tables of a process, over `engine`, without the units `denied`.
+
+    `waiting_since` tells when the oldest event arrived that is not in the database yet.
+    """
 
     def compute(report: Report, parameters: Parameters) -> Table:
         try:
             with reading(engine) as connection:
-                return run(report, parameters, connection, dt.datetime.now(dt.UTC), denied)
+                waiting = waiting_since()  # before the database is read: what comes in between is in neither
+                return run(report, parameters, connection, dt.datetime.now(dt.UTC), denied, waiting)
         except OperationalError:
             raise Problem("database_unavailable", "The database cannot answer right now.") from None
 

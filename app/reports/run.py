@@ -32,22 +32,24 @@ def reading(engine: Engine) -> Iterator[Connection]:
         yield connection
 
 
-def run(  # Size: the steps of a report, in order
+def run(  # noqa: PLR0913, PLR0917 -- each comes from elsewhere. Size: the steps of a report, in order
     report: Report,
     parameters: Parameters,
     connection: Connection,
     now: dt.datetime,
     denied: Sequence[int] = (),
+    waiting_since: dt.datetime | None = None,
 ) -> Table:
     """Run a report as of `now` (which decides what is in flight), leaving out the units
     `denied` unless they are asked for.
 
-    Raises Problem 400 for a write key that is none, and sqlalchemy.exc.DBAPIError.
+    `waiting_since`: when the oldest event arrived that is not in the database yet. Raises Problem 400
+    for a write key that is none, and sqlalchemy.exc.DBAPIError.
     """
     first_day: dt.date | None = connection.execute(text(read_sql("first_day"))).scalar()
     parameters = parameters.end_with_data(first_day, day_of(now))
     key = None if parameters.key is None else find_key(connection, parameters.key)
-    values = bind(report, parameters, now, denied, key)
+    values = bind(report, parameters, now, denied, key) | {"waiting_since": waiting_since}
     if report.planner:
         connection.execute(text(report.planner))
     series = report.series if parameters.series == "day" else None
@@ -61,7 +63,8 @@ def run(  # Size: the steps of a report, in order
     if len(shown) < len(rows):
         ranking.number(shown)
     oldest: dt.datetime | None = connection.execute(statements.query("app.reports", "oldest_mark")).scalar()
-    lag = 0.0 if oldest is None else max(0.0, (now - oldest).total_seconds())
+    moments = [moment for moment in (oldest, waiting_since) if moment is not None]
+    lag = max(0.0, (now - min(moments)).total_seconds()) if moments else 0.0
     return Table(
         report,
         parameters.describe(),
@@ -119,6 +122,7 @@ def bind(
         "last_day": parameters.until,
         "history_from": parameters.until - HISTORY,
         "denied": [] if parameters.denied == "include" else list(denied),
+        "waiting_since": None,
         "nobody": NOBODY,
         **bind_key(parameters, key),
     }

@@ -1,4 +1,4 @@
-"""`/healthz`: the process answers. `/readyz`: events can be made durable, in Postgres or in the spool."""
+"""`/healthz`: the process answers. `/readyz`: events can be made durable, in Postgres or on the way."""
 
 import asyncio
 import datetime as dt
@@ -73,16 +73,58 @@ class Probe:
         return Condition(state, self.symptoms)
 
 
+class Ways(NamedTuple):
+    """The ways of events to Postgres, as `/readyz` shows them.
+
+    `ingest` is the setting. `spool` has `in_use` (Postgres does not take batches, or just failed to),
+    `writable` and what waits. `log`, the same without `in_use`, stands before the spool; None: there is none.
+    """
+
+    ingest: str
+    spool: dict[str, Any]
+    log: dict[str, Any] | None = None
+
+    def show(self) -> dict[str, Any]:
+        """Return what the body has of them."""
+        shown = {"ingest": self.ingest, "spool": self.spool}
+        return shown if self.log is None else {**shown, "log": self.log}
+
+    def is_open(self, database: str) -> bool:
+        """Return whether events can be made durable."""
+        if self.ingest == "log":
+            return bool(self.spool["writable"] or (self.log or {}).get("writable"))
+        takes = database in ("ok", "partition_missing") and not self.spool["in_use"]
+        return bool(takes or self.spool["writable"])
+
+    def is_healthy(self) -> bool:
+        """Return whether nothing waits where nothing should, and everything could."""
+        spool, log = self.spool, self.log
+        if spool["in_use"] or spool["corrupt"] or spool["set_aside"] or not spool["writable"]:
+            return False
+        if self.ingest == "log" and log is None:
+            return True
+        # Behind a log the spool is what it is to Postgres in direct mode: a stand-in.
+        waits = spool["entries"] or spool["others"]["entries"]
+        return not waits and (log is None or bool(log["writable"]))
+
+    def lag_seconds(self) -> float:
+        """Return the age of the oldest batch that waits."""
+        ages = [each["age_seconds"] for each in (self.spool, self.spool["others"], self.log) if each]
+        return float(max(ages))
+
+
+def list_symptoms(ways: Ways) -> list[str]:
+    """Return `log_lag` if in log mode a batch has waited for over ten minutes."""
+    is_late = ways.ingest == "log" and ways.lag_seconds() > symptoms.LAG.total_seconds()
+    return ["log_lag"] if is_late else []
+
+
 def create_router(
-    engine: Engine,
-    head: str,
-    describe_spool: Callable[[], dict[str, Any]],
-    failing_jobs: Callable[[], Sequence[str]],
+    engine: Engine, head: str, describe_ways: Callable[[], Ways], failing_jobs: Callable[[], Sequence[str]]
 ) -> APIRouter:
     """Return the health endpoints of a service on a database at Alembic revision `head`.
 
-    `describe_spool` answers with `in_use` (Postgres does not take batches, or just failed to), `writable` and
-    what waits; `failing_jobs` with the names of maintenance jobs that failed twice in a row.
+    `failing_jobs` answers with the names of maintenance jobs that failed twice in a row.
     """
     router = APIRouter(tags=["operations"])
     probe = Probe(engine, head)
@@ -94,22 +136,18 @@ def create_router(
     @router.get(
         "/readyz",
         summary="Events can be made durable",
-        description="200 `ok` or `degraded` while they can, in Postgres or in the spool: an outage of "
-        "Postgres must not "
-        "take every instance out of rotation. 503 only when neither works.",
+        description="200 `ok` or `degraded` while they can, in Postgres, in a log or in the spool: an outage "
+        "of Postgres must not take every instance out of rotation. 503 only when nothing takes them.",
         responses={503: {"description": "Neither Postgres nor the spool takes events"}},
     )
     async def readyz(response: Response) -> dict[str, Any]:
-        (database, found), spool = await probe.ask(), describe_spool()
-        wrong = [*found, *(f"job_{name}" for name in failing_jobs())]
-        takes_events = database in ("ok", "partition_missing") and not spool["in_use"]
-        waiting = spool["in_use"] or spool["entries"] or spool["others"]["entries"]
-        damaged = spool["corrupt"] or spool["set_aside"] or not spool["writable"]
-        healthy = database == "ok" and not waiting and not damaged and not wrong
-        status = "ok" if healthy else "degraded" if takes_events or spool["writable"] else "unavailable"
+        (database, found), ways = await probe.ask(), describe_ways()
+        wrong = [*found, *list_symptoms(ways), *(f"job_{name}" for name in failing_jobs())]
+        healthy = database == "ok" and ways.is_healthy() and not wrong
+        status = "ok" if healthy else "degraded" if ways.is_open(database) else "unavailable"
         if status == "unavailable":
             response.status_code = 503
             response.headers["Retry-After"] = "5"
-        return {"status": status, "database": database, "symptoms": wrong, "revision": head, "spool": spool}
+        return {"status": status, "database": database, "symptoms": wrong, "revision": head, **ways.show()}
 
     return router

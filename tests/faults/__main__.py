@@ -1,4 +1,5 @@
-"""`python3 dev.py faults [--minutes N] [--seed S] [--slack SECONDS]`: the long form of the fault harness."""
+"""`python3 dev.py faults [--minutes N] [--seed S] [--slack SECONDS]
+[--ingest log]`: the long form of the fault harness."""
 
 import argparse
 import random
@@ -26,10 +27,11 @@ def main() -> None:
         default=SLACK_SECONDS,
         help="seconds beyond the deadline that an answer may take",
     )
+    parser.add_argument("--ingest", choices=("direct", "log"), default="direct", help="TELEMETRY_INGEST")
     arguments = parser.parse_args()
     seconds: float = arguments.minutes * 60
     with tempfile.TemporaryDirectory(prefix="telemetry-faults-") as folder:
-        harness = Harness(Path(folder), arguments.seed)
+        harness = Harness(Path(folder), arguments.seed, arguments.ingest)
         try:
             with Progress(console=Console(stderr=True), disable=not sys.stderr.isatty()) as progress:
                 task = progress.add_task("killing and stopping", total=seconds)

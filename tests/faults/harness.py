@@ -80,10 +80,14 @@ class Figures:
 class Harness:
     """A service with an embedded Postgres that sets `synchronous_commit = off`, and ways to hurt either."""
 
-    def __init__(self, folder: Path, seed: int) -> None:
+    def __init__(self, folder: Path, seed: int, ingest: str = "direct") -> None:
         """Everything random comes from `seed`."""
         self.random = random.Random(seed)
-        settings = {"TELEMETRY_WORKERS": str(WORKERS), "TELEMETRY_SPOOL_MB": "1"}
+        settings = {
+            "TELEMETRY_WORKERS": str(WORKERS),
+            "TELEMETRY_SPOOL_MB": "1",
+            "TELEMETRY_INGEST": ingest,
+        }
         self.service = Service(folder, None, settings)
         self.figures = Figures(seed, Account())
         self.deck: list[Callable[[], None]] = []

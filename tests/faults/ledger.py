@@ -1,5 +1,6 @@
 """What the database says in the end, beside what was promised."""
 
+import datetime as dt
 import sqlite3
 import time
 from collections import Counter
@@ -131,6 +132,33 @@ def outcomes(url: str) -> Counter[str]:
         return Counter({outcome: int(number) for outcome, number in rows})
 
 
+def count_by_hour(url: str) -> Counter[tuple[dt.datetime, str]]:
+    """The outcome counts of each hour of receipt."""
+    engine = create_engine(url, poolclass=NullPool)
+    with engine.connect() as connection:
+        rows = connection.execute(
+            text("SELECT hour, outcome, sum(count)::bigint FROM outcomes GROUP BY 1, 2")
+        )
+        return Counter({(hour, outcome): int(number) for hour, outcome, number in rows})
+
+
+def check_hours(url: str, account: Account, *, process_killed: bool) -> None:
+    """Hour by hour: received is the sum of the outcomes, and these are what the senders were told of it.
+
+    What was on its way when an hour ended may be counted in either.
+    """
+    counted = count_by_hour(url)
+    for hour in {hour for hour, _ in counted} | {hour for hour, _ in account.hours}:
+        received = counted[hour, "received"]
+        kept = counted[hour, "accepted"] + counted[hour, "duplicate"]
+        others = sum(n for (at, outcome), n in counted.items() if at == hour and outcome != "received") - kept
+        assert received == kept + others, f"{hour}: received is not the sum of the outcomes"
+        for told, stored in ((account.hours[hour, "kept"], kept), (account.hours[hour, "rejected"], others)):
+            assert stored >= told, f"{hour}: {stored} counted, {told} told"
+            if not (process_killed or account.lost_connections):
+                assert stored <= told + account.astride, f"{hour}: {stored} counted, {told} told"
+
+
 def check_books(url: str, account: Account, *, process_killed: bool = False) -> None:
     """Every promise is kept exactly once, nothing refused is stored, received is the sum of the outcomes.
 
@@ -145,6 +173,7 @@ def check_books(url: str, account: Account, *, process_killed: bool = False) -> 
     counted = outcomes(url)
     received = counted.pop("received", 0)
     assert received == sum(counted.values()), "received is not the sum of the outcomes"
+    check_hours(url, account, process_killed=process_killed)
     told = account.outcomes
     promised = told["accepted"] + told["queued"] + told["duplicate"]
     if process_killed or account.lost_connections:

@@ -1,5 +1,6 @@
 """A load of valid, duplicate, refused and malformed events, and an account of what was answered."""
 
+import datetime as dt
 import json
 import random
 import threading
@@ -12,6 +13,7 @@ from typing import Any
 
 import httpx
 
+from app.store.events import hour_of
 from tests.samples import SESSION, basic, clean_event, spoil
 
 STATES = ("started", "succeeded", "started", "failed")  # of a session, one after another
@@ -24,6 +26,8 @@ class Account:
     promised: set[str] = field(default_factory=set)
     refused: set[str] = field(default_factory=set)
     outcomes: Counter[str] = field(default_factory=Counter)
+    hours: Counter[tuple[dt.datetime, str]] = field(default_factory=Counter)  # `kept` and `rejected` ones
+    astride: int = 0  # events of requests that began in one hour and ended in another
     statuses: Counter[int] = field(default_factory=Counter)
     slowest: float = 0.0
     slowest_was: str = ""  # its status, and what went on
@@ -43,6 +47,8 @@ class Account:
     def note(self, response: httpx.Response, started: float) -> None:
         """Write an answer down that came just now to a request of `started`."""
         seconds = time.monotonic() - started
+        now = dt.datetime.now(dt.UTC)
+        hours = {hour_of(now), hour_of(now - dt.timedelta(seconds=seconds))}
         body: dict[str, Any] = response.json() if response.content else {}
         results = body.get("results", [body] if "outcome" in body else [])
         with self.lock:
@@ -51,10 +57,19 @@ class Account:
             self.statuses[response.status_code] += 1
             if response.status_code == 422 and not results:  # a batch that is refused whole has its results
                 self.outcomes["rejected"] += 1
+                self.count(hours, "rejected")
             for result in results:
                 self.outcomes[result["outcome"]] += 1
                 kept = result["outcome"] in ("accepted", "queued", "duplicate")
                 (self.promised if kept else self.refused).add(result["id"])
+                self.count(hours, "kept" if kept else "rejected")
+
+    def count(self, hours: set[dt.datetime], fate: str) -> None:
+        """Count an event in the hour in which it was sent and answered, if that is one."""
+        if len(hours) == 1:
+            self.hours[next(iter(hours)), fate] += 1
+        else:
+            self.astride += 1
 
 
 class Sender(threading.Thread):
