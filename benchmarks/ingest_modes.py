@@ -138,10 +138,11 @@ def main(
     console = Console(width=140)
     console.print(render(told))
     for entry_rows in ENTRY_ROWS if rows else ():
-        per_second, per_cpu = measure_drain(rows, entry_rows)
+        drained = [measure_drain(rows, entry_rows) for _ in range(rounds)]
+        per_second, per_cpu = ([f"{each:,.0f}" for each in column] for column in zip(*drained, strict=True))
         console.print(
-            f"draining entries of {entry_rows} rows: {per_second:,.0f} rows/s, "
-            f"{per_cpu:,.0f} rows a second of Postgres's CPU",
+            f"draining entries of {entry_rows} rows, rows/s: {'  '.join(per_second)}; "
+            f"rows a second of Postgres's CPU: {'  '.join(per_cpu)}",
             highlight=False,
         )
     console.print(f"command: python -m benchmarks.ingest_modes {shlex.join(sys.argv[1:])}", highlight=False)

@@ -125,7 +125,7 @@ def test_a_log_that_waits_is_no_fault_until_it_is_late(
         assert readiness(service)["status"] == "degraded"
         assert 2 * 3600 <= readiness(service)["spool"]["age_seconds"] < 3 * 3600
         response = httpx.get(
-            f"{service.url}/v1/reports/data-quality.json",
+            f"{service.url}/v1/reports/data-quality",
             headers={"Authorization": f"Bearer {service.report_token}"},
             timeout=60,
         )
