@@ -30,6 +30,7 @@ MODES: Final = ("direct", "log")
 TRACK_CONNECTIONS: Final = 64
 BATCH_CONNECTIONS: Final = 8
 WARM_UP_SECONDS: Final = 2
+DEADLINE_MS: Final = "10000"  # so that on a busy machine nothing is refused, nor spooled in direct mode
 CATCH_UP_SECONDS: Final = 300.0
 ENTRY_ROWS: Final = (25, 500)  # as `/v1/track` and `/v1/batch` fill a log
 EXAMPLE: Final = "Example: python3 dev.py bench ingest_modes --seconds 6 --rounds 3"
@@ -58,7 +59,7 @@ def measure_mode(mode: str, folder: Path, seconds: int) -> Iterator[tuple[str, M
     """Measure both ways in on a new installation; `/v1/track` first."""
     templates = folder / "templates"
     write_templates(templates)
-    with run_service(folder, {"TELEMETRY_INGEST": mode}) as server:
+    with run_service(folder, {"TELEMETRY_INGEST": mode, "TELEMETRY_DEADLINE_MS": DEADLINE_MS}) as server:
         measure(server, templates, TRACK_CONNECTIONS, WARM_UP_SECONDS)
         catch_up(server)
         seen = measure(server, templates, TRACK_CONNECTIONS, seconds)

@@ -25,8 +25,7 @@ log = structlog.get_logger()
 
 WRITE: Final = "INSERT INTO entries (queued_at, checksum, payload) VALUES (?, ?, ?)"
 MOST_PAGES: Final = 2**32 - 2  # of SQLite
-# the log is folded into the file every 2 MiB, so that the two stay near the quota together
-WAL_PAGES: Final = 512
+WAL_PAGES: Final = 512  # then the log is folded into the file, so that both stay near the quota together
 
 
 class SpoolFullError(NotKeptError):
@@ -150,9 +149,9 @@ class SpoolFile:
 
     def remove(self, *entries: Entry) -> None:
         """Forget entries that Postgres has. Should this be lost, their fences drop them the next time."""
-        numbers = ",".join(str(entry.number) for entry in entries)
+        where = f"id IN ({','.join(str(entry.number) for entry in entries)})"
         try:
-            gone = self.connection.execute(f"DELETE FROM entries WHERE id IN ({numbers})").rowcount
+            gone = self.connection.execute(f"DELETE FROM entries WHERE {where}").rowcount
         except SQLITE_ERRORS as error:
             if not is_damage(error):
                 raise

@@ -233,10 +233,11 @@ def test_a_spool_that_cannot_be_written_for_a_while_is_drained_all_the_same(
     assert outcomes(database_url) == {"received": 5, "accepted": 5}
 
 
+@pytest.mark.parametrize("ingest", ["direct", "log"])
 def test_a_full_spool_is_503_and_everything_promised_arrives(
-    proxy: Proxy, start: Callable[..., Service], database_url: str
+    proxy: Proxy, start: Callable[..., Service], database_url: str, ingest: str
 ) -> None:
-    service = start(TELEMETRY_SPOOL_MB="1")
+    service = start(TELEMETRY_SPOOL_MB="1", TELEMETRY_INGEST=ingest)
     proxy.set("refuse")
     account = Account()
     senders = start_senders(service.url, service.write_key, account, 4, seed=3)

@@ -33,6 +33,7 @@ WRONG = {
         {"TELEMETRY_HOST": "[2001:db8::1]"},
         "Cannot listen on [2001:db8::1]:",
     ),
+    "ingest": ({"TELEMETRY_INGEST": "queue"}, "TELEMETRY_INGEST: "),
     "log level": ({"TELEMETRY_LOG_LEVEL": "loud"}, "TELEMETRY_LOG_LEVEL: "),
     "proxies": ({"TELEMETRY_TRUSTED_PROXIES": "proxy.example"}, "TELEMETRY_TRUSTED_PROXIES: "),
     "two equal tokens": (
