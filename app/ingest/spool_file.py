@@ -149,9 +149,9 @@ class SpoolFile:
 
     def remove(self, *entries: Entry) -> None:
         """Forget entries that Postgres has. Should this be lost, their fences drop them the next time."""
-        where = f"id IN ({','.join(str(entry.number) for entry in entries)})"
+        numbers = ",".join(str(entry.number) for entry in entries)
         try:
-            gone = self.connection.execute(f"DELETE FROM entries WHERE {where}").rowcount
+            gone = self.connection.execute(f"DELETE FROM entries WHERE id IN ({numbers})").rowcount
         except SQLITE_ERRORS as error:
             if not is_damage(error):
                 raise

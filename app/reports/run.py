@@ -32,7 +32,7 @@ def reading(engine: Engine) -> Iterator[Connection]:
         yield connection
 
 
-def run(  # noqa: PLR0913, PLR0917 -- each comes from elsewhere. Size: the steps of a report, in order
+def run(  # noqa: PLR0913, PLR0917  # Size: the steps of a report, in order
     report: Report,
     parameters: Parameters,
     connection: Connection,
