@@ -32,6 +32,7 @@ from tests.look import Look
 from tests.reports.rows import NOW, refuse, sync
 from tests.rollups.ledger import Ledger
 from tests.store.distribution import find_faults, to_sql
+from tests.store.rare import find_bare_reads
 
 ROOT = Path(__file__).parents[2]
 QUERY = (ast.SelectStmt, ast.InsertStmt, ast.UpdateStmt, ast.DeleteStmt)
@@ -126,6 +127,7 @@ def test_what_is_sent_can_be_distributed(
     for table in placement.distributed_tables():
         assert any(re.search(rf"\b{table}\b", each) for each in queries), table
     assert {each: faults for each in queries if (faults := find_faults(each))} == {}
+    assert {each: faults for each in queries if (faults := find_bare_reads(each))} == {}
 
 
 FAULTS = {
