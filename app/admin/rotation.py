@@ -22,8 +22,16 @@ from app.settings import Settings
 from app.store import secrets
 from app.store.schema import METADATA
 from app.store.tables.events import PSEUDONYM, hash_key_check
+from app.store.tables.rollups import OR_MESSAGE_KEY
 
 FETCHED: Final = 50_000  # pseudonyms in memory at a time
+# Message keys of rows without a session, which stand for one in the rollups: the hash key is not in them.
+ALONE: Final = """
+    CREATE TEMPORARY TABLE alone ON COMMIT DROP AS
+    SELECT message_key FROM events WHERE session_key IS NULL
+    UNION
+    SELECT message_key FROM rejections WHERE session_key IS NULL
+"""
 NONE: Final = bytes(8)  # stands for none in the key of a table, and goes on standing for it
 
 
@@ -102,13 +110,20 @@ def wrap_everything(connection: Connection, key: bytes) -> int:
         number += len(olds)
     connection.execute(text("ALTER TABLE wrapped ADD PRIMARY KEY (old)"))
     connection.execute(text("ANALYZE wrapped"))
+    connection.execute(text(ALONE))
     for table, of_table in groupby(columns, attrgetter("table.name")):
-        settled = ", ".join(
-            f"{each.name} = (SELECT {from_bytes(each)} FROM wrapped WHERE old = {to_bytes(each)})"
-            for each in of_table
-        )
+        settled = ", ".join(f"{each.name} = {new_value(each)}" for each in of_table)
         connection.execute(text(f"UPDATE {table} SET {settled}"))
     return number
+
+
+def new_value(column: Column[Any]) -> str:
+    """Return the SQL of what a column holds from now on."""
+    wrapped = f"(SELECT {from_bytes(column)} FROM wrapped WHERE old = {to_bytes(column)})"
+    if not column.info.get(OR_MESSAGE_KEY):
+        return wrapped
+    is_alone = f"{column.name} IN (SELECT message_key FROM alone)"
+    return f"CASE WHEN {is_alone} THEN {column.name} ELSE {wrapped} END"
 
 
 def stored_pseudonyms(driver: Any, columns: list[Column[Any]]) -> Iterator[list[bytes]]:

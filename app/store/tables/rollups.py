@@ -40,6 +40,7 @@ COUNTS: Final = (*USUAL, *RARE)
 OUTCOMES: Final = {"open": 0, "succeeded": 1, "failed": 2, "canceled": 3}
 TRAITS: Final = {"orphans": 4, "from_ledger": 8, "first_runs": 16, "corrected": 32}
 DURATION_SHIFT: Final = 6
+OR_MESSAGE_KEY: Final = "or the message key"  # a mark beside PSEUDONYM
 
 
 def words(*names: str) -> list[Column[Any]]:
@@ -50,6 +51,11 @@ def words(*names: str) -> list[Column[Any]]:
 def pseudonym(name: str) -> Column[Any]:
     """Return a pseudonym in a key: NOBODY stands for none."""
     return Column(name, BigInteger, nullable=False, info={PSEUDONYM: True})
+
+
+def session(name: str) -> Column[Any]:
+    """Return the key of a session, or the message key of a row without one, in which the hash key is not."""
+    return Column(name, BigInteger, nullable=False, info={PSEUDONYM: True, OR_MESSAGE_KEY: True})
 
 
 def small(name: str) -> Column[Any]:
@@ -79,7 +85,7 @@ quarantined_sessions = Table(
     moment("quarantined_at"),
     moment("met_at"),
     small("bucket"),
-    pseudonym("session_key"),
+    session("session_key"),
     Column("sqlstate", Text, nullable=False),
     PrimaryKeyConstraint("bucket", "session_key"),
 )
@@ -142,7 +148,8 @@ failures = Table(
 attempts = Table(
     "attempts",
     metadata,
-    *(pseudonym(name) for name in ("session_key", "day_key")),
+    session("session_key"),
+    pseudonym("day_key"),
     moment("settles_at"),
     Column("records", BigInteger),
     Column("day", Date, nullable=False),
