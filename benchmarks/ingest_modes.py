@@ -7,7 +7,7 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -38,10 +38,13 @@ EXAMPLE: Final = "Example: python3 dev.py bench ingest_modes --seconds 6 --round
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """What one way in took: events a second, and the seconds until Postgres had all of it."""
+    """What one way in took: events a second, the seconds until Postgres had all of it, and what an event
+    cost the worker and Postgres by then, in microseconds of CPU."""
 
     events_per_second: float
     catch_up_seconds: float
+    worker_cost: float
+    postgres_cost: float
 
 
 def catch_up(server: Server) -> float:
@@ -60,17 +63,32 @@ def measure_mode(mode: str, folder: Path, seconds: int) -> Iterator[tuple[str, M
     templates = folder / "templates"
     write_templates(templates)
     with run_service(folder, {"TELEMETRY_INGEST": mode, "TELEMETRY_DEADLINE_MS": DEADLINE_MS}) as server:
+
+        def track() -> int:
+            seen = measure(server, templates, TRACK_CONNECTIONS, seconds)
+            if seen.errors:
+                raise RuntimeError(f"{seen.errors} requests failed")
+            return seen.answered
+
+        def batch() -> int:
+            taken = asyncio.run(post_all(server, bodies, BATCH_CONNECTIONS, seconds, gzipped=False))
+            return taken * BATCH_EVENTS
+
         measure(server, templates, TRACK_CONNECTIONS, WARM_UP_SECONDS)
         catch_up(server)
-        seen = measure(server, templates, TRACK_CONNECTIONS, seconds)
-        if seen.errors:
-            raise RuntimeError(f"{seen.errors} requests failed")
-        yield "/v1/track", Measurement(seen.events_per_second, catch_up(server))
+        yield "/v1/track", observe(server, folder, track)
         bodies = build_bodies(seconds * BATCHES_A_SECOND, 0)
-        began = time.monotonic()
-        taken = asyncio.run(post_all(server, bodies, BATCH_CONNECTIONS, seconds, gzipped=False))
-        elapsed = time.monotonic() - began
-        yield "/v1/batch", Measurement(taken * BATCH_EVENTS / elapsed, catch_up(server))
+        yield "/v1/batch", observe(server, folder, batch)
+
+
+def observe(server: Server, folder: Path, send: Callable[[], int]) -> Measurement:
+    """Return what it took to send some events, of which `send` returns the number."""
+    worker, postgres, began = server.cpu_seconds, postgres_cpu(folder), time.monotonic()
+    events = send()
+    elapsed = time.monotonic() - began
+    waited = catch_up(server)
+    costs = server.cpu_seconds - worker, postgres_cpu(folder) - postgres
+    return Measurement(events / elapsed, waited, *(cost / events * 1e6 for cost in costs))
 
 
 def postgres_cpu(folder: Path) -> float:
@@ -98,27 +116,31 @@ def measure_drain(rows: int, entry_rows: int) -> tuple[float, float]:
 
 
 def render(told: dict[tuple[str, str], list[Measurement]]) -> Table:
-    """Return one row a way in; ratios are of log mode to direct mode in the same round."""
+    """Return a row for each way in and mode; ratios are of log mode to direct mode in the same round."""
     table = Table(title="log mode against direct mode, one worker, default fsync, sender on the same machine")
     for column in (
         "way in",
-        "direct, events/s",
-        "log, events/s",
-        "log / direct",
+        "mode",
+        "events/s",
+        "x direct",
         "median",
-        "catches up, s",
+        "worker, us",
+        "Postgres, us",
+        "behind, s",
     ):
-        table.add_column(column, justify="left" if column == "way in" else "right")
-    for path in ("/v1/track", "/v1/batch"):
-        direct, log = told[path, "direct"], told[path, "log"]
-        ratios = [b.events_per_second / a.events_per_second for a, b in zip(direct, log, strict=True)]
+        table.add_column(column, justify="left" if column in ("way in", "mode") else "right")
+    for (path, mode), seen in told.items():
+        direct = told[path, "direct"]
+        ratios = [b.events_per_second / a.events_per_second for a, b in zip(direct, seen, strict=True)]
         table.add_row(
             path,
-            "  ".join(f"{each.events_per_second:,.0f}" for each in direct),
-            "  ".join(f"{each.events_per_second:,.0f}" for each in log),
+            mode,
+            "  ".join(f"{each.events_per_second:,.0f}" for each in seen),
             "  ".join(f"{each:.2f}" for each in ratios),
             f"{median(ratios):.2f}",
-            "  ".join(f"{each.catch_up_seconds:.1f}" for each in log),
+            f"{median(each.worker_cost for each in seen):.0f}",
+            f"{median(each.postgres_cost for each in seen):.0f}",
+            f"{median(each.catch_up_seconds for each in seen):.1f}",
         )
     return table
 

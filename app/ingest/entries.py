@@ -14,15 +14,17 @@ from app.privacy.verdict import Verdict
 from app.store.events import Batch, Tally
 from app.store.tables.events import events
 
-MOMENTS: Final = frozenset(column.name for column in events.columns if isinstance(column.type, DateTime))
+COLUMNS: Final = list(NO_ROW)
+MOMENTS: Final = tuple(column.name for column in events.columns if isinstance(column.type, DateTime))
 
 
 def dump(batch: Batch) -> bytes:
-    """Return a batch as JSON."""
+    """Return a batch as JSON: the names of the columns once, a list of values for each row."""
     document = {
         "batch_id": batch.batch_id,
+        "columns": COLUMNS,
         "verdicts": [
-            [verdict.id, dump_row(verdict.row), verdict.withheld, verdict.reason, verdict.path]
+            [verdict.id, [*verdict.row.values()], verdict.withheld, verdict.reason, verdict.path]
             for verdict in batch.verdicts
         ],
         "tallies": [
@@ -36,10 +38,16 @@ def dump(batch: Batch) -> bytes:
 def load(payload: bytes) -> Batch:
     """Return the batch that `dump` wrote. Raises ValueError or KeyError for anything else."""
     document = orjson.loads(payload)
-    verdicts = [
-        Verdict(identity, load_row(row), tuple(withheld), reason, path)
-        for identity, row, withheld, reason, path in document["verdicts"]
-    ]
+    columns = document.get("columns")
+    complete = columns == COLUMNS
+    verdicts = []
+    for identity, values, withheld, reason, path in document["verdicts"]:
+        # Before there were `columns`, a row was an object without its empty ones.
+        row = values if columns is None else dict(zip(columns, values, strict=True))
+        verdict = Verdict(
+            identity, load_row(row if complete else NO_ROW | row), tuple(withheld), reason, path
+        )
+        verdicts.append(verdict)
     tallies = Counter(
         {
             Tally(dt.datetime.fromisoformat(hour), write_key, kind, reason): number
@@ -77,14 +85,9 @@ def take(spool: SpoolFile, rows: int) -> list[tuple[Entry, Batch]]:
     return taken
 
 
-def dump_row(row: dict[str, Any]) -> dict[str, Any]:
-    """Return a row without its empty columns."""
-    return {name: value for name, value in row.items() if value is not None}
-
-
 def load_row(row: dict[str, Any]) -> dict[str, Any]:
-    """Return a row with its empty columns, and with its times as Python values."""
-    return NO_ROW | {
-        name: dt.datetime.fromisoformat(value) if name in MOMENTS and value is not None else value
-        for name, value in row.items()
-    }
+    """Return a row with its times as Python values."""
+    for name in MOMENTS:
+        if row[name] is not None:
+            row[name] = dt.datetime.fromisoformat(row[name])
+    return row

@@ -14,6 +14,7 @@ import pytest
 from sqlalchemy import create_engine, text
 from sqlalchemy.pool import NullPool
 
+from app.ingest.entries import COLUMNS
 from app.ingest.spool_file import checksum
 from tests.conftest import Service, ServiceFactory
 from tests.faults.ledger import ids, is_drained, outcomes, readiness, wait_until
@@ -122,7 +123,7 @@ def test_bad_entries_among_many_cost_only_themselves(
     def forbid(document: dict[str, object]) -> bytes:
         verdicts = document["verdicts"]
         assert isinstance(verdicts, list)
-        verdicts[0][1]["number_of_records"] = 10**13
+        verdicts[0][1][COLUMNS.index("number_of_records")] = 10**13
         return orjson.dumps(document)
 
     proxy.set("refuse")
@@ -168,5 +169,5 @@ def unknown_key(document: dict[str, object]) -> bytes:
     """As of the second of two keys, of which the settings have one now."""
     verdicts = document["verdicts"]
     assert isinstance(verdicts, list)
-    verdicts[0][1]["write_key"] = -2
+    verdicts[0][1][COLUMNS.index("write_key")] = -2
     return orjson.dumps(document)

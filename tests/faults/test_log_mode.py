@@ -11,6 +11,7 @@ import httpx
 import orjson
 import pytest
 
+from app.ingest.entries import COLUMNS
 from app.ingest.spool_file import checksum
 from app.store.events import hour_of
 from tests.conftest import Service, ServiceFactory
@@ -114,7 +115,7 @@ def test_a_log_that_waits_is_no_fault_until_it_is_late(
         assert isinstance(verdicts, list)
         received_at = now - AGES[number - 1]
         for verdict in verdicts:
-            verdict[1]["received_at"] = received_at.isoformat()
+            verdict[1][COLUMNS.index("received_at")] = received_at.isoformat()
         return received_at.timestamp()
 
     rewrite(service, backdate)
