@@ -10,7 +10,6 @@ from typing import Any, Final
 
 import structlog
 from fastapi import Request, Response
-from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError
 from ulid import ULID
 
@@ -74,7 +73,7 @@ def tell(framed: Mapping[str, Any]) -> dict[str, Any]:
 class Site:
     """What the pages are made from."""
 
-    engine: Engine
+    snapshot: live.Snapshot
     tables: Tables
     entries: Callable[[], Mapping[str, Entry]]
     is_spooling: Callable[[], bool]
@@ -147,7 +146,7 @@ class Site:
     def show_live(self, request: Request) -> Response:
         """Return the live view as a snapshot. Raises Problem 503 while the database cannot answer."""
         try:
-            context = live.build(self.engine)
+            context = live.build(self.snapshot)
         except OperationalError:
             raise Problem("database_unavailable", AWAY) from None
         body = frame.render("live.html", self.dress(context, request, site.LIVE))

@@ -3,6 +3,7 @@ content, and its bytes on the wire."""
 
 import gzip
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -34,6 +35,8 @@ STAFF: Final = "private, no-cache"
 NEVER_KEPT: Final = "no-store"
 HTML: Final = "text/html; charset=utf-8"
 LEAST_GZIP: Final = 1_000  # bytes: less is one packet anyway
+GZIP_LEVEL: Final = 6
+MOST_PACKED: Final = 64  # pages: as many as are kept
 
 STATICS: Final = Resources(STATIC)
 
@@ -68,14 +71,27 @@ ENVIRONMENT: Final = make_environment()
 
 
 def load_templates(names: Iterable[str]) -> None:
-    """Compile templates: else the first reader of each page waits for that."""
-    for name in names:
+    """Compile templates, and the parts that all are made of: else the first reader of each page waits for
+    that."""
+    for name in ("_frame", "_parts", "_mark", *names):
         ENVIRONMENT.get_template(f"{name}.html")
 
 
 def render(template: str, context: Mapping[str, Any]) -> bytes:
     """Return a page."""
     return ENVIRONMENT.get_template(template).render(context).encode()
+
+
+@lru_cache(maxsize=MOST_PACKED)
+def mark(body: bytes) -> str:
+    """Return the entity tag of a page, made once of one that is served again."""
+    return tag_of(body, weak=True)
+
+
+@lru_cache(maxsize=MOST_PACKED)
+def pack(body: bytes) -> bytes:
+    """Return a page gzipped, once of one that is served again: nothing else of an answer takes as long."""
+    return gzip.compress(body, GZIP_LEVEL, mtime=0)
 
 
 def respond(  # noqa: PLR0913 -- one argument a part of the answer
@@ -91,12 +107,13 @@ def respond(  # noqa: PLR0913 -- one argument a part of the answer
     if media_type == HTML:
         body = prefix.link(body, prefix.of(request.scope))
     sent = {**SECURITY, "cache-control": cached, "vary": "accept-encoding", **(headers or {})}
-    if status == 200 and cached != NEVER_KEPT:
-        sent["etag"] = tag_of(body, weak=True)
+    is_kept = status == 200 and cached != NEVER_KEPT
+    if is_kept:
+        sent["etag"] = mark(body)
         if known := not_modified(request, sent):
             return known
     if len(body) >= LEAST_GZIP and "gzip" in request.headers.get("accept-encoding", ""):
-        body = gzip.compress(body, 6, mtime=0)
+        body = pack(body) if is_kept else gzip.compress(body, GZIP_LEVEL, mtime=0)
         sent["content-encoding"] = "gzip"
     return Response(body, status, sent, media_type)
 

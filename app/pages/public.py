@@ -2,6 +2,8 @@
 set, and all may be cached."""
 
 import datetime as dt
+import threading
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -25,7 +27,10 @@ ROLES: Final = (("source", "Sources"), ("destination", "Destinations"))
 SHOWN: Final = 14  # rows of a role, unless all are asked for
 AFFECTED_END: Final = 0.5  # share of users at the end of the column of bars
 MOST_HIDDEN: Final = 4  # "<5" is at most this many
+MOST: Final = 64  # pages that are kept
 Row = Mapping[str, Any]
+Asked = tuple[str | None, str, bool]  # month, under which address, whether with all rows
+Following = tuple[str, dt.date] | None  # the month that is published first and its day, if none is yet
 
 
 def create_router(engine: Engine) -> APIRouter:
@@ -33,6 +38,7 @@ def create_router(engine: Engine) -> APIRouter:
     may be one that only reads."""
     router = APIRouter(include_in_schema=False)
     document = render_document(policy().read_text("utf-8"))
+    months = Months(engine)
     body = Markup(document.body)  # noqa: S704 -- made of our own Markdown, in which HTML is shown and not obeyed
     privacy = frame.render("privacy.html", {"title": document.title, "body": body})
 
@@ -46,11 +52,11 @@ def create_router(engine: Engine) -> APIRouter:
 
     @router.api_route("/public", methods=METHODS)
     def get_public(request: Request) -> Response:
-        return serve(request, engine, None)
+        return serve(request, months, None)
 
     @router.api_route("/public/{month}", methods=METHODS)
     def get_month(request: Request, month: str) -> Response:
-        return serve(request, engine, month)
+        return serve(request, months, month)
 
     @router.api_route("/privacy", methods=METHODS)
     async def get_privacy(request: Request) -> Response:
@@ -59,27 +65,71 @@ def create_router(engine: Engine) -> APIRouter:
     return router
 
 
-def serve(request: Request, engine: Engine, month: str | None) -> Response:
-    """Return the page of a month, of the latest if none is named; what is published never changes."""
-    try:
-        index = orjson.loads(read(engine, render_index))
+class Months:
+    """The pages of published months, made once: a month never changes, so that a page serves as long as the
+    list of months, which each names, is the same."""
+
+    def __init__(self, engine: Engine) -> None:
+        """`engine` may be one that only reads."""
+        self.engine = engine
+        self.kept: OrderedDict[Asked, tuple[object, bytes]] = OrderedDict()
+        self.lock = threading.Lock()
+
+    def find(self, month: str | None, base: str, *, shows_all: bool) -> bytes:
+        """Return the page of a month, of the latest if none is named; the last one that was made while the
+        database cannot answer. Raises Problem 404, or 503 if there is none.
+        """
+        asked = (month, base, shows_all)
+        with self.lock:
+            shown, body = self.kept.get(asked, (None, b""))
+        try:
+            index = read(self.engine, render_index)
+        except Problem:
+            if not body:
+                raise
+            return body
+        months = orjson.loads(index)
+        following = None if months["months"] else next_publication(dt.datetime.now(dt.UTC))
+        if shown != (index, following):
+            body = self.make(months, month, base, following, shows_all=shows_all)
+            self.keep(asked, ((index, following), body))
+        return body
+
+    def keep(self, asked: Asked, made: tuple[object, bytes]) -> None:
+        """Keep a page; the one that was made longest ago gives way."""
+        with self.lock:
+            self.kept[asked] = made
+            self.kept.move_to_end(asked)
+            while len(self.kept) > MOST:
+                self.kept.popitem(last=False)
+
+    def make(
+        self, index: Row, month: str | None, base: str, following: Following, *, shows_all: bool
+    ) -> bytes:
+        """Return a page. Raises Problem 404 or 503."""
         asked = month or index["latest"]
         found = None
         if asked:
             first = parse_month(asked)
-            found = orjson.loads(read(engine, lambda connection: render_month(connection, first)))
+            found = orjson.loads(read(self.engine, lambda connection: render_month(connection, first)))
+        return frame.render("public.html", build(index, found, base, following, shows_all=shows_all))
+
+
+def serve(request: Request, months: Months, month: str | None) -> Response:
+    """Return the page of a month, of the latest if none is named."""
+    base = str(request.base_url).rstrip("/")
+    shows_all = request.query_params.get("all") == "show"
+    try:
+        body = months.find(month, base, shows_all=shows_all)
     except Problem as problem:
         return frame.respond_problem(
             request, problem, frame.render("public-problem.html", {"problem": problem})
         )
-    shows_all = request.query_params.get("all") == "show"
-    context = build(index, found, str(request.base_url).rstrip("/"), shows_all=shows_all)
-    cached = FOR_AN_HOUR if month else FOR_FIVE_MINUTES
-    return frame.respond(request, frame.render("public.html", context), cached=cached)
+    return frame.respond(request, body, cached=FOR_AN_HOUR if month else FOR_FIVE_MINUTES)
 
 
 def build(
-    index: Mapping[str, Any], found: Mapping[str, Any] | None, base: str, *, shows_all: bool
+    index: Row, found: Row | None, base: str, following: Following, *, shows_all: bool
 ) -> dict[str, Any]:
     """Return what the page shows: users and affected users only, never numbers of syncs.
 
@@ -93,7 +143,7 @@ def build(
         "others": [each for each in months if not found or each != found["month"]],
         "roles": [group(rows, role, title, shows_all=shows_all) for role, title in ROLES] if found else [],
         "base": base,
-        "next": None if months else next_publication(dt.datetime.now(dt.UTC)),
+        "next": following,
     }
 
 

@@ -16,6 +16,7 @@ from app.pages.entrance import Entrance
 from app.pages.kept import Pages
 from app.pages.live.feed import Feed
 from app.pages.session import check_origin, find_way_back, write_cookie
+from app.pages.views.live import Snapshot
 from app.problems import ASK_FOR_TOKEN, Problem
 from app.reports.cache import Given, Tables
 from app.reports.routes import refuse
@@ -63,7 +64,7 @@ def create_router(
 
     `entries`: the known connectors and what a registry says of them; `is_spooling`: whether events wait.
     """
-    pages = Site(engine, tables, entries, is_spooling, Pages(tables))
+    pages = Site(Snapshot(engine), tables, entries, is_spooling, Pages(tables))
     feed = Feed(engine)
     pool = ThreadPoolExecutor(THREADS, "pages")
     router = APIRouter(include_in_schema=False)

@@ -10,11 +10,13 @@ from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import create_engine
+from sqlalchemy import create_engine, event
 
 from app.pages.live.feed import BACKLOG, LISTENERS, Feed
-from app.pages.live.reading import MINUTES, floor, tabulate
+from app.pages.live.reading import MINUTE, MINUTES, floor, tabulate
+from app.pages.views.live import Snapshot
 from app.problems import Problem
+from app.store.database import open_engine
 from tests.conftest import ServiceFactory
 from tests.samples import HASH, SESSION, basic, clean_event
 from tests.service import Service
@@ -34,8 +36,8 @@ def watcher(watched: Service) -> Iterator[httpx.Client]:
 
 def send(service: Service, **properties: Any) -> None:
     now = dt.datetime.now(dt.UTC).isoformat()
-    event = {**clean_event(**properties), "timestamp": now}
-    answer = httpx.post(f"{service.url}/v1/track", json=event, headers=basic(service.write_key), timeout=30)
+    told = {**clean_event(**properties), "timestamp": now}
+    answer = httpx.post(f"{service.url}/v1/track", json=told, headers=basic(service.write_key), timeout=30)
     assert answer.status_code == 200, answer.text
 
 
@@ -107,3 +109,23 @@ def test_every_minute_stands_once_with_what_it_had() -> None:
     assert rows[-1] == {"minute": "00:10", "accepted": 3, "duplicate": 0, "rejected": 2}
     assert rows[0]["minute"] == "23:41"
     assert sum(row["accepted"] for row in rows) == 3
+
+
+def test_readers_within_a_second_share_a_look_and_minutes_that_are_over_are_not_read_again(
+    watched: Service,
+) -> None:
+    engine = open_engine(watched.database_url)
+    asked: list[dt.datetime] = []
+
+    @event.listens_for(engine, "before_cursor_execute")
+    def note(_connection: object, _cursor: object, statement: str, values: Any, *_: object) -> None:
+        if "FROM outcomes" in statement:
+            asked.append(values["since"])
+
+    snapshot = Snapshot(engine)
+    now = dt.datetime.now(dt.UTC)
+    first = snapshot.read(now)
+    assert snapshot.read(now + dt.timedelta(seconds=0.5)) is first
+    assert snapshot.read(now + dt.timedelta(seconds=90)) is not first
+    assert asked == [floor(now) - MINUTES * MINUTE, floor(now) - MINUTE]
+    engine.dispose()

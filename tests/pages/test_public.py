@@ -1,13 +1,17 @@
 """The pages for everybody: cacheable, without cookie or login, without numbers of
 syncs; and what `demo` publishes."""
 
+import datetime as dt
 import re
 
 import httpx
 import pytest
 
 from app.pages import frame
-from app.pages.public import describe, group
+from app.pages.public import Months, describe, group
+from app.problems import Problem
+from app.store.database import open_admin_engine, open_engine
+from app.store.tables.publications import publications
 from tests.conftest import ServiceFactory
 from tests.service import Service
 
@@ -85,3 +89,37 @@ def test_few_affected_users_are_hatched_over_what_they_may_be() -> None:
     shown = group(rows, "source", "Sources", shows_all=False)
     assert [each["connector"] for each in shown["rows"]][-1] == "all others"
     assert shown["is_cut"]
+
+
+def test_a_published_month_is_made_once_and_served_while_the_database_is_away(
+    filled: Service, month: str
+) -> None:
+    engine = open_engine(filled.database_url)
+    months = Months(engine)
+    first = months.find(month, "https://here", shows_all=False)
+    assert months.find(month, "https://here", shows_all=False) is first
+    assert b"https://there/v1/forget" in months.find(month, "https://there", shows_all=False)
+    engine.dispose()
+    months.engine = open_engine("postgresql://nobody@127.0.0.1:9/nothing")
+    assert months.find(month, "https://here", shows_all=False) is first
+    with pytest.raises(Problem, match="cannot answer"):
+        months.find(month, "https://here", shows_all=True)
+
+
+def test_another_list_of_months_makes_the_page_anew(filled: Service, month: str) -> None:
+    engine = open_engine(filled.database_url)
+    months = Months(engine)
+    first = months.find(month, "https://here", shows_all=False)
+    before = dt.date.fromisoformat(f"{month}-01") - dt.timedelta(days=1)
+    with open_admin_engine(filled.database_url).begin() as connection:
+        connection.execute(
+            publications.insert(), {"month": before.replace(day=1), "published_at": dt.datetime.now(dt.UTC)}
+        )
+        named = f"{before:%B %Y}".encode()
+    try:
+        assert named not in first
+        assert named in months.find(month, "https://here", shows_all=False)
+    finally:
+        with open_admin_engine(filled.database_url).begin() as connection:
+            connection.execute(publications.delete().where(publications.c.month == before.replace(day=1)))
+        engine.dispose()
