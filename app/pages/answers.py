@@ -23,6 +23,7 @@ from app.pages.views.connector import list_ways_out
 from app.problems import Problem
 from app.reports import registry
 from app.reports.cache import Kept, Tables, read_key
+from app.reports.model import Table
 from app.reports.routes import refuse, write
 from app.store.connectors import Entry
 from app.web import prefix
@@ -50,6 +51,7 @@ OF_NOW: Final = (
     "now",
     "session_id",
 )  # of the frame: only the page without events, which is not kept, shows them
+MANY, NEARLY_ALL = 8, 0.75  # connectors of enough users; share of them
 ALWAYS_KNOWN: Final = ("unknown", "custom")
 
 
@@ -67,6 +69,13 @@ def read(request: Request, target: Target) -> Query:
 def tell(framed: Mapping[str, Any]) -> dict[str, Any]:
     """Return what makes a kept page another one when it changes."""
     return {name: value for name, value in framed.items() if name not in OF_NOW}
+
+
+def is_flooded(ranked: Table | None) -> bool:
+    """Return whether nearly all connectors of enough users are surges, as after an import: then none of the
+    marks tells anything."""
+    marks = [bool(row["surge"]) for row in ranked.rows if not row["low_data"]] if ranked else []
+    return len(marks) >= MANY and sum(marks) > NEARLY_ALL * len(marks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +172,7 @@ class Site:
             "page": page,
             "alarms": found.alarms if found else 0,
             "is_logged_in": True,
+            "is_flooded": is_flooded(self.tables.peek("connectors", series="day")),
             "notices": notices,
             "as_of": None,
             "lag": "",

@@ -8,7 +8,11 @@ import httpx
 import pytest
 
 from app.pages import formats
+from app.pages.answers import is_flooded
+from app.reports.definitions.connectors import CONNECTORS
+from app.reports.model import Table
 from tests.pages.tables import find_table, read_tables
+from tests.reports.rows import NOW
 
 Row = dict[str, Any]
 
@@ -46,6 +50,12 @@ def say_connector(row: Row) -> list[str]:
     ]
 
 
+def say_durations(row: Row) -> str:
+    if not row["timed"]:
+        return formats.NONE
+    return plain(" ".join(formats.duration(row[name]) for name in ("duration_p50", "duration_p90")))
+
+
 def test_the_overviews_connectors(reader: httpx.Client) -> None:
     rows = rows_of(reader, "/reports/connectors.json")
     rows += rows_of(reader, "/reports/connectors.json?role=destination")
@@ -66,6 +76,7 @@ def test_the_list_of_connectors(reader: httpx.Client, role: str) -> None:
     for line, row in zip(lines, rows, strict=True):
         assert line[1].startswith(row["connector"])
         assert line[2:8] == say_connector(row)
+        assert line[8] == say_durations(row)
         assert line[-1] == formats.number(row["burden"], 1)
 
 
@@ -99,6 +110,8 @@ def test_a_connectors_tables(reader: httpx.Client) -> None:
     assert [line[1] for line in lines] == [
         f"{formats.number(row['units'])} {percent(row['adoption'], 0)}" for row in versions
     ]
+    of_version = {row["item"]: row for row in sections["version"]}
+    assert [line[4] for line in lines] == [say_durations(of_version[row["version"]]) for row in versions]
     [ranked] = [
         row for row in rows_of(reader, "/reports/connectors.json") if row["connector"] == "source-faker"
     ]
@@ -181,3 +194,37 @@ def test_what_came_today_is_in_the_ledger(reader: httpx.Client) -> None:
     received = {row["key"]: row["count"] for row in rows if row["section"] == "outcome"}["received"]
     assert received > 0
     assert f"{received:,.0f} received" in reader.get("/reports/data-quality").text
+
+
+def test_what_became_of_events_by_write_key(reader: httpx.Client) -> None:
+    rows = rows_of(reader, "/reports/data-quality.json")
+    keys: dict[str, Row] = defaultdict(dict)
+    for row in rows:
+        if row["section"] == "by key":
+            keys[row["write_key"]][row["key"]] = row["count"]
+    text = reader.get("/reports/data-quality").text
+    lines = {line[0]: line[1:] for line in find_table(text, "Write key", "Received")}
+    assert lines.keys() == keys.keys()
+    for name, counts in keys.items():
+        shown = ("received", "accepted", "duplicate", "rejected")
+        assert lines[name][:4] == [formats.number(counts.get(key, 0)) for key in shown]
+    events = {line[0]: line[1:3] for line in find_table(text, "Events", "How many")}
+    [accepted] = [row for row in rows if (row["section"], row["key"]) == ("outcome", "accepted")]
+    assert events["accepted"] == [formats.number(accepted["count"]), formats.number(accepted["before"])]
+
+
+def test_how_many_versions_were_tested_and_what_would_be_found(reader: httpx.Client) -> None:
+    [row, *_] = rows_of(reader, "/reports/regressions.json?few=show")
+    said = re.sub(r"\s+", " ", reader.get("/reports/regressions?low=show").text)
+    if row["tested"]:
+        assert f"{formats.count(row['tested'], 'version')} had 5 votes or more" in said
+    if row["evidence_asked"] is not None:
+        assert f"from E = {formats.power(row['evidence_asked']).replace(formats.NO_BREAK, ' ')} on" in said
+
+
+@pytest.mark.parametrize(("marked", "told"), [(8, True), (6, False), (0, False)])
+def test_marks_on_nearly_every_row_are_said_once_and_left_out(marked: int, *, told: bool) -> None:
+    """As after an import: whoever imports a year is heard of within the hour."""
+    rows: list[Any] = [{"surge": number < marked, "low_data": False} for number in range(9)]
+    rows += [{"surge": True, "low_data": True}] * 20
+    assert is_flooded(Table(CONNECTORS, {}, NOW, CONNECTORS.columns, rows, len(rows))) is told

@@ -83,7 +83,10 @@ def test_sql_equals_the_definitions(
     expected = oracle.recompute(asked_of, parameters, NOW)
     found = {str(row["connector"]): row for row in store.ask(asked, NOW).rows}
     assert found.keys() == expected.keys()
+    everybody = [one for total in expected.values() for one in oracle.people_of(total, known)]
+    pooled = oracle.capped_rate(everybody) if parameters.lane != "direct" else None
     for name, total in expected.items():
+        assert found[name]["fleet_rate"] == (None if pooled is None else pytest.approx(pooled))
         people = oracle.people_of(total, known)
         compare(found[name], total, people, rated=parameters.lane != "direct")
 

@@ -147,7 +147,12 @@ def say_day(row: Row) -> str:
 
 
 def fleet_rate(rows: Iterable[Row]) -> float | None:
-    """Return the capped rate of all users of these rows together: what the dashed line stands at."""
+    """Return what the dashed line stands at: the rate that the report names, else the mean capped rate of
+    these rows by their users."""
+    rows = list(rows)
+    if rows and "fleet_rate" in rows[0]:
+        told: float | None = rows[0]["fleet_rate"]
+        return told
     known = [row for row in rows if row.get("capped_rate") is not None]
     units = total(known, "units")
     return sum(row["units"] * row["capped_rate"] for row in known) / units if units else None

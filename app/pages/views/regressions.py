@@ -7,7 +7,7 @@ from app.pages import formats
 from app.pages.views.common import Context, Row, View, head
 from app.pages.views.connectors import link_to
 from app.pages.views.markdown import write_finding
-from app.reports.definitions.regressions import NOT_ENOUGH, REGRESSION, WATCHED
+from app.reports.definitions.regressions import NOT_ENOUGH, REGRESSION, VOTES_LEAST, WATCHED
 
 FEW: Final = 12
 
@@ -38,6 +38,9 @@ def build(view: View) -> Context:
         **head(view, table),
         "href": lambda row: link_to(query, row["connector"], row["kind"]),
         "found": found,
+        "tested": table.rows[0]["tested"] if table.rows else 0,
+        "asked": table.rows[0]["evidence_asked"] if table.rows else None,
+        "votes_least": VOTES_LEAST,
         "rest": rest,
         "shown": rest if is_whole else rest[:FEW],
         "uncertain": len(rest) if is_whole else len(rest) + table.hidden,

@@ -1,5 +1,6 @@
 """The report `connectors`: which connectors to fix first."""
 
+from collections.abc import Iterable
 from typing import Final
 
 from app.reports import durations, ranking
@@ -24,14 +25,32 @@ COLUMNS: Final = (
     Column("units_before", "integer", "Users in the window before."),
     Column("burden_before", "number", "Burden in the window before; 0 where it had no syncs."),
     *durations.COLUMNS,
+    Column(
+        "fleet_rate",
+        "number",
+        "What the capped rates of the window are held against: that of all rows together, each user weighing "
+        "5 attempts at most with each connector.",
+    ),
 )
 
 
 def shape(answers: Answers, parameters: Parameters) -> list[Row]:
     """Return the connectors in rank order."""
     timed = durations.by_number(answers["durations"])
-    rows = [row | timed.get(int(row["number"] or 0), durations.NONE) for row in rank(answers, parameters)]
+    ranked = rank(answers, parameters)
+    fleet = {"fleet_rate": pool(ranked) if parameters.is_rated else None}
+    rows = [row | fleet | timed.get(int(row["number"] or 0), durations.NONE) for row in ranked]
     return ranking.select(ranking.rank(rows, CONNECTORS.sorts[parameters.sort]), COLUMNS)
+
+
+def pool(rows: Iterable[Row]) -> float | None:
+    """Return the capped rate of all rows together, from the sums that their own are made of. Those are
+    integers of 10^-8, so that no order decides."""
+    sums = [
+        [round(float(row[name] or 0) * 1e8) for name in ("capped_failures", "capped_weight")] for row in rows
+    ]
+    failures, weight = (sum(each[place] for each in sums) for place in (0, 1))
+    return ranking.share(failures, weight)
 
 
 def rank(answers: Answers, parameters: Parameters) -> list[Row]:
