@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from app.reports.registry import REPORTS
 from tests.reports.rows import DAY, HOUR, NOON, NOW, RELEASED, Store, refuse, sync, upgrade, use
 
 ROOT = Path(__file__).parents[2]
@@ -21,6 +22,13 @@ def test_every_point_names_a_test() -> None:
     for path, name in named:
         tree = ast.parse((ROOT / path).read_text("utf-8"))
         assert name in {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}, name
+
+
+def test_an_oracle_covers_every_report() -> None:
+    text = (ROOT / "docs" / "metrics.md").read_text("utf-8").rpartition("| report | test |")[2]
+    assert set(re.findall(r"^\| `([\w-]+)` \| `tests/reports/test_\w+\.py::test_\w+` \|$", text, re.M)) == {
+        *REPORTS
+    }
 
 
 def test_a_vote_counts_syncs_on_its_version_only(store: Store) -> None:

@@ -55,11 +55,7 @@ def build(view: View) -> Context:
         "missing": missing,
         "said": {name: label for name, (_, label) in OUTCOMES.items()},
         "bars": [(*OUTCOMES[name], number) for name, number in parts],
-        "verdict": "Events are missing"
-        if missing
-        else "Every event is accounted for"
-        if received
-        else "Data quality",
+        "verdict": judge(received, missing),
         "lanes": list(LANES),
         "lane_names": LANES,
         "attempts": compare_lanes(sections.get("attempts", [])),
@@ -79,6 +75,13 @@ def build(view: View) -> Context:
         "lag_seconds": round(rollups.get("lag_seconds", 0)),
         "waiting": round(rollups.get("waiting", 0)),
     }
+
+
+def judge(received: int, missing: int) -> str:
+    """Return the heading: whether what was received is what became of it."""
+    if missing:
+        return "Events are missing"
+    return "Every event is accounted for" if received else "Data quality"
 
 
 def compare_lanes(rows: Sequence[Row]) -> list[tuple[str, list[float | None]]]:
