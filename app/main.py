@@ -29,10 +29,11 @@ from app.ingest.committer import Committer, UnavailableError
 from app.ingest.drain import Drain
 from app.ingest.gate import Gate
 from app.ingest.keyring import Keyring
-from app.ingest.places import Appended, Direct
+from app.ingest.places import Appended, Direct, Place
 from app.ingest.routes import Ingest, count_lost, endpoints
 from app.ingest.shortcut import TelemetryApp, add_reference
 from app.ingest.spool import Spool
+from app.ingest.stream_log import StreamLog, open_stream
 from app.ingest.writer import Writer
 from app.pages import public as public_pages
 from app.pages import routes as pages
@@ -125,7 +126,12 @@ class Service:
             self.settle_write_keys,
             LINGER_SECONDS if appends else 0.0,
         )
-        first = [] if appends else [Direct(self.committer)]
+        self.stream = open_stream(settings, self.pseudonyms)
+        first: list[Place] = [] if appends else [Direct(self.committer)]
+        self.drains = [self.drain]
+        if self.stream is not None:
+            first = [Appended(self.stream)]
+            self.drains.append(self.make_stream_drain(self.stream))
         self.writer = Writer([*first, Appended(self.spool)], settings.deadline_ms)
         self.vocabulary = Vocabulary(self.load_connectors)
         installation = Installation(self.vocabulary.names, self.pseudonyms)
@@ -245,13 +251,20 @@ class Service:
             except SQLAlchemyError as error:
                 log.debug("tombstones_not_replayed", error=type(error).__name__)
 
+    def make_stream_drain(self, stream: StreamLog) -> Drain:
+        """Return what empties the stream, beside the spool: over a connection of its own."""
+        committer = Committer(self.write_engine, self.committer.circuit, Lexicon(self.listed.words))
+        return Drain(stream, committer, self.database.ensure_running, self.settle_write_keys, LINGER_SECONDS)
+
     def describe_ways(self) -> health.Ways:
         """Return the ways of events to Postgres, and what waits on them."""
-        return health.Ways(self.settings.ingest, self.spool.describe())
+        stream = None if self.stream is None else self.stream.describe()
+        return health.Ways(self.settings.ingest, self.spool.describe(), stream)
 
     def waiting_since(self) -> dt.datetime | None:
         """Return since when the oldest batch waits that we know of, None if none does."""
-        age = max(depth.age_seconds for depth in (self.spool.depth(), self.spool.others))
+        depths = [self.spool.depth(), self.spool.others, *([self.stream.depth()] if self.stream else [])]
+        age = max(depth.age_seconds for depth in depths)
         return dt.datetime.now(dt.UTC) - dt.timedelta(seconds=age) if age else None
 
     def list_failing(self) -> list[str]:
@@ -272,7 +285,7 @@ class Service:
         writing = asyncio.create_task(self.writer.run())
         lasting = (
             self.keep_prepared(),
-            self.drain.run(),
+            *(drain.run() for drain in self.drains),
             self.vocabulary.keep_fresh(),
             self.readers.keep_fresh(),
             self.keep_tombstones(),
@@ -290,11 +303,14 @@ class Service:
             for task in background:
                 task.cancel()
             await asyncio.wait(background)
+            if self.stream is not None:  # what waits there is drained by any instance
+                await self.stream.close()
             await self.drain.finish(DRAIN_AT_END_SECONDS)
             await self.spool.close()
             with contextlib.suppress(SQLAlchemyError, TimeoutError, KeyError):
                 await self.keyring.note_use()
-            await self.committer.close()
+            for drain in self.drains:
+                await drain.committer.close()
             await self.write_engine.dispose()
             await asyncio.to_thread(self.upkeep.stop)
             await asyncio.to_thread(self.rollups.stop)

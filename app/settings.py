@@ -119,6 +119,20 @@ class Settings(BaseSettings):
         description="`direct`: events are committed before they are answered. `log`: they are fsynced to the "
         "log, answered `queued`, and brought to Postgres in large commits behind it.",
     )
+    log_url: SecretStr | None = Field(
+        None,
+        description="NATS with JetStream, where the log of `TELEMETRY_INGEST=log` is kept then: "
+        "`nats://user:password@host:4222`, several servers separated by commas, `tls://` for TLS. The spool "
+        "stands in while it is unavailable.",
+    )
+    log_mb: Annotated[int, Field(ge=1)] = Field(
+        4096, description="Quota of the stream in NATS, in MiB; full, the spool stands in."
+    )
+    log_monitor_url: str = Field(
+        "",
+        description="Monitoring addresses of all NATS servers, such as `http://nats-1:8222`, separated by "
+        "commas: only they say whether what is acknowledged is on disk (`sync_interval: always`).",
+    )
     spool_mb: Annotated[int, Field(ge=1)] = Field(
         1024,
         description="Quota of the spool of one process, in MiB: what waits on disk while Postgres is "
@@ -207,6 +221,15 @@ class Settings(BaseSettings):
             raise ValueError("takes addresses or networks such as 10.0.0.0/8,::1") from None
         return networks
 
+    @field_validator("log_monitor_url")
+    @classmethod
+    def check_monitors(cls, urls: str) -> str:
+        """Refuse what is no list of web addresses."""
+        parts = [part.strip() for part in urls.split(",") if part.strip()]
+        if not all(part.startswith(("http://", "https://")) for part in parts):
+            raise ValueError("takes addresses such as http://nats-1:8222, separated by commas")
+        return urls
+
     @field_validator("user_header")
     @classmethod
     def check_user_header(cls, name: str, info: ValidationInfo) -> str:
@@ -265,6 +288,13 @@ class Settings(BaseSettings):
         if token is not None and "," in token.get_secret_value():
             raise ValueError("takes one token, without commas")
         return token
+
+    @model_validator(mode="after")
+    def check_log(self) -> Self:
+        """Refuse a log that nothing would be appended to."""
+        if self.log_url is not None and self.ingest != "log":
+            raise ValueError("TELEMETRY_LOG_URL needs TELEMETRY_INGEST=log")
+        return self
 
     @model_validator(mode="after")
     def check_distinct(self) -> Self:

@@ -6,13 +6,15 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from app.store.stream import STREAM, read_state
+from app.store.stream_connection import Address, ask_for, visit
 from tests.faults.ledger import wait_until
 from tests.service import find_free_port
 
@@ -133,6 +135,27 @@ def running(folder: Path, further: str = "") -> Iterator[Node]:
         node.kill()
 
 
-def run(work: Any) -> Any:
-    """Run a coroutine on a loop of its own."""
-    return asyncio.run(work)
+def at(url: str, work: Callable[[Any], Awaitable[Any]]) -> Any:
+    """What a coroutine function answers that is given a connection."""
+
+    async def run() -> Any:
+        async with visit(Address.parse(url)) as client:
+            return await work(client)
+
+    return asyncio.run(run())
+
+
+def waiting(url: str) -> int:
+    """How many batches are in the stream."""
+    state = at(url, read_state)
+    return state.messages if state is not None else 0
+
+
+def limit(url: str, most_bytes: int) -> None:
+    """Give the stream another quota; the service sets its own when it connects."""
+
+    async def change(client: Any) -> None:
+        config = (await ask_for(client, f"STREAM.INFO.{STREAM}"))["config"]
+        await ask_for(client, f"STREAM.UPDATE.{STREAM}", config | {"max_bytes": most_bytes})
+
+    at(url, change)

@@ -150,7 +150,7 @@ def check(connection: Connection, settings: Settings) -> None:
     version = tuple(int(part) for part in re.findall(r"\d+", told)[:2])
     if version < OLDEST:
         raise TelemetryError(f"Citus {'.'.join(map(str, version))} is too old: 12.0 or later is needed.")
-    check_quiet(connection, settings.data_dir / "spool")
+    check_quiet(connection, settings)
     connection.rollback()
 
 

@@ -17,7 +17,7 @@ from app.admin.folders import Finding
 from app.privacy.pseudonyms import Pseudonyms, to_text
 from app.problems import TelemetryError
 from app.settings import Settings, find_unknown
-from app.store import keys, migrations, partitions, report_roles, secrets
+from app.store import keys, migrations, partitions, report_roles, secrets, stream_look
 from app.store.causes import DatabaseError, explain
 from app.store.database import hold, open_admin_engine
 from app.store.journal import Journal
@@ -39,6 +39,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield from folders.examine(settings.data_dir)
     try:
         pseudonyms = secrets.resolve(settings).pseudonyms()
+        yield from check_stream(settings, pseudonyms)
         with connect(settings) as connection:
             yield from check_database(connection, Journal(settings.data_dir, pseudonyms), settings)
     except DatabaseError as error:
@@ -90,6 +91,26 @@ def check_database(connection: Connection, journal: Journal, settings: Settings)
     )
     for check in checks:
         yield check()
+
+
+def check_stream(settings: Settings, pseudonyms: Pseudonyms) -> Iterator[Finding]:
+    """The stream of log mode can be used, and how safe it is: the latter is only warned of."""
+    try:
+        address = stream_look.read_address(settings)
+        if address is None:
+            return
+        seen = stream_look.look(settings, address, pseudonyms, make=False)
+    except TelemetryError as error:
+        yield Finding("log", False, str(error))
+        return
+    state = seen.state
+    if state is None:
+        yield Finding("log", True, "NATS answers; `serve` makes the stream")
+    else:
+        share = state.size_bytes / state.most_bytes
+        said = f"{state.messages} batches wait, the oldest for {state.age_seconds:,.0f} s; {share:.0%} full"
+        yield Finding("log", True, f"{said}; {state.current} of {state.replicas} copies are up to date")
+    yield from (Finding("log durability", True, f"Warning: {warning}") for warning in seen.warnings)
 
 
 def check_writable(connection: Connection) -> Finding:

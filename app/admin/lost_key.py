@@ -42,7 +42,7 @@ def replace(connection: Connection, settings: Settings) -> Replaced:
     stored = connection.execute(select(hash_key_check.c.key_check)).scalar()
     if stored is None or bytes(stored) == pseudonyms.check():
         raise TelemetryError("Nothing is lost: the hash key that is set is the one of this database.")
-    check_quiet(connection, settings.data_dir / "spool")
+    check_quiet(connection, settings)
     number = connection.execute(select(func.count()).select_from(events)).scalar_one()
     archive(connection)
     tables = sorted({column.table.name for column in pseudonym_columns()})

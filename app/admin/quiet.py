@@ -1,18 +1,21 @@
 """Whether nothing else uses a database: asked by commands that change all of it at once."""
 
-from pathlib import Path
 from typing import Final
 
 from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
 from app.problems import TelemetryError
+from app.settings import Settings
+from app.store.stream_look import check_empty
 
 SERVICES: Final = "pyairbyte-telemetry %"  # application names of a service's connections
 
 
-def check_quiet(connection: Connection, spool: Path) -> None:
-    """Raise TelemetryError while a service uses the database or events wait in the spool of this machine."""
+def check_quiet(connection: Connection, settings: Settings) -> None:
+    """Raise TelemetryError while a service uses the database, or events wait in the spool of this machine or
+    in the stream."""
+    spool = settings.data_dir / "spool"
     others = connection.execute(
         text(
             "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
@@ -26,3 +29,4 @@ def check_quiet(connection: Connection, spool: Path) -> None:
         raise TelemetryError(
             f"Events wait in the spool {spool}: start the service, let it drain, stop it, and run this again."
         )
+    check_empty(settings)

@@ -49,9 +49,8 @@ def rotate(connection: Connection, settings: Settings) -> int:
     is generated, too. A rotation that was interrupted is repeated with the same key. Raises
     TelemetryError, and changes nothing then.
     """
-    spool = settings.data_dir / "spool"
-    check_quiet(connection, spool)
-    check_set_aside(spool)
+    check_quiet(connection, settings)
+    check_set_aside(settings.data_dir / "spool")
     held = secrets.resolve(settings)
     stored = connection.execute(select(hash_key_check.c.key_check)).scalar()
     if stored is None:

@@ -50,6 +50,15 @@ SPOOL_AGE: Final = Gauge(
 SPOOL_CORRUPT: Final = Gauge(
     "telemetry_spool_corrupt", "Spool entries that could not be read.", multiprocess_mode="livesum"
 )
+# Of the stream, which all processes share: each says the same of it.
+LOG_ENTRIES: Final = Gauge("telemetry_log_batches", "Batches in the stream.", multiprocess_mode="livemax")
+LOG_BYTES: Final = Gauge("telemetry_log_bytes", "Bytes in the stream.", multiprocess_mode="livemax")
+LOG_AGE: Final = Gauge(
+    "telemetry_log_age_seconds", "Age of the oldest batch in the stream.", multiprocess_mode="livemax"
+)
+LOG_CONNECTED: Final = Gauge(
+    "telemetry_log_connected", "Whether the stream can be used; 0 without one.", multiprocess_mode="livemin"
+)
 
 TIMED: Final = 64  # every so many requests: a clock and a histogram for each would cost more than judging it
 STEPS: Final = {step: STEP_SECONDS.labels(step) for step in ("read", "parse", "judge", "store", "reply")}

@@ -19,7 +19,7 @@ import uvicorn
 from uvicorn.supervisors import Multiprocess, multiprocess
 
 from app.privacy.pseudonyms import Pseudonyms
-from app.serving import logs, shared_metrics, sockets
+from app.serving import logs, shared_metrics, sockets, stream_start
 from app.settings import Settings, find_unknown
 from app.store import preparation, secrets
 from app.store.causes import REMEDIES, TRANSIENT, DatabaseError
@@ -79,6 +79,7 @@ def run(settings: Settings, listener: socket.socket, restart: Restart) -> None:
     """Hold the database and serve until told to stop."""
     with hold(settings, create=True) as database:
         held = secrets.resolve(settings)
+        stream_start.check_stream(settings, held.pseudonyms())
         first_key = prepare_or_spool(settings, database, held.pseudonyms())
         print_banner(settings, listener, held.report_token, first_key)
         config = uvicorn.Config(
@@ -205,9 +206,8 @@ def leave_with_parent() -> None:
     if parent is None:
         return
 
-    signal.signal(
-        signal.SIGHUP, signal.SIG_IGN
-    )  # meant for the main process; a terminal that closes sends it to all
+    # Meant for the main process; a terminal that closes sends it to all.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
     def watch() -> None:
         parent.join()

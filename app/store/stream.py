@@ -25,8 +25,8 @@ KEY_CHECK: Final = "pyairbyte-telemetry-key"  # in the stream's metadata
 # fenced by their id in Postgres.
 DUPLICATE_SECONDS: Final = 120
 # A batch that was taken and not acknowledged is given to somebody else after this: longer than a commit of
-# the drain may take (10 s), with a batch in hand meanwhile.
-ACK_WAIT_SECONDS: Final = 30.0
+# the drain may take (10 s). Two that commit the same are told apart by its id.
+ACK_WAIT_SECONDS: Final = 15.0
 UNACKNOWLEDGED: Final = 20_000  # messages that all instances together may have in hand
 SECOND: Final = 1_000_000_000  # in nanoseconds
 NOT_FOUND: Final = 10059
@@ -40,6 +40,7 @@ class State:
     """What the stream holds, and how safely."""
 
     messages: int
+    last_number: int  # of all messages that there ever were
     size_bytes: int
     most_bytes: int
     oldest_at: dt.datetime | None
@@ -61,11 +62,10 @@ async def prepare(client: "Client", most_bytes: int, key_check: str) -> State:
     Three replicas where there are servers for them, one else; raised to three once there are. Raises
     StreamError, which names what was made otherwise.
     """
-    found = await ask(client, f"STREAM.INFO.{STREAM}")
-    if found.get("error", {}).get("err_code") == NOT_FOUND:
+    answer = await find(client)
+    if answer is None:
         answer = await settle(client, "CREATE", describe_stream(most_bytes, key_check))
     else:
-        answer = found if "error" not in found else await ask_for(client, f"STREAM.INFO.{STREAM}")
         refuse_other_settings(answer["config"])
         if is_foreign(answer, key_check):
             raise StreamError(LogCause.FOREIGN)
@@ -150,12 +150,29 @@ def is_foreign(answer: Mapping[str, Any], key_check: str) -> bool:
     return bool(answer["state"]["messages"]) and stored != key_check
 
 
-async def read_state(client: "Client") -> State | None:
-    """Return what the stream holds, None if there is none. Raises StreamError."""
+async def check(client: "Client", key_check: str) -> State | None:
+    """Return what the stream holds, None if there is none; change nothing. Raises StreamError."""
+    answer = await find(client)
+    if answer is None:
+        return None
+    refuse_other_settings(answer["config"])
+    if is_foreign(answer, key_check):
+        raise StreamError(LogCause.FOREIGN)
+    return read_answer(answer)
+
+
+async def find(client: "Client") -> dict[str, Any] | None:
+    """Return JetStream's answer about the stream, None if there is none. Raises StreamError."""
     answer = await ask(client, f"STREAM.INFO.{STREAM}")
     if answer.get("error", {}).get("err_code") == NOT_FOUND:
         return None
-    return read_answer(answer if "error" not in answer else await ask_for(client, f"STREAM.INFO.{STREAM}"))
+    return answer if "error" not in answer else await ask_for(client, f"STREAM.INFO.{STREAM}")
+
+
+async def read_state(client: "Client") -> State | None:
+    """Return what the stream holds, None if there is none. Raises StreamError."""
+    answer = await find(client)
+    return None if answer is None else read_answer(answer)
 
 
 def read_answer(answer: Mapping[str, Any]) -> State:
@@ -166,6 +183,7 @@ def read_answer(answer: Mapping[str, Any]) -> State:
     oldest = dt.datetime.fromisoformat(state["first_ts"]) if state["messages"] else None
     return State(
         messages=state["messages"],
+        last_number=state["last_seq"],
         size_bytes=state["bytes"],
         most_bytes=config["max_bytes"],
         oldest_at=oldest,

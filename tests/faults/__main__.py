@@ -12,6 +12,12 @@ from rich.console import Console
 from rich.progress import Progress
 
 from tests.faults.harness import SLACK_SECONDS, Figures, Harness
+from tests.faults.stream_harness import StreamHarness
+
+
+def make_harness(folder: Path, seed: int, ingest: str) -> Harness:
+    """Return the harness of a way in."""
+    return StreamHarness(folder, seed) if ingest == "nats" else Harness(folder, seed, ingest)
 
 
 def main() -> None:
@@ -27,11 +33,16 @@ def main() -> None:
         default=SLACK_SECONDS,
         help="seconds beyond the deadline that an answer may take",
     )
-    parser.add_argument("--ingest", choices=("direct", "log"), default="direct", help="TELEMETRY_INGEST")
+    parser.add_argument(
+        "--ingest",
+        choices=("direct", "log", "nats"),
+        default="direct",
+        help="TELEMETRY_INGEST; nats: log, with three nodes of NATS, which are hurt, too",
+    )
     arguments = parser.parse_args()
     seconds: float = arguments.minutes * 60
     with tempfile.TemporaryDirectory(prefix="telemetry-faults-") as folder:
-        harness = Harness(Path(folder), arguments.seed, arguments.ingest)
+        harness = make_harness(Path(folder), arguments.seed, arguments.ingest)
         try:
             with Progress(console=Console(stderr=True), disable=not sys.stderr.isatty()) as progress:
                 task = progress.add_task("killing and stopping", total=seconds)
@@ -49,7 +60,7 @@ def main() -> None:
             )
             raise
         finally:
-            harness.service.clean_up()
+            harness.clean_up()
     print(figures.line())
 
 

@@ -123,7 +123,7 @@ class Harness:
                 self.figures.most = Size(*map(max, self.figures.most, self.size()))
         finally:
             stop_senders(senders)
-        wait_until(lambda: is_drained(self.service), "everything is drained")
+        wait_until(self.is_drained, "everything is drained")
         with open_server(self.service.data_dir) as server:
             wait_until(lambda: is_rolled_up(server.url), "the service itself has rolled everything up")
         self.figures.after = self.size()
@@ -139,6 +139,14 @@ class Harness:
         assert self.figures.after.descriptors <= self.figures.before.descriptors + MORE.descriptors
         assert self.figures.after.memory_mb <= self.figures.before.memory_mb + MORE.memory_mb
         return self.figures
+
+    def is_drained(self) -> bool:
+        """Whether nothing waits any more."""
+        return is_drained(self.service)
+
+    def clean_up(self) -> None:
+        """Leave no process behind."""
+        self.service.clean_up()
 
     def draw(self) -> Callable[[], None]:
         """The next fault: each comes once, in any order, before one comes again."""

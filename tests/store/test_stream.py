@@ -5,7 +5,7 @@ import contextlib
 import os
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,8 @@ import pytest
 
 from app.store.stream import STREAM, SUBJECT, prepare, read_state
 from app.store.stream_causes import LogCause, StreamError
-from app.store.stream_connection import Address, ask_for, visit
-from tests.nats import Cluster, Node, needs_nats, running
+from app.store.stream_connection import Address, ask_for
+from tests.nats import Cluster, Node, at, needs_nats, running
 from tests.service import find_free_port
 
 pytestmark = needs_nats
@@ -35,16 +35,6 @@ def url(node: Node) -> Iterator[str]:
     yield node.url
     if at(node.url, read_state) is not None:
         at(node.url, lambda client: ask_for(client, f"STREAM.DELETE.{STREAM}"))
-
-
-def at(url: str, work: Callable[[Any], Any]) -> Any:
-    """What a coroutine function answers that is given a connection."""
-
-    async def run() -> Any:
-        async with visit(Address.parse(url)) as client:
-            return await work(client)
-
-    return asyncio.run(run())
 
 
 def make(url: str, key_check: str = "key", megabytes: int = 64) -> Any:
