@@ -162,7 +162,8 @@ def shared_service(
 ) -> Iterator[Service]:
     """One service for all tests that only talk to it: a start costs more than most of these tests."""
     with copied_database(cluster_url, administer) as url:
-        service = Service(tmp_path_factory.mktemp("service"), url, {})
+        # Where a busy machine commits slowly, an event would be `queued`, which is no fault of these tests.
+        service = Service(tmp_path_factory.mktemp("service"), url, {"TELEMETRY_DEADLINE_MS": "10000"})
         service.start()
         yield service
         service.clean_up()

@@ -105,6 +105,13 @@ def test_every_service_of_compose_is_bounded_and_its_log_rotated() -> None:
             assert source in COMPOSE["volumes"] or (ROOT / source).exists(), volume
 
 
+def test_compose_limits_no_address_unless_it_is_told_to() -> None:
+    """Behind Docker's own proxy everybody is one address."""
+    environment = COMPOSE["services"]["telemetry"]["environment"]
+    for name in ("TELEMETRY_ADDRESS_RATE", "TELEMETRY_ADDRESS_CONNECTIONS"):
+        assert environment[name] == f"${{{name}:-0}}"
+
+
 @pytest.mark.skipif(not shutil.which("docker-compose"), reason="Debian has it in the package docker-compose")
 @pytest.mark.parametrize("profile", [[], ["--profile", "proxy"]], ids=["plain", "proxy"])
 def test_compose_takes_the_file(profile: list[str]) -> None:

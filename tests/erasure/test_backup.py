@@ -84,9 +84,12 @@ def test_a_restored_dump_brings_nobody_back(
     service.stop()
     bare.engine.dispose()
     name = make_url(database_url).database
+    owner = f"owner_of_{name}"  # no superuser
+    administer.execute(f"CREATE ROLE {owner} LOGIN".encode())
     administer.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
-    administer.execute(f"CREATE DATABASE {name} ENCODING 'UTF8' TEMPLATE template0".encode())
-    run("pg_restore", "--exit-on-error", "--no-owner", f"--dbname={plain}", dump)
+    administer.execute(f"CREATE DATABASE {name} OWNER {owner} ENCODING 'UTF8' TEMPLATE template0".encode())
+    owned = make_url(plain).set(username=owner).render_as_string(hide_password=False)
+    run("pg_restore", "--exit-on-error", "--no-owner", f"--dbname={owned}", dump)
     everything = [
         bare.value(f"SELECT count(*) FROM {table}") for table in ("events", "unit_days", "tombstones")
     ]

@@ -3,15 +3,18 @@
 import re
 import shutil
 import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 from sqlalchemy import create_engine, text
 from sqlalchemy.pool import NullPool
 
+from app.ingest.circuit import COOLDOWN_SECONDS
 from app.ingest.spool_file import SpoolFile
 from tests.conftest import Service, ServiceFactory
 from tests.faults.ledger import check_books, ids, is_drained, outcomes, readiness, wait_until
@@ -206,7 +209,8 @@ def test_a_damaged_spool_never_blocks_the_start(
     [aside] = body["spool"]["set_aside"]
     assert re.fullmatch(rf"{file.stem}(\.[0-9]+)?\.corrupt", aside)
     assert (aside == f"{file.stem}.corrupt") == (where != "entry")
-    assert post(service, 100).json()["outcome"] == "accepted"
+    assert post(service, 100).json()["outcome"] in ("accepted", "queued")  # by a slow disk
+    wait_until(lambda: len(ids(database_url, "events")) == stored + 1, "the next event is stored")
 
 
 def fold_log(file: Path) -> None:
@@ -273,12 +277,21 @@ def test_readiness_does_not_waver_while_nothing_can_be_kept(
     engine = create_engine(database_url, poolclass=NullPool)
     with engine.begin() as connection:
         connection.execute(text("LOCK TABLE events IN ACCESS EXCLUSIVE MODE"))
-        for number in range(3):
+        seen: list[dict[str, Any]] = []
+        for number in range(20):
+            if len(seen) > 20:
+                break
             assert post(service, number).status_code == 503
-            seen = [readiness(service) for _ in range(10)]
-            assert {(body["status"], body["database"]) for body in seen} == {("unavailable", "ok")}
+            answered = time.monotonic()
+            for _ in range(10):
+                body = readiness(service)
+                # Once nothing was tried for longer than that, nobody knows any more.
+                seen += [body] if time.monotonic() < answered + COOLDOWN_SECONDS / 2 else []
+        assert {body["status"] for body in seen} == {"unavailable"}
+        # A busy machine may not answer the question in time.
+        assert "ok" in {body["database"] for body in seen} <= {"ok", "timeout"}
     spool.unlink()
-    assert post(service, 3).status_code == 200
+    assert post(service, 20).status_code == 200
     wait_until(lambda: readiness(service)["status"] == "ok", "events can be kept again")
 
 
