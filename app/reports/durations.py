@@ -25,6 +25,7 @@ HEADING: Final = Heading("takes,\np50-p90", ("duration_p50", "duration_p90"), "d
 NAMES: Final = tuple(column.name for column in COLUMNS)
 SORTS: Final = {"duration": "duration_p50"}
 TERM: Final = "duration"
+STAGES: Final = ("duration_classes", "timings/rows", "durations")  # after the stage keyed
 NONE: Final[Row] = {"timed": 0, "duration_p50": None, "duration_p90": None}
 # Up to how many seconds a unit serves, and how many it holds.
 UNITS: Final = ((90.0, 1, "s"), (5_400.0, 60, "min"), (129_600.0, 3_600, "h"), (math.inf, 86_400, "d"))

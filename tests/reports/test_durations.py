@@ -127,7 +127,7 @@ def test_percentiles_are_those_of_the_oracle(store: Store, fleet: list[tuple[obj
     }
     check(pairs, dict(tally(rows, asked, lambda row: [(connector_of(row, "source"), target_of(row))])))
     own = [row for row in rows if row["source_name"] == "source-faker"]
-    sections = ("total", "version", "day", "with")
+    sections = ("total", "version", "with")
     told: dict[object, Row] = {
         (row["section"], row["item"]): row
         for row in store.ask({"name": "source-faker"}, report="connector").rows
@@ -139,7 +139,6 @@ def test_percentiles_are_those_of_the_oracle(store: Store, fleet: list[tuple[obj
         lambda row: [
             ("total", ""),
             ("version", row["source_version"]),
-            ("day", row["occurred_at"].date().isoformat()),
             ("with", target_of(row)),
         ],
     )

@@ -144,7 +144,8 @@ def test_one_connector(store: Store, rows: list[Stored], asked: dict[str, str]) 
     for key, total in expected.items():
         row = told[key]
         assert {name: row[name] for name in names} == {name: getattr(total, name) for name in names}
-        compare_durations(row, total)
+        if row["section"] in ("total", "with"):
+            compare_durations(row, total)
         assert row["units"] == len(total.units)
         assert row["affected_units"] == sum(failures > 0 for _, _, failures in total.units.values())
 

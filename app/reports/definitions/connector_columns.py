@@ -1,5 +1,6 @@
 """The columns of the report `connector`."""
 
+from dataclasses import replace
 from typing import Final
 
 from app.reports import durations, ranking
@@ -65,6 +66,9 @@ COLUMNS: Final = (
     ),
     Column("capped_rate_high", "number", "Upper end of that interval."),
     Column("burden", "number", "weighed_units x capped_rate."),
-    *durations.COLUMNS,
+    *(
+        replace(column, description=f"{column.description} Of total, before, version and with.")
+        for column in durations.COLUMNS
+    ),
     *(column for column in ranking.MEASURES if column.name in WEIGHTS),
 )

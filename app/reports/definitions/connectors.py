@@ -75,7 +75,7 @@ CONNECTORS: Final = Report(
     "both in one number.",
     queries={
         "connectors": (*SCOPE, "keyed/connectors", *COUNTS, "connectors"),
-        "durations": (*SCOPE, "keyed/connectors", "durations"),
+        "durations": (*SCOPE, "keyed/connectors", *durations.STAGES),
     },
     shape=shape,
     columns=COLUMNS,

@@ -38,7 +38,7 @@ PAIRS: Final = Report(
     summary="Sources by destination or cache: where a connector fails only in company.",
     queries={
         "pairs": (*SCOPE, "pair_numbers", "keyed/pairs", *COUNTS, "pairs"),
-        "durations": (*SCOPE, "pair_numbers", "keyed/pairs", "durations"),
+        "durations": (*SCOPE, "pair_numbers", "keyed/pairs", *durations.STAGES),
     },
     shape=shape,
     columns=COLUMNS,
