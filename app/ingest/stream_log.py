@@ -19,7 +19,7 @@ import structlog
 from app.ingest import instruments
 from app.ingest.durable import NotKeptError, Taken
 from app.ingest.spool_depth import Depth
-from app.ingest.stream_entries import is_portable, pack, unpack, write_aside
+from app.ingest.stream_entries import is_newer, is_portable, pack, unpack, write_aside
 from app.ingest.stream_line import Line
 from app.ingest.stream_pull import Puller
 from app.privacy.pseudonyms import Pseudonyms
@@ -37,6 +37,7 @@ ID: Final = "Nats-Msg-Id"
 ANSWER_SECONDS: Final = 60.0  # the writer gives up long before
 COOLDOWN_SECONDS: Final = 2.0  # after a batch that was not acknowledged in time
 HOLD_SECONDS: Final = ACK_WAIT_SECONDS / 3  # for which what was taken is surely ours alone
+NEWER_SECONDS: Final = 10.0  # until a batch of a newer release is offered again
 FULL: Final = 10077
 ROOM: Final = 0.75  # of the stream's quota: with less in it the stream is no longer full
 
@@ -135,6 +136,9 @@ class StreamLog:
         for message, batch in zip(messages, batches, strict=True):
             if batch is None:
                 await self.drop_corrupt(message)
+            elif is_newer(batch):
+                with suppress(Exception):
+                    await message.nak(NEWER_SECONDS)
             elif batch.batch_id in self.held:  # given again, for it took long
                 self.held[batch.batch_id].messages.append(message)
             else:

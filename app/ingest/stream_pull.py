@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 NEXT: Final = f"{API}CONSUMER.MSG.NEXT.{STREAM}.{CONSUMER}"
 ROW_BYTES: Final = 128  # of a row in a large message
+ACKNOWLEDGE: Final = "$JS.ACK."  # where a message of the stream is acknowledged
 SILENCE_SECONDS: Final = 1.0  # after which nothing more comes
 PULLS: Final = 4  # in one look
 EMPTY: Final = frozenset({"404", "408"})
@@ -66,7 +67,7 @@ class Puller:
         while len(messages) - before < wanted:
             message = await subscription.next_msg(timeout=SILENCE_SECONDS)
             status = (message.headers or {}).get("Status")
-            if status is None:
+            if status is None and message.reply.startswith(ACKNOWLEDGE):
                 messages.append(message)
             elif message.subject == reply:  # else of an earlier question
                 self.lost = status == GONE or (status == TOO_MUCH and len(messages) == before)

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 from sqlalchemy import text
 
@@ -202,6 +203,22 @@ async def test_batches_of_provisional_write_keys_stay_with_their_process(url: st
         await log.append(counted)
     assert (await state_of(url)).messages == 0
     await log.close()
+
+
+async def test_batches_of_a_newer_release_wait_for_its_instances(url: str, tmp_path: Path) -> None:
+    log = await ready(open_log(url, tmp_path))
+    newer, known = some_batches(2)
+    document = orjson.loads(pack(newer))
+    document["columns"].append("a_new_column")
+    document["verdicts"][0][1].append("value")
+    await ask(url, lambda client: client.request(SUBJECT, orjson.dumps(document)))
+    await log.append(known)
+    taken = await take(log)
+    assert taken.batches == [known]
+    await log.done(taken)
+    await log.close()
+    assert not list(tmp_path.iterdir())  # noqa: ASYNC240 -- a test may block
+    assert (await state_of(url)).messages >= 1
 
 
 async def test_a_stream_that_was_deleted_is_made_anew(url: str, tmp_path: Path) -> None:
