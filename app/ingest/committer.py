@@ -8,7 +8,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 import structlog
 from sqlalchemy.exc import DBAPIError
@@ -112,7 +112,7 @@ class Committer:
             await self.connection.close()
 
 
-def look_at(task: asyncio.Task[list[str]]) -> None:
+def look_at(task: asyncio.Task[Any]) -> None:
     """Retrieve the end of a task that nobody waits for any more, so that asyncio does not report it."""
     if not task.cancelled():
         task.exception()

@@ -17,6 +17,7 @@ import orjson
 import structlog
 
 from app.ingest import instruments
+from app.ingest.committer import look_at
 from app.ingest.durable import NotKeptError, Taken
 from app.ingest.spool_depth import Depth
 from app.ingest.stream_entries import is_newer, is_portable, pack, unpack, write_aside
@@ -29,6 +30,7 @@ from app.store.stream import ACK_WAIT_SECONDS, SUBJECT
 from app.store.stream_look import MEGABYTE, name_key, read_address
 
 if TYPE_CHECKING:
+    from nats.aio.client import Client
     from nats.aio.msg import Msg
 
 log = structlog.get_logger()
@@ -75,18 +77,26 @@ class StreamLog:
         payload = await asyncio.to_thread(pack, batch)
         if len(payload) > client.max_payload:
             raise NotKeptError
-        answered = False
-        try:
-            headers = {ID: str(batch.batch_id)}
-            message = await client.request(SUBJECT, payload, timeout=ANSWER_SECONDS, headers=headers)
-            answered = True
-        except Exception:  # noqa: BLE001 -- the driver's errors have no common root with the system's
-            raise NotKeptError from None
-        finally:
-            if not answered:  # also where the writer has given up
-                self.retry_at = time.monotonic() + COOLDOWN_SECONDS
+        message = await self.publish(client, payload, str(batch.batch_id))
         self.check_answer(orjson.loads(message.data))
         self.work.set()
+
+    async def publish(self, client: "Client", payload: bytes, identity: str) -> "Msg":
+        """Return what the stream answers. Raises NotKeptError."""
+        sending = client.request(SUBJECT, payload, timeout=ANSWER_SECONDS, headers={ID: identity})
+        # A task, for the driver swallows a cancellation while it sends; nobody waits for that.
+        task = asyncio.create_task(sending)
+        task.add_done_callback(look_at)
+        try:
+            await asyncio.wait({task})
+        except asyncio.CancelledError:  # the writer has given up
+            task.cancel()
+            self.retry_at = time.monotonic() + COOLDOWN_SECONDS
+            raise
+        if task.cancelled() or task.exception() is not None:
+            self.retry_at = time.monotonic() + COOLDOWN_SECONDS
+            raise NotKeptError
+        return task.result()
 
     def check_answer(self, answer: dict[str, Any]) -> None:
         """Raise NotKeptError unless the stream has the batch; one that it had already is as good."""
