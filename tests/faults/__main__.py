@@ -55,9 +55,7 @@ def main() -> None:
 
                 figures = harness.run(is_over, arguments.slack)
         except AssertionError:
-            print(
-                f"seed {arguments.seed} failed; the service's last words:\n{harness.service.output()[-4000:]}"
-            )
+            print(f"seed {arguments.seed} failed; the last words:\n{harness.last_words()}")
             raise
         finally:
             harness.clean_up()

@@ -144,6 +144,10 @@ class Harness:
         """Whether nothing waits any more."""
         return is_drained(self.service)
 
+    def last_words(self) -> str:
+        """The end of what was logged."""
+        return self.service.output()[-4000:]
+
     def clean_up(self) -> None:
         """Leave no process behind."""
         self.service.clean_up()

@@ -89,6 +89,14 @@ class StreamHarness(Harness):
             return True
         return False
 
+    def last_words(self) -> str:
+        """The end of what was logged, by each node, too; and whether that runs."""
+        said = [super().last_words()]
+        for node in self.cluster.nodes:
+            ended = node.process.poll() if node.process else None
+            said.append(f"{node.name}, ended with {ended}:\n{(node.folder / 'log').read_text()[-1500:]}")
+        return "\n".join(said)
+
     def clean_up(self) -> None:
         """Leave no process behind."""
         super().clean_up()
