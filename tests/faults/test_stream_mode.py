@@ -50,6 +50,7 @@ def environment(proxy: Proxy, node: Node, url: str, tmp_path: Path) -> dict[str,
         "TELEMETRY_INGEST": "log",
         "TELEMETRY_LOG_URL_FILE": str(secret),
         "TELEMETRY_LOG_MB": "16",
+        "TELEMETRY_DEADLINE_MS": "10000",  # on a busy machine, too, what can be acknowledged is in time
         "TELEMETRY_LOG_MONITOR_URL": node.monitor,
     }
 
