@@ -31,6 +31,7 @@ TRANSPORT: Final = frozenset({"sentAt", "writeKey"})  # part of the wire, though
 # What RudderStack's Node, Go and Rust SDKs send for `timestamp`.
 TIME_OF_RUDDERSTACK: Final = "originalTimestamp"
 PERSONAL: Final = tuple(path.rpartition(".") for path in PERSONAL_CONTEXT)
+HOLDERS: Final = frozenset(path.partition(".")[0] for path in PERSONAL_CONTEXT)
 MOMENT: Final = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}"
     r"(?::[0-9]{2}(?:[.,][0-9]{1,9})?)?(?:[Zz]|[+-][0-9]{2}:?[0-9]{2})?"
@@ -121,6 +122,8 @@ def find_refusal_in_context(context: object) -> Refusal | None:
 
 def find_personal(context: Mapping[str, Any]) -> str | None:
     """Return the path of what names or locates a person in a `context`."""
+    if HOLDERS.isdisjoint(context):
+        return None
     for parent, _, key in PERSONAL:
         holder = context.get(parent) if parent else context
         if isinstance(holder, Mapping) and holder.get(key) is not None:
