@@ -115,9 +115,11 @@ numbers = itertools.count(1)
 
 
 @contextmanager
-def copied_database(cluster_url: str, administer: "psycopg.Connection[tuple[object, ...]]") -> Iterator[str]:
+def copied_database(
+    cluster_url: str, administer: "psycopg.Connection[tuple[object, ...]]", name: str | None = None
+) -> Iterator[str]:
     """A migrated, empty database that is dropped again."""
-    name = f"test_{next(numbers)}"
+    name = name or f"test_{next(numbers)}"
     if citus.DSN:
         citus.copy(administer, TEMPLATE, name)
     else:

@@ -4,19 +4,19 @@ from collections.abc import Iterator
 
 import psycopg
 import pytest
-from sqlalchemy import create_engine, make_url
+from sqlalchemy import create_engine
 
 from app.rollups.worker import Worker
 from app.store.database import open_engine, parse_url
+from tests.conftest import copied_database
 from tests.reports.rows import Store
 from tests.rollups.ledger import Ledger
 
 
 @pytest.fixture(scope="session")
 def reports_url(cluster_url: str, administer: "psycopg.Connection[tuple[object, ...]]") -> Iterator[str]:
-    administer.execute("CREATE DATABASE reports TEMPLATE migrated STRATEGY FILE_COPY")
-    yield make_url(cluster_url).set(database="reports").render_as_string(hide_password=False)
-    administer.execute("DROP DATABASE reports WITH (FORCE)")
+    with copied_database(cluster_url, administer, "reports") as url:
+        yield url
 
 
 @pytest.fixture
