@@ -254,7 +254,7 @@ def test(arguments: list[str]) -> None:
     spread = (
         []
         if rest or "CITUS_DSN" in os.environ
-        else ["-n", "auto", "--maxprocesses", "4", "--dist", "worksteal"]
+        else ["-n", str(min(4, (os.cpu_count() or 1) + 1)), "--dist", "worksteal"]
     )
     run_module("pytest", "-m", "not e2e and not slow" if fast else "not e2e", *spread)(rest)
 
