@@ -88,7 +88,7 @@ def bodies() -> dict[str, dict[str, Any]]:
             ],
             "sentAt": "2026-11-23T01:59:41.123456+00:00",
         },
-        "rudder-sdk-node": {  # with `gzip: false`; it has no `timestamp`
+        "rudder-sdk-node": {  # it has no `timestamp`
             "batch": [
                 untimed(
                     n,

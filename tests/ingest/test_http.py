@@ -240,6 +240,35 @@ def test_content_types(client: httpx.Client, headers: dict[str, str], status: in
     assert reply.status_code == status
 
 
+@pytest.mark.parametrize(
+    ("content_type", "encoding", "status"),
+    [
+        ("application/x-www-form-urlencoded", "gzip", 200),
+        ("application/x-www-form-urlencoded; charset=utf-8", "x-gzip", 200),
+        ("application/x-www-form-urlencoded", "identity", 415),
+        ("text/plain", "gzip", 415),
+        ("multipart/form-data", "gzip", 415),
+    ],
+)
+def test_a_form_is_taken_only_gzipped(
+    client: httpx.Client, content_type: str, encoding: str, status: int
+) -> None:
+    """RudderStack's SDK for Node calls its gzip a form; a page in a browser cannot send that encoding."""
+    body = json.dumps(clean_event()).encode()
+    reply = client.post(
+        "/v1/track",
+        content=body if encoding == "identity" else gzip.compress(body),
+        headers={"Content-Type": content_type, "Content-Encoding": encoding},
+    )
+    assert reply.status_code == status
+
+
+def test_no_page_in_a_browser_is_allowed_an_encoding(client: httpx.Client) -> None:
+    asks = {"Origin": "https://elsewhere.example", "Access-Control-Request-Headers": "content-encoding"}
+    reply = client.options("/v1/track", headers=asks | {"Access-Control-Request-Method": "POST"})
+    assert not [name for name in reply.headers if name.startswith("access-control-")]
+
+
 def padded_event(size: int) -> bytes:
     """A refused event of exactly `size` bytes."""
     empty = json.dumps(spoil("properties.version", "")).encode()

@@ -4,8 +4,8 @@ import { readFileSync } from "node:fs";
 
 const Analytics = createRequire(`${process.cwd()}/`)("@rudderstack/rudder-sdk-node");
 const [dataPlaneUrl, writeKey] = process.argv.slice(2);
-// Its gzip it labels as a form; without a handler it throws what a host answers beyond 200.
-const options = { dataPlaneUrl, gzip: false, flushAt: 5, logLevel: "off", errorHandler: () => {} };
+// Without a handler it throws what a host answers beyond 200.
+const options = { dataPlaneUrl, flushAt: 5, logLevel: "off", errorHandler: () => {} };
 const analytics = new (Analytics.default ?? Analytics)(writeKey, options);
 const sent = readFileSync(0, "utf-8").trim().split("\n").map((line) => {
   const { anonymousId, event, properties, timestamp } = JSON.parse(line);
