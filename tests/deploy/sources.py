@@ -45,7 +45,7 @@ def describe(connection: "psycopg.Connection[Any]") -> str:
         "is another view.",
         "tables": list(tables.values()),
     }
-    return str(yaml.safe_dump({"version": 2, "sources": [source]}, sort_keys=False, width=120))
+    return str(yaml.safe_dump({"version": 2, "sources": [source]}, sort_keys=False, width=100))
 
 
 def list_tests(view: str, column: str) -> dict[str, Any]:

@@ -65,6 +65,13 @@ def test_the_image_copies_what_there_is() -> None:
         assert f"!{line}" in (ROOT / ".dockerignore").read_text("utf-8"), line
 
 
+def test_the_image_is_built_on_one_that_is_named() -> None:
+    defaults = dict(re.findall(r"^ARG (\w+)=(\S+)$", DOCKERFILE.partition("FROM ")[0], re.MULTILINE))
+    bases = re.findall(r"^FROM \$\{(\w+)\}(?: AS \w+)?$", DOCKERFILE, re.MULTILINE)
+    assert len(bases) == len(re.findall("^FROM ", DOCKERFILE, re.MULTILINE)) == 2
+    assert set(bases) <= defaults.keys()
+
+
 def test_versions_agree() -> None:
     assert f"ARG VERSION={__version__}\n" in DOCKERFILE
     kustomization = next(each for each in documents() if each["kind"] == "Kustomization")

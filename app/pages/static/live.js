@@ -1,4 +1,5 @@
-// The live page, and the page that waits for the first event. Without this file they are snapshots that a reload renews.
+// The live page, and the page that waits for the first event. Without this file they are snapshots that a
+// reload renews.
 
 const MOST = 200; // rows of the list
 const EVERY = 500; // milliseconds between two changes of the list, however fast events come

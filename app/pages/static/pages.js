@@ -85,7 +85,8 @@ if (table) {
     const falling = now ? now !== "descending" : !isName;
     const rows = [...body.rows].sort((a, b) => {
       const [x, y] = [value(a, column), value(b, column)];
-      if (x === null || y === null) return (x === null) - (y === null); // no value comes last, whatever the direction
+      // No value comes last, whatever the direction.
+      if (x === null || y === null) return (x === null) - (y === null);
       return (x < y ? -1 : x > y ? 1 : 0) * (falling ? -1 : 1);
     });
     for (const each of headings) each.removeAttribute("aria-sort");

@@ -1,6 +1,7 @@
 -- How far the figures are.
 -- Grain: one row. Index: the primary key of unit_days; the queue is short.
--- Parameters: as_of (an instant), waiting_since (when the oldest event arrived that is still on its way here).
+-- Parameters: as_of (an instant), waiting_since (when the oldest event arrived that is still on its way
+-- here).
 SELECT days.last_day, queue.lag_seconds, queue.waiting
 FROM (SELECT CAST(max(day) AS text) AS last_day FROM unit_days) AS days
 CROSS JOIN (

@@ -47,7 +47,8 @@ FROM (
     ) AS changes
     GROUP BY day, bucket, day_key
 ) AS differences
-WHERE (records, succeeded, failed, canceled, open, orphans, from_ledger, first_runs, corrected, timed, durations)
+WHERE (records, succeeded, failed, canceled, open, orphans, from_ledger, first_runs, corrected, timed,
+    durations)
    <> (0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
 ORDER BY day, bucket, day_key
 ON CONFLICT (day, bucket, day_key) DO UPDATE SET

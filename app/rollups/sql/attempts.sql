@@ -12,10 +12,10 @@
 --
 -- happened_at, route, environment and application are those of the start; an orphan's are its own.
 -- lasted: from start to end in ms, by the sender's own clock, which is one in a pair: a correction, of whole
--- hours, may differ between the two. outcome: the state of the terminal, `started` of an open attempt. settles_at: it is in flight until 24 h
--- after the latest time of its pair, then abandoned. install, validate and check send terminals only: none of
--- them is an orphan. Words without a number yet, or whose use was not noted today, stand as route 0,
--- environment 0, failure -1.
+-- hours, may differ between the two. outcome: the state of the terminal, `started` of an open attempt.
+-- settles_at: it is in flight until 24 h after the latest time of its pair, then abandoned. install, validate
+-- and check send terminals only: none of them is an orphan. Words without a number yet, or whose use was not
+-- noted today, stand as route 0, environment 0, failure -1.
 SELECT
     bucket,
     session_key,

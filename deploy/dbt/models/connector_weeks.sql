@@ -1,4 +1,5 @@
--- Attempted syncs of each connector by whole week (Monday, UTC), without CI and pre-releases. Users do not add up: none here.
+-- Attempted syncs of each connector by whole week (Monday, UTC), without CI and pre-releases. Users do not
+-- add up: none here.
 SELECT
     date_trunc('week', day)::date AS week,
     role,

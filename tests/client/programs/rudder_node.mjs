@@ -10,7 +10,8 @@ const analytics = new (Analytics.default ?? Analytics)(writeKey, options);
 const sent = readFileSync(0, "utf-8").trim().split("\n").map((line) => {
   const { anonymousId, event, properties, timestamp } = JSON.parse(line);
   return new Promise((done) => {
-    analytics.track({ anonymousId, event, properties, originalTimestamp: timestamp }, (error) => done(error ? 1 : 0));
+    const message = { anonymousId, event, properties, originalTimestamp: timestamp };
+    analytics.track(message, (error) => done(error ? 1 : 0));
   });
 });
 analytics.flush();

@@ -1,4 +1,5 @@
--- The classes of durations of one connector, by those facets that its routes tell: total, before, version, with.
+-- The classes of durations of one connector, by those facets that its routes tell: total, before, version,
+-- with.
 -- Grain: one row a facet's number (facet_names.sql), route and class. Reads: the stages duration_classes, by
 -- route, and route_facets.
 SELECT facets.number, quarters, timed, weight
