@@ -18,8 +18,11 @@ MOST_LINES = 250
 MOST_OF_A_FUNCTION = 40
 REASON = "# Size: "
 WIDEST = 110
-WRITTEN = {".md", ".html", ".css", ".js", ".mjs", ".sql", ".toml", ".yaml", ".yml", ".conf", ".service", ".socket"}
-# Generated, or recorded.
+WRITTEN = {
+    *(".md", ".html", ".css", ".js", ".mjs", ".sql"),
+    *(".toml", ".yaml", ".yml", ".conf", ".service", ".socket"),
+}
+# Generated.
 MADE = {"docs/reports.md", "docs/reference.md"}
 
 
@@ -45,7 +48,7 @@ def test_sizes(file: Path) -> None:
 
 
 def too_wide(file: Path) -> Iterator[str]:
-    """Yield the lines that are too wide, but for what cannot be broken: tables, links, what is to be copied."""
+    """Yield the lines that are too wide, but for tables, links, and what is to be copied."""
     copied = False
     for number, line in enumerate(file.read_text("utf-8").splitlines(), 1):
         copied ^= file.suffix == ".md" and line.lstrip().startswith("```")

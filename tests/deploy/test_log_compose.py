@@ -1,5 +1,6 @@
 """deploy/compose.log.yaml: its NATS servers, run as it says, hold a log of which nothing is to be warned."""
 
+import contextlib
 import re
 import subprocess
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ import yaml
 
 from app.privacy.pseudonyms import Pseudonyms
 from app.settings import Settings
+from app.store.stream_causes import StreamError
 from app.store.stream_look import look, read_address
 from tests.faults.ledger import wait_until
 from tests.nats import SERVER, needs_nats
@@ -84,7 +86,16 @@ def test_the_log_has_three_copies_fsynced(ports: dict[str, int]) -> None:
     address_of = read_address(settings)
     assert address_of is not None
     assert len(address_of.servers) == 3
-    seen = look(settings, address_of, Pseudonyms("k" * 32), make=True)
+    looks = []
+
+    def is_made() -> bool:
+        # The nodes are up before they have chosen who leads them.
+        with contextlib.suppress(StreamError):
+            looks.append(look(settings, address_of, Pseudonyms("k" * 32), make=True))
+        return bool(looks)
+
+    wait_until(is_made, "the stream is made")
+    seen = looks[0]
     assert seen.state is not None
     assert (seen.state.replicas, seen.warnings) == (3, ())
 
