@@ -18,6 +18,7 @@ ROOT = Path(__file__).parents[2]
 MANIFESTS = sorted((ROOT / "deploy" / "kubernetes").glob("*.yaml"))
 DOCKERFILE = (ROOT / "Dockerfile").read_text("utf-8")
 COMPOSE = yaml.safe_load((ROOT / "compose.yaml").read_text("utf-8"))
+CITUS = yaml.safe_load((ROOT / "deploy" / "compose.citus.yaml").read_text("utf-8"))
 VALIDATE = """
 import sys, yaml, kubernetes_validate
 for path in sys.argv[1:]:
@@ -120,16 +121,26 @@ def test_compose_limits_no_address_unless_it_is_told_to() -> None:
 
 
 @pytest.mark.skipif(not shutil.which("docker-compose"), reason="Debian has it in the package docker-compose")
-@pytest.mark.parametrize("profile", [[], ["--profile", "proxy"]], ids=["plain", "proxy"])
-def test_compose_takes_the_file(profile: list[str]) -> None:
-    needed = [
-        name
-        for service in COMPOSE["services"].values()
-        for value in service.get("environment", {}).values()
-        for name in re.findall(r"\$\{(\w+):\?", value)
+@pytest.mark.parametrize(
+    ("file", "profile"),
+    [
+        ("compose.yaml", []),
+        ("compose.yaml", ["--profile", "proxy"]),
+        ("deploy/compose.log.yaml", []),
+        ("deploy/compose.citus.yaml", ["--profile", "distribute"]),
+    ],
+    ids=lambda part: " ".join(part) if isinstance(part, list) else part,
+)
+def test_compose_takes_the_file(file: str, profile: list[str]) -> None:
+    services = yaml.safe_load((ROOT / file).read_text("utf-8"))["services"].values()
+    values = [
+        value
+        for service in services
+        for value in (*service.get("environment", {}).values(), *service.get("command", []))
     ]
+    needed = [name for value in values for name in re.findall(r"\$\{(\w+):\?", value)]
     path = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/")}
-    command = ["docker-compose", *profile, "-f", str(ROOT / "compose.yaml"), "config", "--quiet"]
+    command = ["docker-compose", *profile, "-f", str(ROOT / file), "config", "--quiet"]
     given = subprocess.run(
         command, env=path | dict.fromkeys(needed, "x" * 32), capture_output=True, check=False
     )
@@ -141,9 +152,23 @@ def test_compose_takes_the_file(profile: list[str]) -> None:
         assert f"set {missing}" in refused.stderr
 
 
-def test_secrets_have_no_default() -> None:
+@pytest.mark.parametrize("compose", [COMPOSE, CITUS], ids=["plain", "citus"])
+def test_secrets_have_no_default(compose: Any) -> None:
     for name in ("TELEMETRY_HASH_KEY", "TELEMETRY_WRITE_KEYS", "TELEMETRY_REPORT_TOKEN"):
-        assert COMPOSE["services"]["telemetry"]["environment"][name].startswith(f"${{{name}:?")
+        assert compose["services"]["telemetry"]["environment"][name].startswith(f"${{{name}:?")
+
+
+def test_the_cluster_is_distributed_over_its_own_nodes_in_log_mode() -> None:
+    services = CITUS["services"]
+    nodes = [name for name, each in services.items() if each.get("image", "").startswith("citusdata/")]
+    assert {f"{name}:5432" for name in nodes} < set(services["distribute"]["command"])
+    assert services["telemetry"]["environment"]["TELEMETRY_INGEST"] == "log"
+    assert set(services["telemetry"]["environment"]) <= {
+        f"TELEMETRY_{name.upper()}" for name in Settings.model_fields
+    }
+    for name in nodes:
+        assert "-cshared_preload_libraries=citus" in services[name]["command"]
+        assert "-clog_min_error_statement=panic" in services[name]["command"]
 
 
 @pytest.mark.e2e
