@@ -48,7 +48,7 @@ SOURCES = (ROOT, ROOT / "client" / "src")
 USAGE = """Usage: python3 dev.py VERB [ARGUMENTS]
 
   serve             run the service, with an embedded Postgres unless TELEMETRY_DATABASE_URL names one
-  test [PYTEST …]   run the tests, without arguments in a process a core
+  test [PYTEST …]   run the tests, without arguments in several processes
   test --fast [PYTEST …]  run those that start no Postgres, no service and no installation
   check             format, lint, types, import directions, migrations, locks
   format            format and fix what can be fixed
@@ -247,7 +247,7 @@ def run_module(module: str, *fixed: str) -> Callable[[list[str]], None]:
 
 def test(arguments: list[str]) -> None:
     """Run the tests; with --fast those that start nothing. What is not narrowed
-    down runs in a process a core."""
+    down runs in one process more than there are cores: many tests wait."""
     fast = "--fast" in arguments
     rest = [argument for argument in arguments if argument != "--fast"]
     # A cluster that CITUS_DSN names is one for the whole run; every process makes itself a Postgres.

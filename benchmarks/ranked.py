@@ -195,7 +195,9 @@ def find(rows: list[Row], worst: set[str]) -> dict[str, float]:
         return float((failed + Z**2 / 2 - spread) / (attempts + Z**2))
 
     found = {
-        sort: precision(ranking.order(rows, column, "connector")) for sort, column in CONNECTORS.sorts.items()
+        sort: precision(ranking.order(rows, column, "connector"))
+        for sort, column in CONNECTORS.sorts.items()
+        if column in rows[0]  # a fleet without clocks: nothing takes time
     }
     return found | {WILSON: precision(sorted(rows, key=low, reverse=True))}
 

@@ -98,8 +98,9 @@ def test_unknown_verb_goes_to_the_command_line(checkout: Checkout) -> None:
 def test_tests_run_in_the_checkout_with_their_arguments(checkout: Checkout) -> None:
     code, output, _ = checkout.run("test", "-k", "some thing")
     assert (code, output) == (3, "check out:-m pytest -m not e2e -k some thing\n")
+    processes = min(4, (os.cpu_count() or 1) + 1)
     whole = checkout.run("test")[1]
-    assert whole == "check out:-m pytest -m not e2e -n auto --maxprocesses 4 --dist worksteal\n"
+    assert whole == f"check out:-m pytest -m not e2e -n {processes} --dist worksteal\n"
     assert (
         checkout.run("bench", "track", "--seconds", "1")[1] == "check out:-m benchmarks.track --seconds 1\n"
     )

@@ -12,7 +12,7 @@ GZIPPED: Final = (b"gzip", b"x-gzip")  # RFC 9110: the second is the first's old
 ENCODINGS: Final = (b"", b"identity", *GZIPPED)
 TYPE: Final = b"application/json"
 # What RudderStack's SDK for Node calls its gzip. Only there: a page in a browser can send a form to any host,
-# but no Content-Encoding before the host allowed it (Fetch, "CORS-safelisted request-header"), and we never do.
+# but no Content-Encoding that the host did not allow before (Fetch, "CORS-safelisted request-header").
 GZIPPED_TYPE: Final = b"application/x-www-form-urlencoded"
 TOO_LARGE: Final = Problem(
     "too_large", "The body is larger than the documented limit, counted after inflating."

@@ -100,13 +100,16 @@ class Keyring:
 
     async def read(self) -> None:
         """Read the keys and remember them."""
+        began = (
+            time.monotonic()
+        )  # a key that is made while this reads is looked for again, as if made after it
         loaded = await asyncio.to_thread(self.load)
         if loaded != self.known:
             await asyncio.to_thread(remember, self.memory, loaded)
         self.known = loaded
         self.is_loaded = True
         self.by_header = {}
-        self.refreshed = time.monotonic()
+        self.refreshed = began
 
     async def keep_fresh(self) -> None:
         """Refresh for ever. While the database is unavailable the keys known so far stay in force."""

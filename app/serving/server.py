@@ -40,8 +40,12 @@ class Restart:
     """Whether SIGHUP asked to start again: end in order, then become itself with the same socket."""
 
     def __init__(self) -> None:
-        """Take SIGHUP from here on; nobody asked yet."""
+        """Nobody asked yet, and nobody can: there is nothing to start again."""
         self.asked = False
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+    def allow(self) -> None:
+        """Take SIGHUP from here on; what it raises has to be caught by now."""
         signal.signal(signal.SIGHUP, self.ask)
 
     def ask(self, _signal: int, _frame: FrameType | None) -> None:
@@ -67,6 +71,7 @@ def serve(settings: Settings) -> None:
     restart = Restart()
     with sockets.take(settings.host, settings.port) as listener:
         try:
+            restart.allow()
             run(settings, listener, restart)
         except SystemExit:
             if not restart.asked:
