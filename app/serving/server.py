@@ -11,7 +11,6 @@ import socket
 import sys
 import threading
 import time
-from types import FrameType
 from typing import Any, Final
 
 import structlog
@@ -20,6 +19,7 @@ from uvicorn.supervisors import Multiprocess, multiprocess
 
 from app.privacy.pseudonyms import Pseudonyms
 from app.serving import logs, shared_metrics, sockets, stream_start
+from app.serving.restart import Restart
 from app.settings import Settings, find_unknown
 from app.store import preparation, secrets
 from app.store.causes import REMEDIES, TRANSIENT, DatabaseError
@@ -34,30 +34,6 @@ GRACE_SECONDS: Final = 5  # for requests in flight when the service is told to s
 # that is killed for being slow makes the machine slower.
 HANGING_SECONDS: Final = 120
 BACKLOG_SECONDS: Final = 1.0  # for connections that wait to be accepted then
-
-
-class Restart:
-    """Whether SIGHUP asked to start again: end in order, then become itself with the same socket."""
-
-    def __init__(self) -> None:
-        """Nobody asked yet, and nobody can: there is nothing to start again."""
-        self.asked = False
-        signal.signal(signal.SIGHUP, signal.SIG_IGN)
-
-    def allow(self) -> None:
-        """Take SIGHUP from here on; what it raises has to be caught by now."""
-        signal.signal(signal.SIGHUP, self.ask)
-
-    def ask(self, _signal: int, _frame: FrameType | None) -> None:
-        """End as by SIGTERM, and remember that it is no end."""
-        self.asked = True
-        os.kill(os.getpid(), signal.SIGTERM)
-
-    def start(self, listener: socket.socket) -> None:
-        """Become the command that this process was started with: new code, the same pid. Does not return."""
-        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until the new one takes it
-        shared_metrics.forget()
-        sockets.hand_over(listener, [sys.executable, *sys.orig_argv[1:]])
 
 
 def serve(settings: Settings) -> None:
