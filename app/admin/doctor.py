@@ -14,6 +14,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from app.admin import folders
 from app.admin.folders import Finding
+from app.admin.nodes import check_nodes
 from app.privacy.pseudonyms import Pseudonyms, to_text
 from app.problems import TelemetryError
 from app.settings import Settings, find_unknown
@@ -77,6 +78,7 @@ def check_database(connection: Connection, journal: Journal, settings: Settings)
         yield Finding("schema", False, f"Revision {revision}, not {migrations.head()}: run `migrate`.")
         return
     yield Finding("schema", True, f"revision {revision}")
+    yield from check_nodes(connection)
     checks: tuple[Callable[[], Finding], ...] = (
         lambda: check_writable(connection),
         lambda: check_durability(connection),

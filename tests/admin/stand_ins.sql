@@ -15,6 +15,10 @@ CREATE FUNCTION citus_add_node(host text, port integer) RETURNS integer LANGUAGE
     INSERT INTO pg_dist_node SELECT host, port, max(groupid) + 1 FROM pg_dist_node;
     SELECT 1;
 $$;
+CREATE TABLE silent_nodes (nodename text PRIMARY KEY);
+CREATE FUNCTION citus_check_connection_to_node(host text, port integer) RETURNS boolean LANGUAGE sql AS $$
+    SELECT NOT EXISTS (SELECT FROM silent_nodes WHERE nodename = host);
+$$;
 CREATE FUNCTION create_reference_table(name regclass) RETURNS void LANGUAGE sql AS $$
     INSERT INTO calls (said) VALUES (format('reference %s', name));
     INSERT INTO citus_tables VALUES (name, 'reference');

@@ -132,3 +132,13 @@ def test_a_statement_that_fails_is_named_and_the_rest_waits(operator: Service, b
     assert "create_distributed_table" in done.stderr
     assert "Traceback" not in done.stderr
     assert len(calls(bare)) == len(placement.REFERENCE)
+
+
+def test_doctor_tells_which_nodes_do_not_answer(operator: Service, bare: Look) -> None:
+    assert operator.run("distribute", *NODES).returncode == 0
+    assert "3 nodes answer" in operator.run("doctor").stdout
+    bare.run("INSERT INTO silent_nodes VALUES ('db-2')")
+    told = operator.run("doctor")
+    assert told.returncode == 1
+    assert "No answer from 1 of 3 nodes, groupid 2 in" in " ".join(told.stdout.replace("│", " ").split())
+    assert "db-2" not in told.stdout
