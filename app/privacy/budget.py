@@ -2,7 +2,7 @@
 
 A version is a word that no list closes. Each new one is a row for good as long as anything refers to it, a
 line in reports, and a few letters of somebody's choice. So only so many come in; beyond that a version is
-stored as `other`. A combination of known words (`app/privacy/combinations.py`) is a row, too, which every
+stored as `other`. A combination of known words (`app/privacy/wording.py`) is a row, too, which every
 report joins: its share is larger, since an honest fleet brings hundreds a day, and beyond it a combination is
 stored coarser.
 """

@@ -4,7 +4,7 @@ whatever is killed or late."""
 import re
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -22,13 +22,6 @@ from tests.faults.proxy import Proxy
 from tests.samples import basic, clean_event
 
 ENTRIES = 120
-
-
-@pytest.fixture
-def proxy(database_url: str) -> Iterator[Proxy]:
-    proxy = Proxy(database_url)
-    yield proxy
-    proxy.close()
 
 
 @pytest.fixture

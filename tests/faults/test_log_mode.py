@@ -27,13 +27,6 @@ AGES = (2 * HOUR, HOUR, HOUR, 0 * HOUR)
 
 
 @pytest.fixture
-def proxy(database_url: str) -> Iterator[Proxy]:
-    proxy = Proxy(database_url)
-    yield proxy
-    proxy.close()
-
-
-@pytest.fixture
 def service(proxy: Proxy, make_service: ServiceFactory) -> Service:
     return make_service({"TELEMETRY_DATABASE_URL": proxy.url, "TELEMETRY_INGEST": "log"})
 

@@ -4,7 +4,7 @@ import re
 import shutil
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -24,13 +24,6 @@ from tests.samples import basic, clean_event, spoil
 
 DEADLINE_SECONDS = 1.0
 SLACK_SECONDS = 4.0  # for a busy machine: far from for ever. `dev.py faults` holds answers to half a second.
-
-
-@pytest.fixture
-def proxy(database_url: str) -> Iterator[Proxy]:
-    proxy = Proxy(database_url)
-    yield proxy
-    proxy.close()
 
 
 @pytest.fixture

@@ -35,13 +35,6 @@ def url(node: Node) -> str:
 
 
 @pytest.fixture
-def proxy(database_url: str) -> Iterator[Proxy]:
-    proxy = Proxy(database_url)
-    yield proxy
-    proxy.close()
-
-
-@pytest.fixture
 def environment(proxy: Proxy, node: Node, url: str, tmp_path: Path) -> dict[str, str]:
     secret = tmp_path / "log-url"
     secret.write_text(f"{url}\n")

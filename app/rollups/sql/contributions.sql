@@ -4,10 +4,9 @@
 --
 -- Counts and records saturate: no sum of what a stranger sends may overflow, here or in a report (2^28 - 1 a
 -- count, so that four of them fit an integer; 10^12 records, the most that one sync may have). day: the UTC
--- day of the attempt's start. kind: as in app/store/tables/rollups.py; how long a
--- success took, as the class of its duration: what took no time, less, or over a week has none
--- (app/store/durations.py). day_key: is made here only and stored from then on, so that nothing depends on
--- another server hashing as this one does.
+-- day of the attempt's start. kind: as in app/store/tables/rollups.py; how long a success took, as the class
+-- of its duration: what took no time, less, or over a week has none (app/store/durations.py). day_key: is
+-- made here only and stored from then on, so that nothing depends on another server hashing as this one does.
 SELECT
     session_key,
     unit,
