@@ -139,10 +139,30 @@ def others() -> dict[str, dict[str, Any]]:
     return {
         "Analytics-CSharp": {
             "batch": [
-                message(n, context=library("Analytics-CSharp", core="1.2.3.4") | system, _metadata=metadata)
+                message(
+                    n,
+                    context=library("Analytics-CSharp", core="1.2.3.4") | system,
+                    _metadata=metadata,
+                    userId=None,
+                    metrics=None,
+                )
                 for n in (90, 91)
             ],
             "sentAt": "2026-11-23T01:59:41.1234567Z",
+            "writeKey": MARKER,
+        },
+        "analytics-kotlin": {
+            "batch": [
+                message(
+                    n,
+                    context=library("analytics-kotlin", instanceId=MARKER),
+                    integrations={},
+                    userId="",
+                    _metadata=metadata,
+                )
+                for n in (150, 151)
+            ],
+            "sentAt": MOMENT,
             "writeKey": MARKER,
         },
         "analytics-swift": {

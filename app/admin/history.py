@@ -38,7 +38,7 @@ RETRY_SECONDS: Final = 0.5
 LINE_BYTES: Final = 2 * BATCH_BYTES
 LINES_SHOWN: Final = 5  # of each refusal
 MAGIC: Final = b"\x1f\x8b"
-INGESTED: Final = ("/v1/track", "/v1/batch", "/v1/import")
+INGESTED: Final = ("/v1/track", "/v1/batch", "/v1/b", "/v1/import")
 NOT_JSON: Final = ("not_json", "")
 
 

@@ -23,6 +23,7 @@ DROPPED: Final[Mapping[str, str]] = {
     "projectId": "Segment's archives",
     "requestId": "Segment's proxies and archives",
     "options": "analytics-ruby, as null",
+    "metrics": "Segment's C# and Swift SDKs, which have the key and set nothing",
 }
 # Keys of `context` that are dropped; any other is refused. Servers' SDKs send `library` by themselves, and
 # no more but for C# and Kotlin; the rest is sent by phones, or because a caller has set it.
@@ -53,8 +54,11 @@ CONTEXT: Final[Mapping[str, str]] = {
 }
 # Keys of a batch that mean something; around them anything is dropped.
 BATCH_KEYS: Final = frozenset({"batch", "sentAt", "writeKey"})
-# What Segment itself wrote into every line of an archive: dropped there without being read.
-UNREAD_IN_ARCHIVES: Final = frozenset({"context", "integrations", "ip", "userAgent"})
+# What the services that archived an event wrote into its line: dropped there without being read. Segment the
+# first four; RudderStack and Jitsu the sender's address; RudderStack a hash of the user's ids.
+UNREAD_IN_ARCHIVES: Final = frozenset(
+    {"context", "integrations", "ip", "userAgent", "request_ip", "requestIp", "rudderId"}
+)
 # What names or locates a person, a person's device or organisation is refused by its name.
 PERSONAL_CONTEXT: Final = (
     *("ip", "traits", "location", "groupId", "externalId"),
@@ -95,5 +99,6 @@ def describe() -> dict[str, Any]:
         "projectId": SHORT_WORD,
         "requestId": SHORT_WORD,
         "options": flat(),
+        "metrics": {"enum": [[]]},
     }
     return {key: nullable(forms[key], sender) for key, sender in DROPPED.items()}

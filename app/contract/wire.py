@@ -202,7 +202,7 @@ class Event(TypedDict):
     messageId: NotRequired[Annotated[str, full("[A-Za-z0-9._:-]{1,99}")] | None]
     sentAt: NotRequired[SentAt | None]
     type: NotRequired[Literal["track"] | None]
-    userId: NotRequired[None]
+    userId: NotRequired[Literal[""] | None]  # empty from Segment's SDK for Kotlin
 
 
 # The objects of an event by path, parents first, and the keys that they may have.

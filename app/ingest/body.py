@@ -3,6 +3,7 @@ sender can fill the memory."""
 
 import zlib
 from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Set as AbstractSet
 from typing import Any, Final
 
 from app.problems import Problem
@@ -11,9 +12,11 @@ GZIP: Final = 31  # zlib's wbits for "gzip header, 32 KiB window"
 GZIPPED: Final = (b"gzip", b"x-gzip")  # RFC 9110: the second is the first's old name
 ENCODINGS: Final = (b"", b"identity", *GZIPPED)
 TYPE: Final = b"application/json"
-# What RudderStack's SDK for Node calls its gzip. Only there: a page in a browser can send a form to any host,
-# but no Content-Encoding that the host did not allow before (Fetch, "CORS-safelisted request-header").
-GZIPPED_TYPE: Final = b"application/x-www-form-urlencoded"
+# What a gzip body may be called that is JSON inside. Not so a plain one: a page in a browser can send a form,
+# a text or an untyped body to any host, but no Content-Encoding that the host did not allow before (Fetch,
+# "CORS-safelisted request-header"). See docs/decisions/0037-gzip-by-other-names.md.
+FORM: Final = frozenset({b"application/x-www-form-urlencoded"})  # RudderStack's SDK for Node
+GZIP_TYPES_OF_SEGMENT: Final = FORM | {b"text/plain", b""}  # its SDKs for Kotlin and C#
 TOO_LARGE: Final = Problem(
     "too_large", "The body is larger than the documented limit, counted after inflating."
 )
@@ -28,6 +31,7 @@ TOO_MANY_MEMBERS: Final = Problem(
     f"The body has more than {MEMBERS} gzip members: send it as one.",
     rule="too_many_members",
 )
+UNKNOWN_BYTES: Final = 4 * 2**20  # eight batches of the largest size
 NO_ROOM: Final = Problem("overloaded", "Too many bodies are coming in without a write key in their header.")
 NOT_GZIP: Final = Problem("malformed", "The body is not gzip, or it is cut off.", rule="not_gzip")
 
@@ -39,12 +43,12 @@ class Disconnected(Exception):  # noqa: N818 -- nothing went wrong: the client w
     """The client went away before its body was complete."""
 
 
-def check_headers(headers: Mapping[bytes, bytes], limit: int) -> bool:
+def check_headers(headers: Mapping[bytes, bytes], limit: int, gzip_types: AbstractSet[bytes]) -> bool:
     """Return whether the body comes gzipped. Raises Problem 415 for another type or
     encoding, 413 for a declared length."""
     content_type = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
     encoding = headers.get(b"content-encoding", b"identity").strip().lower()
-    is_typed = content_type == TYPE or (content_type == GZIPPED_TYPE and encoding in GZIPPED)
+    is_typed = content_type == TYPE or (content_type in gzip_types and encoding in GZIPPED)
     if not is_typed or encoding not in ENCODINGS:
         raise WRONG_TYPE.fresh()
     length = headers.get(b"content-length", b"0")
@@ -57,7 +61,7 @@ class Room:
     """What bodies may take together until their senders are known: without a key in the
     header it may stand at their end."""
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int = UNKNOWN_BYTES) -> None:
         """Give room for `most` bytes."""
         self.left = most
 
@@ -73,13 +77,18 @@ class Room:
 
 
 async def read(
-    receive: Receive, headers: Mapping[bytes, bytes], limit: int, room: Room | None = None
+    receive: Receive,
+    headers: Mapping[bytes, bytes],
+    limit: int,
+    room: Room | None = None,
+    gzip_types: AbstractSet[bytes] = FORM,
 ) -> bytes:
     """Return the inflated body, at most `limit` bytes of it, kept in `room` while it comes in.
 
-    Raises Problem 400, 413, 415, 503, or Disconnected.
+    `gzip_types`: what a gzip body may be called beside JSON. Raises Problem 400, 413, 415, 503,
+    or Disconnected.
     """
-    gzipped = check_headers(headers, limit)
+    gzipped = check_headers(headers, limit, gzip_types)
     message = await receive()
     chunk: bytes = message.get("body", b"")
     if not gzipped and not message.get("more_body") and message["type"] == "http.request":

@@ -1,4 +1,4 @@
-"""`/v1/track`, `/v1/batch`, `/v1/import`, `/v1/validate`: the only file of the way in that knows HTTP.
+"""`/v1/track`, `/v1/batch`, `/v1/b`, `/v1/import`, `/v1/validate`: all of the way in that knows HTTP.
 
 Bare ASGI inside the FastAPI app: FastAPI's request and response machinery costs more than all the rest of an
 event. `app.ingest.shortcut` describes the endpoints in OpenAPI all the same.
@@ -15,11 +15,11 @@ from app.contract.document import Document, parse
 from app.contract.envelope import UNSUPPORTED_TYPES
 from app.contract.limits import BATCH_BYTES, EVENT_BYTES
 from app.ingest import instruments
-from app.ingest.body import Disconnected, Receive, Room, read
+from app.ingest.body import FORM, GZIP_TYPES_OF_SEGMENT, Disconnected, Receive, Room, read
 from app.ingest.heeded import count, is_opt_out, parse_unauthenticated
 from app.ingest.keyring import Keyring, Sender, find_key
 from app.ingest.replies import malformed, render_batch, render_dry_run, render_single
-from app.ingest.verdicts import REFUSED, Turns, judge_batch, judge_single
+from app.ingest.verdicts import REFUSED, Turns, count_events, judge_batch, judge_single
 from app.ingest.writer import Writer
 from app.privacy.examination import UNSUPPORTED_TYPE
 from app.privacy.projection import Arrival
@@ -35,7 +35,6 @@ log = structlog.get_logger()
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 JSON: Final = [(b"content-type", b"application/json")]
 STATUSES: Final = (200, 204, 400, 401, 403, 405, 413, 415, 422, 429, 500, 503)
-UNKNOWN_BYTES: Final = 4 * 2**20  # eight batches of the largest size
 NO_WRITE_KEY: Final = 0  # tallies of requests that came without a valid one
 NOT_ALLOWED: Final = Problem("method_not_allowed", "Send a POST request.", allow="POST")
 MAY_NOT: Final = {
@@ -55,7 +54,7 @@ class Ingest:
     addresses: Limit
     keys: Limit
     find_peer: Callable[[Mapping[str, Any]], str]  # the address that sends
-    room: Room = field(default_factory=lambda: Room(UNKNOWN_BYTES))  # for bodies of senders unknown yet
+    room: Room = field(default_factory=Room)  # for bodies of senders unknown yet
     turns: Turns = field(default_factory=Turns)  # of the batches that are judged
 
 
@@ -66,6 +65,7 @@ class Endpoint:
     batch = False
     historical = False
     scope: str | None = INGEST  # that the write key needs
+    gzip_types = FORM  # what else than JSON a gzip body may be called
 
     def __init__(self, ingest: Ingest, path: str, type_: str = "track") -> None:
         """Answer at a path."""
@@ -106,7 +106,8 @@ class Endpoint:
         took = instruments.time_steps()
         header = headers.get(b"authorization")
         sender = await self.authenticate(header, None) if header is not None else None
-        raw = await read(receive, headers, self.limit, self.ingest.room if sender is None else None)
+        room = self.ingest.room if sender is None else None
+        raw = await read(receive, headers, self.limit, room, self.gzip_types)
         took("read")
         if sender is None:
             await self.ingest.keyring.authenticate(None, find_key(raw))
@@ -191,6 +192,12 @@ class BatchEndpoint(Endpoint):
         return render_batch(verdicts, outcomes)
 
 
+class ShortBatchEndpoint(BatchEndpoint):
+    """`/v1/b`, where Segment's SDKs for C#, Kotlin, Swift and React Native send their batches."""
+
+    gzip_types = GZIP_TYPES_OF_SEGMENT
+
+
 class ImportEndpoint(BatchEndpoint):
     """History: times are kept as they are, and what archives added is dropped unread."""
 
@@ -223,12 +230,6 @@ async def submit_nothing(verdicts: Sequence[Verdict], _tallies: Mapping[Tally, i
     return [""] * len(verdicts)
 
 
-def count_events(document: Document) -> int:
-    """Return how many events a body claims to hold."""
-    batch = document.value.get("batch") if isinstance(document.value, dict) else None
-    return len(batch) if isinstance(batch, list) else 1
-
-
 def count_lost(ingest: Ingest) -> None:
     """Count a POST to a path that nobody answers: a sender who is set up wrongly loses every event."""
     now = dt.datetime.now(dt.UTC)
@@ -240,6 +241,7 @@ def endpoints(ingest: Ingest) -> dict[str, Endpoint]:
     kinds: dict[str, type[Endpoint]] = {
         "/v1/track": Endpoint,
         "/v1/batch": BatchEndpoint,
+        "/v1/b": ShortBatchEndpoint,
         "/v1/import": ImportEndpoint,
         "/v1/validate": ValidateEndpoint,
     }

@@ -223,6 +223,9 @@ def describe(document: dict[str, Any]) -> None:
             "/v1/batch": operation(
                 f"Send up to {BATCH_EVENTS} events, {BATCH_BYTES} bytes", BATCH, results, *OF_STORING
             ),
+            "/v1/b": operation(
+                "`/v1/batch` under the name that Segment's SDKs for phones use", BATCH, results, *OF_STORING
+            ),
             "/v1/import": operation("Send history: times are kept as they are", BATCH, results, *OF_STORING),
             "/v1/validate": operation(
                 "Dry run: the same verdicts, nothing stored", either, results, answer="The verdicts."

@@ -157,3 +157,9 @@ def parsed_events(document: Document, envelope: dict[str, Any], *, historical: b
     for value, form in zip(envelope["batch"], forms, strict=True):
         too_large = is_too_large(value, form, archived=historical)
         yield ParsedEvent(value, document.clean, form, "too_large" if too_large else None, refusal)
+
+
+def count_events(document: Document) -> int:
+    """Return how many events a body claims to hold."""
+    batch = document.value.get("batch") if isinstance(document.value, dict) else None
+    return len(batch) if isinstance(batch, list) else 1

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from app.contract.envelope import CONTEXT, DROPPED
+from app.contract.envelope import CONTEXT, DROPPED, UNREAD_IN_ARCHIVES
 from app.contract.wire import OBJECTS
 from app.privacy.detector import KINDS
 from app.store.tables.events import PSEUDONYM, events
@@ -40,6 +40,11 @@ def test_every_field_of_the_wire_is_explained_once() -> None:
     collected = [name for row in section("What is collected") for name in names(row[0])]
     discarded = [name for row in section("What may be sent and is thrown away") for name in names(row[0])]
     assert sorted(collected + discarded) == sorted(leaves())
+
+
+def test_what_is_not_read_in_archives_is_named() -> None:
+    [exception] = re.findall(r"\*\*History is an exception\.\*\*.*?\n\n", PAGE, re.DOTALL)
+    assert set(names(exception)) - {"userId", "traits"} == UNREAD_IN_ARCHIVES
 
 
 def test_every_stored_column_is_explained() -> None:

@@ -263,9 +263,43 @@ def test_a_form_is_taken_only_gzipped(
     assert reply.status_code == status
 
 
-def test_no_page_in_a_browser_is_allowed_an_encoding(client: httpx.Client) -> None:
+@pytest.mark.parametrize(
+    ("path", "content_type", "encoding", "status"),
+    [
+        ("/v1/b", "text/plain", "gzip", 200),  # Segment's SDK for Kotlin
+        ("/v1/b", None, "gzip", 200),  # for C#
+        ("/v1/b", "application/json; charset=utf-8", "identity", 200),  # for Swift and React Native
+        ("/v1/b/", "application/json", "gzip", 200),
+        ("/v1/b", "text/plain", "identity", 415),  # what a page in a browser can post
+        ("/v1/b", "text/plain;charset=UTF-8", "", 415),
+        ("/v1/b", None, "identity", 415),
+        ("/v1/b", "application/x-www-form-urlencoded", "identity", 415),
+        ("/v1/b", "multipart/form-data", "gzip", 415),
+        ("/v1/batch", "text/plain", "gzip", 415),
+        ("/v1/batch", None, "gzip", 415),
+        ("/v1/import", "text/plain", "gzip", 415),
+    ],
+)
+def test_segments_sdks_call_their_gzip_what_they_like_at_their_own_path(
+    service: Service, path: str, content_type: str | None, encoding: str, status: int
+) -> None:
+    body = json.dumps({"batch": [clean_event()], "writeKey": service.write_key}).encode()
+    headers = {"Content-Encoding": encoding} | ({"Content-Type": content_type} if content_type else {})
+    sent = gzip.compress(body) if encoding == "gzip" else body
+    reply = httpx.post(f"{service.url}{path}", content=iter([sent[:50], sent[50:]]), headers=headers)
+    assert reply.status_code == status
+    if status == 200:
+        assert [result["outcome"] for result in reply.json()["results"]] == ["accepted"]
+    else:
+        problem = assert_problem(reply, 415, "unsupported_media_type")
+        assert "Content-Type: application/json" in problem["message"]
+
+
+@pytest.mark.parametrize("path", ["/v1/track", "/v1/b"])
+def test_no_page_in_a_browser_is_allowed_an_encoding(client: httpx.Client, path: str) -> None:
     asks = {"Origin": "https://elsewhere.example", "Access-Control-Request-Headers": "content-encoding"}
-    reply = client.options("/v1/track", headers=asks | {"Access-Control-Request-Method": "POST"})
+    reply = client.options(path, headers=asks | {"Access-Control-Request-Method": "POST"})
+    assert reply.status_code == 405
     assert not [name for name in reply.headers if name.startswith("access-control-")]
 
 

@@ -139,6 +139,20 @@ def test_what_archives_add_is_not_read() -> None:
     assert verdict_on(archived(1) | {"requestId": "jane@example.com"}, ARCHIVE).path == "requestId"
 
 
+@pytest.mark.parametrize("key", ["request_ip", "requestIp", "rudderId"])
+def test_what_other_archives_add_is_not_read_either(key: str) -> None:
+    line = archived(1) | {key: "10.0.3.17:443"}
+    assert verdict_on(line, ARCHIVE).row == verdict_on(archived(1), ARCHIVE).row
+    assert verdict_on(clean_event() | {key: "10.0.3.17"}).reason == "unknown_key"
+
+
+def test_a_user_id_that_is_empty_is_none() -> None:
+    for arrival in (ARRIVAL, ARCHIVE):
+        assert verdict_on(clean_event() | {"userId": ""}, arrival) == verdict_on(clean_event(), arrival)
+        for named in ("jane", " ", 0, False, {}):
+            assert verdict_on(clean_event() | {"userId": named}, arrival).path == "userId"
+
+
 def test_archives_over_http(client: httpx.Client, look: Look) -> None:
     lines = [archived(n) for n in range(4)]
     around = {"context": {"ip": "10.0.3.17", "traits": {"email": "jane@example.com"}}}
