@@ -9,6 +9,7 @@ import asyncio
 import codecs
 import datetime as dt
 import gzip
+import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -38,6 +39,16 @@ RETRY_SECONDS: Final = 0.5
 LINE_BYTES: Final = 2 * BATCH_BYTES
 LINES_SHOWN: Final = 5  # of each refusal
 MAGIC: Final = b"\x1f\x8b"
+# What archives come in that are no JSON lines yet, by how they begin.
+OTHER_FORMS: Final = {
+    b"PK\x03\x04": "a zip archive",
+    b"BZh": "packed by bzip2",
+    b"\x28\xb5\x2f\xfd": "packed by zstd",
+    b"\xfd7zXZ": "packed by xz",
+    b"PAR1": "a Parquet file",
+    codecs.BOM_UTF16_LE: "UTF-16",
+    codecs.BOM_UTF16_BE: "UTF-16",
+}
 INGESTED: Final = ("/v1/track", "/v1/batch", "/v1/b", "/v1/import")
 NOT_JSON: Final = ("not_json", "")
 
@@ -103,26 +114,33 @@ class Judged(NamedTuple):
 
 
 def lines(path: Path, progress: Callable[[int], None]) -> Iterator[bytes]:
-    """Yield the lines of a file, gzipped or not. `progress` is told how far into
-    the file, in its own bytes."""
+    """Yield the lines of a file, gzipped or not, without the byte order marks that programs on Windows write.
+    `progress` is told how far into the file, in its own bytes. Raises TelemetryError."""
     try:
         with path.open("rb") as raw:
             packed = raw.read(2) == MAGIC
             raw.seek(0)
             stream = cast("IO[bytes]", gzip.GzipFile(fileobj=raw)) if packed else raw
-            mark = codecs.BOM_UTF8  # before the first line, as programs on Windows write it
-            while line := stream.readline(LINE_BYTES + 1):
+            line = stream.readline(LINE_BYTES + 1)
+            check_form(path, line)
+            while line:
                 progress(raw.tell())
                 if len(line) > LINE_BYTES:
                     raise TelemetryError(
                         f"{path} has a line of more than {LINE_BYTES >> 10} KiB: are these JSON lines?"
                     )
-                yield line.removeprefix(mark)
-                mark = b""
-    except (OSError, EOFError) as error:
-        raise TelemetryError(
-            f"{path} cannot be read: {getattr(error, 'strerror', None) or 'cut off'}."
-        ) from None
+                yield line.removeprefix(codecs.BOM_UTF8)
+                line = stream.readline(LINE_BYTES + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        cause = "cut off" if isinstance(error, EOFError) else getattr(error, "strerror", None) or "damaged"
+        raise TelemetryError(f"{path} cannot be read: {cause}.") from None
+
+
+def check_form(path: Path, beginning: bytes) -> None:
+    """Raise TelemetryError for a file that is something else than JSON lines, as its beginning shows."""
+    for mark, name in OTHER_FORMS.items():
+        if beginning.startswith(mark):
+            raise TelemetryError(f"{path} is {name}: make JSON lines in UTF-8 of it first, gzipped or not.")
 
 
 def events(line: bytes, place: Place, summary: Summary) -> Iterator[tuple[ParsedEvent, object]]:

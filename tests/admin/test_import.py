@@ -4,11 +4,15 @@ import codecs
 import gzip
 import json
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 
+from app.admin import history
+from app.problems import TelemetryError
 from tests.conftest import Service
 from tests.look import Look
 from tests.samples import CAPTURED_KEY, DATA, basic, captured_requests, clean_event, spoil
@@ -85,9 +89,55 @@ def test_wrong_keys_and_files_are_said_so(service: Service, tmp_path: Path) -> N
     unknown = service.run("import", str(file), "--write-key", CAPTURED_KEY)
     assert unknown.returncode == 1
     assert CAPTURED_KEY not in unknown.stderr
-    cut = tmp_path / "cut.gz"
-    cut.write_bytes(gzip.compress(b'{"event": "sync"}\n' * 1000)[:-20])
-    assert "cannot be read" in service.run("import", str(cut)).stderr
+
+
+def packed(lines: list[bytes]) -> bytes:
+    """Lines, each a gzip member that begins with a byte order mark, as `cat` makes one file of several."""
+    return b"".join(gzip.compress(codecs.BOM_UTF8 + line + b"\r\n\r\n") for line in lines)
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        packed,
+        lambda lines: (
+            gzip.compress(lines[0][:50]) + gzip.compress(lines[0][50:] + b"\n" + b"\n".join(lines[1:]))
+        ),
+        lambda lines: gzip.compress(b"") + gzip.compress(b"\n".join(lines)) + b"\0" * 512,
+        b" \r\n\t\n\n".join,
+    ],
+    ids=["several members", "a line in two members", "padded", "blank lines"],
+)
+def test_the_forms_that_archives_come_in(tmp_path: Path, write: Callable[[list[bytes]], bytes]) -> None:
+    file = tmp_path / "archive"
+    file.write_bytes(write([json.dumps(archived(number)).encode() for number in range(4)]))
+    found = list(history.lines(file, lambda _position: None))
+    assert [json.loads(line)["messageId"] for line in found if line.strip()] == [
+        f"golden-{n}" for n in range(4)
+    ]
+
+
+ONE = gzip.compress(b'{"event": "sync"}\n' * 1000, mtime=0)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (ONE[:-20], "cut off"),
+        (ONE + b"no gzip", "damaged"),
+        (ONE[:30] + b"\xff" * 9 + ONE[39:], "damaged"),
+        (codecs.BOM_UTF16_LE + "{}".encode("utf-16-le"), "UTF-16"),
+        (gzip.compress(codecs.BOM_UTF16_BE + b"\0{\0}"), "UTF-16"),
+        (b"PK\x03\x04 jane@example.com", "a zip archive"),
+        (b"PAR1 jane@example.com", "a Parquet file"),
+    ],
+)
+def test_what_is_no_file_of_lines_is_said_so(tmp_path: Path, content: bytes, said: str) -> None:
+    file = tmp_path / "archive"
+    file.write_bytes(content)
+    with pytest.raises(TelemetryError, match=said) as caught:
+        list(history.lines(file, lambda _position: None))
+    assert "jane" not in str(caught.value)
 
 
 def write_archive(path: Path) -> Path:
