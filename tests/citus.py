@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[1]
 RECORD = ROOT / "tests" / "data" / "distributed.json"
 DSN = os.environ.get("CITUS_DSN")
 TRIES = 100  # the daemon comes back at any moment
-SHARDS = 4  # the tests are about statements; each shard of each of 50 partitions is a table of its own
+SHARDS = 2  # the tests are about statements; each shard of each of 50 partitions is a table of its own
 
 
 def statements() -> dict[str, str]:

@@ -14,6 +14,7 @@ from sqlalchemy import func, select, text
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
 
+from app.store import placement
 from app.store.tables.events import PARTITIONED, dropped_ranges
 
 WEEK: Final = dt.timedelta(days=7)
@@ -122,6 +123,13 @@ def patiently(connection: Connection, action: Callable[[], object]) -> None:
             return
 
 
+def wait_shortly(connection: Connection) -> None:
+    """Let the rest of this transaction wait for no lock longer than a moment, on the nodes neither."""
+    # Where there is no Citus it is a name without use.
+    connection.execute(text("SET LOCAL citus.propagate_set_commands = 'local'"))
+    connection.execute(text(f"SET LOCAL lock_timeout = '{LOCK_WAIT}'"))
+
+
 def make(connection: Connection, week: dt.date) -> None:
     """Make the partitions of one week, unless they exist, moving what the default
     partition holds of it, and commit.
@@ -129,18 +137,22 @@ def make(connection: Connection, week: dt.date) -> None:
     A plain `CREATE … PARTITION OF` fails where the default partition has rows of the range; so the
     table is created unattached, filled, attached, in one transaction. The lock keeps writers off the
     default partition, and off that one only, from the move to the end: a row that came in between
-    would make the attachment fail.
+    would make the attachment fail. On a cluster it keeps them off the whole table: who writes to the parent
+    locks its own partitions, but the default one's shards as they are met, and the attachment wants
+    those for itself; two that both hold one and want more are a deadlock.
     """
     if f"events_p{week:%Y%m%d}" in existing(connection):  # another process was faster
         return
-    connection.execute(text(f"SET LOCAL lock_timeout = '{LOCK_WAIT}'"))
+    wait_shortly(connection)
+    has_shards = placement.is_cluster(connection)
     lower, upper = f"{start(week):%Y-%m-%d %H:%M:%S}+00", f"{start(week) + WEEK:%Y-%m-%d %H:%M:%S}+00"
     for parent in PARTITIONED:
         name = f"{parent}_p{week:%Y%m%d}"
         connection.execute(
             text(f"CREATE TABLE {name} (LIKE {parent} INCLUDING DEFAULTS INCLUDING CONSTRAINTS)")
         )
-        connection.execute(text(f"LOCK TABLE {parent}_default IN SHARE ROW EXCLUSIVE MODE"))
+        locked = parent if has_shards else f"{parent}_default"
+        connection.execute(text(f"LOCK TABLE {locked} IN SHARE ROW EXCLUSIVE MODE"))
         connection.execute(
             text(  # both names are ours
                 f"WITH moved AS (DELETE FROM {parent}_default WHERE occurred_at >= :lower AND "
@@ -161,7 +173,7 @@ def detach(connection: Connection, week: dt.date, *, record: bool) -> None:
     `drop` does the rest, in a transaction of its own: the lock on the whole table lasts for a moment only.
     From now on nothing is stored in the range, so what the detached tables hold is final.
     """
-    connection.execute(text(f"SET LOCAL lock_timeout = '{LOCK_WAIT}'"))
+    wait_shortly(connection)
     for parent in PARTITIONED:
         connection.execute(text(f"ALTER TABLE {parent} DETACH PARTITION {parent}_p{week:%Y%m%d}"))
     if record:
@@ -191,7 +203,7 @@ def drop(connection: Connection, name: str, keep_since: dt.datetime) -> None:
     There are some only if they came in after the partition was looked at and before it was detached.
     """
     parent = name.partition("_")[0]
-    connection.execute(text(f"SET LOCAL lock_timeout = '{LOCK_WAIT}'"))
+    wait_shortly(connection)
     connection.execute(text(f"LOCK TABLE {name} IN ACCESS EXCLUSIVE MODE"))
     connection.execute(
         text(f"INSERT INTO {parent} SELECT * FROM {name} WHERE received_at >= :since ON CONFLICT DO NOTHING"),

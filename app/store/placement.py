@@ -8,6 +8,8 @@ rest stays with the coordinator.
 
 from typing import Final
 
+from sqlalchemy import Connection, text
+
 from app.store.schema import METADATA
 
 KEY: Final = "bucket"  # the distribution column
@@ -30,3 +32,8 @@ def distributed_tables() -> tuple[str, ...]:
 def reference_tables() -> tuple[str, ...]:
     """Return the names of the reference tables."""
     return tuple(sorted(REFERENCE))
+
+
+def is_cluster(connection: Connection) -> bool:
+    """Return whether the database has Citus: a table may have shards, which lock and plan apart."""
+    return bool(connection.execute(text("SELECT to_regproc('citus_version') IS NOT NULL")).scalar())
