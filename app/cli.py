@@ -111,7 +111,7 @@ app = typer.Typer(
 )
 
 
-def tell_version(wanted: bool) -> None:
+def print_version(wanted: bool) -> None:
     """Print the version and end, if that is wanted."""
     if wanted:
         typer.echo(f"pyairbyte-telemetry {__version__}")
@@ -121,7 +121,7 @@ def tell_version(wanted: bool) -> None:
 @app.callback()
 def root(
     _version: Annotated[
-        bool, typer.Option("--version", callback=tell_version, is_eager=True, help="Print the version.")
+        bool, typer.Option("--version", callback=print_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
     """Receive PyAirbyte's anonymous usage events and report which connectors to fix first."""

@@ -27,7 +27,7 @@ SERVICE_LINK = re.compile(
 LINK = re.compile("(tcp|udp|sctp)://", re.IGNORECASE)
 
 
-# A path prefix; not one that begins as our own addresses do, from which it could not be told.
+# A path prefix; not one that begins as our own addresses do, from which it could not be distinguished.
 OWN_PATHS = r"v1|reports|docs|public|privacy|static|healthz|readyz|metrics|openapi\.json"
 PATH_PREFIX = re.compile(rf"(?!/(?:{OWN_PATHS})(?:/|$))(?:/(?!\.)[A-Za-z0-9._~-]{{1,64}}){{1,8}}")
 

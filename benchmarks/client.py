@@ -241,8 +241,8 @@ def measure_exits(python: Path) -> Table:
             for client, load in LOAD.items():
                 output = run(python, EXIT.format(load=load, send=SEND), host.url)
                 figures = [float(figure) for figure in output.split()] if output else []
-                told = [f"{figure * 1e3:,.1f} ms" for figure in figures] or ["never returned", "stopped"]
-                table.add_row(host.name, client, *told)
+                cells = [f"{figure * 1e3:,.1f} ms" for figure in figures] or ["never returned", "stopped"]
+                table.add_row(host.name, client, *cells)
     return table
 
 

@@ -76,15 +76,15 @@ def main(
     """Drain the same spool entry by entry and merged, by turns; fsync is on."""
     ways = {"entry by entry": 1, "merged": MOST_ROWS}
     table = Table("way", "seconds", "best", title=f"{entries} entries of {rows} events")
-    told: dict[str, list[float]] = {name: [] for name in ways}
+    measured: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(rounds):
         for name, at_most in ways.items():
             with tempfile.TemporaryDirectory(prefix="drain-") as home, open_server(Path(home)) as server:
                 migrations.migrate(server.url)
                 folder = Path(home) / "spool"
                 fill(folder, entries, rows)
-                told[name].append(asyncio.run(drain(server.url, folder, at_most)))
-    for name, seconds in told.items():
+                measured[name].append(asyncio.run(drain(server.url, folder, at_most)))
+    for name, seconds in measured.items():
         table.add_row(name, "  ".join(f"{each:.2f}" for each in seconds), f"{min(seconds):.2f}")
     Console().print(table)
 

@@ -138,7 +138,7 @@ def measure_drain(rows: int, entry_rows: int) -> tuple[float, float]:
     return drained / seconds, drained / used
 
 
-def render(told: dict[tuple[str, str], list[Measurement]]) -> Table:
+def render(measurements: dict[tuple[str, str], list[Measurement]]) -> Table:
     """Return a row for each way in and mode; ratios are of log mode to direct mode in the same round."""
     table = Table(title="log mode against direct mode, one worker, default fsync, sender on the same machine")
     for column in (
@@ -152,8 +152,8 @@ def render(told: dict[tuple[str, str], list[Measurement]]) -> Table:
         "behind, s",
     ):
         table.add_column(column, justify="left" if column in ("way in", "mode") else "right")
-    for (path, mode), seen in told.items():
-        direct = told[path, "direct"]
+    for (path, mode), seen in measurements.items():
+        direct = measurements[path, "direct"]
         ratios = [b.events_per_second / a.events_per_second for a, b in zip(direct, seen, strict=True)]
         table.add_row(
             path,
@@ -175,14 +175,14 @@ def main(
 ) -> None:
     """Measure log mode beside direct mode, then draining by itself."""
     find_wrk()
-    told: dict[tuple[str, str], list[Measurement]] = defaultdict(list)
+    measurements: dict[tuple[str, str], list[Measurement]] = defaultdict(list)
     for number in range(rounds):
         for mode in MODES if number % 2 == 0 else MODES[::-1]:
             with tempfile.TemporaryDirectory(prefix="bench-") as folder:
                 for path, measurement in measure_mode(mode, Path(folder), seconds):
-                    told[path, mode].append(measurement)
+                    measurements[path, mode].append(measurement)
     console = Console(width=140)
-    console.print(render(told))
+    console.print(render(measurements))
     for entry_rows in ENTRY_ROWS if rows else ():
         drained = [measure_drain(rows, entry_rows) for _ in range(rounds)]
         per_second, per_cpu = ([f"{each:,.0f}" for each in column] for column in zip(*drained, strict=True))

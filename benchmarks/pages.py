@@ -169,8 +169,8 @@ def main(
             if rounds:
                 report_pages(console, server, client, templates, rounds)
             if turns:
-                told = compare_listeners(server, client, templates, seconds, turns)
-                for name, ratios in zip(("rate", "CPU of the server an event"), told, strict=True):
+                ratios_of = compare_listeners(server, client, templates, seconds, turns)
+                for name, ratios in zip(("rate", "CPU of the server an event"), ratios_of, strict=True):
                     console.print(say_ratios(f"/v1/track, {LISTENERS} listeners over none, {name}", ratios))
 
 

@@ -38,7 +38,7 @@ MARK_ALL: Final = """
 
 
 class Watch(threading.Thread):
-    """Looks at the lag of the rollups until told to stop."""
+    """Looks at the lag of the rollups until stopped."""
 
     def __init__(self, url: str) -> None:
         super().__init__(daemon=True)

@@ -57,7 +57,7 @@ METHODS: Final = {
 VOTES: Final = ((5, 10), (10, 20), (20, 40), (40, 80), (80, adopters.MOST + 1))
 
 
-def tell_ranking(random: np.random.Generator, fleets: int) -> None:
+def print_ranking(random: np.random.Generator, fleets: int) -> None:
     """Print what the sorts find under each rule, with few loopers and with many."""
     print(
         "| loopers | rule | precision at 10 of burden | of affected_units | 90 % intervals that hold "
@@ -83,7 +83,7 @@ def tell_ranking(random: np.random.Generator, fleets: int) -> None:
         print(f"| {sort} | {sorts[sort]:.3f} |")
 
 
-def tell_regressions(seed: int, years: int) -> None:
+def print_regressions(seed: int, years: int) -> None:
     """Print what alerts are worth in each world under each method, and how power grows with votes."""
     print("| world | method | alerts | of them false | power | median delay, days | E of 20, no worse |")
     print("|---|---|---|---|---|---|---|")
@@ -148,10 +148,10 @@ def main(
     """Simulate and print tables."""
     if fleets:
         print(f"## Ranking: {fleets} fleets of {ranked.CONNECTOR_COUNT} connectors, seed {seed}\n")
-        tell_ranking(np.random.default_rng(seed), fleets)
+        print_ranking(np.random.default_rng(seed), fleets)
     if years:
         print(f"\n## Regressions: {years} years of {adopters.CONNECTORS} connectors, seed {seed}\n")
-        tell_regressions(seed, years)
+        print_regressions(seed, years)
         reached = peek(np.random.default_rng(seed), 1000)
         print(f"\nE of 20 or more, at any time of 400 votes, without any rise: {reached:.4f} of 1,000")
 

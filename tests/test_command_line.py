@@ -110,27 +110,29 @@ def log_lines(service: Service, arguments: list[str], environment: dict[str, str
         [CONSOLE, *arguments], env=environment, stdin=theirs, stdout=subprocess.DEVNULL, stderr=theirs
     )
     os.close(theirs)
-    told = b""
-    while b"startup complete" not in told:
-        told += os.read(ours, 4096)
+    reported = b""
+    while b"startup complete" not in reported:
+        reported += os.read(ours, 4096)
     running.send_signal(signal.SIGTERM)
     try:
         while part := os.read(ours, 4096):
-            told += part
+            reported += part
     except OSError:  # the other end is closed
         pass
     assert running.wait(60) == 0
     os.close(ours)
-    return told.decode()
+    return reported.decode()
 
 
 def test_logs_are_for_people_on_a_terminal_and_for_programs_elsewhere(service: Service) -> None:
     lines = [line for line in (service.folder / "stderr").read_text().splitlines() if line]
     assert all(isinstance(json.loads(line)["event"], str) for line in lines)
     environment = service.environment | {"TELEMETRY_DATA_DIR": str(service.folder / "other"), "NO_COLOR": "1"}
-    told = log_lines(service, ["serve", "--port", "0", "--host", "127.0.0.1", "--workers", "1"], environment)
-    assert re.search(r"^\S+Z? \[info +\] .*startup complete", told, re.MULTILINE | re.IGNORECASE)
-    assert "{" not in told
+    reported = log_lines(
+        service, ["serve", "--port", "0", "--host", "127.0.0.1", "--workers", "1"], environment
+    )
+    assert re.search(r"^\S+Z? \[info +\] .*startup complete", reported, re.MULTILINE | re.IGNORECASE)
+    assert "{" not in reported
 
 
 def test_options_of_serve_win_over_the_environment(service: Service) -> None:

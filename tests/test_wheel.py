@@ -94,9 +94,9 @@ def test_it_serves_with_an_embedded_postgres(installed: Path, tmp_path: Path) ->
             for path in ("/docs", "/docs/swagger-ui.css", "/privacy", "/v1/schema", "/metrics"):
                 assert httpx.get(f"{url}{path}", timeout=30).status_code == 200, path
             with run(installed, "report", "connectors", "--format", "csv", **settings) as report:
-                told, said = report.communicate(timeout=60)
+                reported, said = report.communicate(timeout=60)
             assert (report.returncode, said) == (0, "")
-            assert told.startswith("rank,connector")
+            assert reported.startswith("rank,connector")
         finally:
             serving.send_signal(signal.SIGTERM)
             serving.communicate(timeout=60)
@@ -105,6 +105,6 @@ def test_it_serves_with_an_embedded_postgres(installed: Path, tmp_path: Path) ->
 
 def test_version_is_the_packages(installed: Path) -> None:
     with run(installed, "--version") as asked:
-        told, _ = asked.communicate(timeout=60)
+        reported, _ = asked.communicate(timeout=60)
     (metadata,) = installed.glob("*.dist-info")
-    assert told.split()[1] == metadata.name.removesuffix(".dist-info").rpartition("-")[2]
+    assert reported.split()[1] == metadata.name.removesuffix(".dist-info").rpartition("-")[2]

@@ -86,7 +86,7 @@ MEANINGS = {
     "never part of a rate",
     "ci": "whether it ran in continuous integration; reports leave it out by default",
     "prerelease": "whether PyAirbyte was a pre-release or a checkout; reports leave it out by default",
-    "units": "distinct users as far as they can be told; not additive over rows",
+    "units": "distinct users as far as they can be recognised; not additive over rows",
     "affected_units": "distinct users with a failure of another class than config; not additive over rows",
     "attempts": "attempted syncs: succeeded + failed + canceled + in_flight + abandoned",
     "succeeded": "attempts that succeeded",
@@ -128,7 +128,7 @@ MEANINGS = {
     "from_ledger": "attempts of which an event was refused",
     "first_runs": "attempts of users who were minted with their session",
     "corrected": "attempts whose clock was off by 55 minutes or more and was corrected",
-    "without_unit": "attempts of which no user can be told",
+    "without_unit": "attempts of which no user is known",
     "outcome": "received = accepted + duplicate + rejected + expired + forgotten",
     "kind": "refused: requests that hold no event; withheld: fields not stored; client_dropped: said by "
     "clients",
@@ -189,8 +189,8 @@ VIEWS = {
         surge
     FROM (
         SELECT window_days, role, connector,
-            count(*) FILTER (WHERE told) AS units,
-            CAST(coalesce(sum(use_cases) FILTER (WHERE told), 0) AS bigint) AS use_cases,
+            count(*) FILTER (WHERE known) AS units,
+            CAST(coalesce(sum(use_cases) FILTER (WHERE known), 0) AS bigint) AS use_cases,
             CAST(sum(attempts) AS bigint) AS attempts,
             CAST(sum(attempts - in_flight) AS bigint) AS settled,
             CAST(sum(succeeded) AS bigint) AS succeeded,
@@ -199,10 +199,10 @@ VIEWS = {
             CAST(sum(canceled) AS bigint) AS canceled,
             CAST(sum(in_flight) AS bigint) AS in_flight,
             CAST(sum(abandoned) AS bigint) AS abandoned,
-            count(*) FILTER (WHERE told AND failed > failed_config) AS affected_units,
-            count(*) FILTER (WHERE told AND is_ephemeral) AS ephemeral_units,
+            count(*) FILTER (WHERE known AND failed > failed_config) AS affected_units,
+            count(*) FILTER (WHERE known AND is_ephemeral) AS ephemeral_units,
             CAST(coalesce(sum(CASE WHEN is_ephemeral THEN least(1, weight * m) ELSE 1 END)
-                FILTER (WHERE told), 0)
+                FILTER (WHERE known), 0)
                 AS double precision) AS weighed_units,
             sum(share) / nullif(sum(weight), 0) AS capped_rate,
             coalesce(sum(share) > 0 AND (
@@ -217,17 +217,17 @@ VIEWS = {
             SELECT people.*,
                 sum(share) OVER of_key AS all_share, count(weight) OVER of_key AS all_users,
                 sum(share) OVER of_hour AS hour_share, count(weight) OVER of_hour AS hour_users,
-                CAST(count(*) FILTER (WHERE told AND NOT is_ephemeral) OVER of_key + 1 AS double precision)
+                CAST(count(*) FILTER (WHERE known AND NOT is_ephemeral) OVER of_key + 1 AS double precision)
                     / (coalesce(sum(weight) FILTER (WHERE NOT is_ephemeral) OVER of_key, 0) + 5) AS m
             FROM (
                 SELECT users.*,
-                    CASE WHEN told THEN least(attempts - in_flight, 5) END AS weight,
-                    CASE WHEN told THEN coalesce(
+                    CASE WHEN known THEN least(attempts - in_flight, 5) END AS weight,
+                    CASE WHEN known THEN coalesce(
                         least(attempts - in_flight, 5) * CAST(failed - failed_config AS double precision)
                             / nullif(attempts - in_flight, 0), 0
                     ) END AS share
                 FROM (
-                    SELECT w.window_days, c.role, c.connector, d.unit <> {NOBODY} AS told,
+                    SELECT w.window_days, c.role, c.connector, d.unit <> {NOBODY} AS known,
                         coalesce(NOT u.lasting, false) AS is_ephemeral,
                         min(CASE WHEN NOT u.settled THEN u.first_hour END) AS first_hour,
                         bool_or(coalesce(u.crowded AND NOT u.settled, false)) AS crowded,

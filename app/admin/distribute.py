@@ -146,8 +146,8 @@ def check(connection: Connection, settings: Settings) -> None:
             "every node, and "
             "run CREATE EXTENSION citus in this database."
         )
-    told = str(connection.execute(text("SELECT citus_version()")).scalar_one())
-    version = tuple(int(part) for part in re.findall(r"\d+", told)[:2])
+    answer = str(connection.execute(text("SELECT citus_version()")).scalar_one())
+    version = tuple(int(part) for part in re.findall(r"\d+", answer)[:2])
     if version < OLDEST:
         raise TelemetryError(f"Citus {'.'.join(map(str, version))} is too old: 12.0 or later is needed.")
     check_quiet(connection, settings)

@@ -115,7 +115,7 @@ class Judged(NamedTuple):
 
 def lines(path: Path, progress: Callable[[int], None]) -> Iterator[bytes]:
     """Yield the lines of a file, gzipped or not, without the byte order marks that programs on Windows write.
-    `progress` is told how far into the file, in its own bytes. Raises TelemetryError."""
+    `progress` is called with how far it is into the file, in its own bytes. Raises TelemetryError."""
     try:
         with path.open("rb") as raw:
             packed = raw.read(2) == MAGIC
@@ -179,7 +179,7 @@ def judge_files(
     summary: Summary,
     progress: Callable[[int, int], None],
 ) -> Iterator[Judged]:
-    """Yield the verdict on every event of some files. `progress` is told the file's
+    """Yield the verdict on every event of some files. `progress` is called with the file's
     number and how far into it."""
     for number, path in enumerate(paths):
         for at, line in enumerate(lines(path, partial(progress, number)), 1):

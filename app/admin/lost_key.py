@@ -1,4 +1,4 @@
-"""After the hash key was lost for good: what nobody can be told from is kept, the rest is
+"""After the hash key was lost for good: what identifies nobody is kept, the rest is
 deleted, and a new key begins.
 
 Without the key no pseudonym can be found again: nobody could have their rows deleted on request, nobody's

@@ -65,7 +65,7 @@ class Connector:
 
     @property
     def pace(self) -> float:
-        """How much longer than usual its syncs take, told by the name: an eighth to eight times."""
+        """How much longer than usual its syncs take, by its name: an eighth to eight times."""
         return float(2 ** (crc32(self.name.encode()) % 7 - 3))
 
     def release_at(self, moment: float) -> Release:

@@ -1,5 +1,5 @@
 """Posts a fleet through the real HTTP API: in batches, gzipped, over a few
-connections, waiting when told to wait."""
+connections, waiting as long as `Retry-After` asks."""
 
 import asyncio
 import gzip

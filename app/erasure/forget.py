@@ -31,7 +31,7 @@ ASKED: Final = (
     "bigint[])) AS asked)"
 )
 DELETED: Final = ASKED.format("", "anonymous_id")
-# Whose a contribution was is told by the daily sum that it was added to.
+# Whose a contribution was follows from the daily sum that it was added to.
 CONTRIBUTIONS: Final = f"""
     DELETE FROM attempts AS a USING unit_days AS d
     WHERE d.day = a.day AND d.bucket = a.bucket AND d.day_key = a.day_key AND {ASKED.format("d.", "unit")}

@@ -37,7 +37,7 @@ class Committer:
     def __init__(self, engine: AsyncEngine, circuit: Circuit, lexicon: Lexicon) -> None:
         """Commit through an engine whose connections commit by themselves.
 
-        `circuit` is told how it goes; `lexicon` has a look at the words first.
+        `circuit` learns of every success and failure; `lexicon` has a look at the words first.
         """
         self.circuit = circuit
         self.engine = engine

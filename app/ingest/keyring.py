@@ -54,7 +54,7 @@ class Keyring:
 
     What it learned is remembered in a file (pseudonyms only), so that a restart during an outage of Postgres
     refuses nobody. Before Postgres was ever reached, the keys of the settings are known under provisional,
-    negative numbers. Now and then `note` is told the numbers of the keys that were used.
+    negative numbers. Now and then `note` gets the numbers of the keys that were used.
     """
 
     def __init__(

@@ -112,7 +112,7 @@ def normalize(scope: Any) -> Any:
 
 
 async def answer_head(app: AsgiApp, scope: Any, receive: Any, send: Send) -> None:
-    """Answer HEAD as GET, without the body. What streams without end is told that nobody listens."""
+    """Answer HEAD as GET, without the body. A stream without end gets a disconnect."""
     over = asyncio.Event()
 
     async def receive_until_over() -> Any:

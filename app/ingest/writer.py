@@ -146,7 +146,7 @@ class Writer:
         if not groups and not tallies:
             return None
         for group in groups:
-            if group.tallies and group.is_last_piece():  # whoever is told 503 before sends it all again
+            if group.tallies and group.is_last_piece():  # whoever got 503 before sends it all again
                 tallies.update(group.tallies)
         return Batch([verdict for group in groups for verdict in group.next_piece()], tallies), groups
 

@@ -66,7 +66,7 @@ def read(request: Request, target: Target) -> Query:
     )
 
 
-def tell(framed: Mapping[str, Any]) -> dict[str, Any]:
+def pick_shown(framed: Mapping[str, Any]) -> dict[str, Any]:
     """Return what makes a kept page another one when it changes."""
     return {name: value for name, value in framed.items() if name not in OF_NOW}
 
@@ -121,7 +121,7 @@ class Site:
         """Return a page, kept or new. Raises Problem."""
         address = str(request.url)
         kept = self.pages.find(address)
-        if kept is not None and kept.told == tell(self.surround(request, target)):
+        if kept is not None and kept.frame == pick_shown(self.surround(request, target)):
             return kept.body
         view = View(self.tables, read(request, target))
         context = BUILDERS[target.page.key](view)
@@ -131,7 +131,7 @@ class Site:
         if context.get("is_empty"):
             return frame.render("empty.html", {**framed, **context})
         body = frame.render(f"{target.page.key}.html", {**framed, **context})
-        self.pages.keep(address, Page(view.seen, tell(framed), body))
+        self.pages.keep(address, Page(view.seen, pick_shown(framed), body))
         return body
 
     def surround(self, request: Request, target: Target) -> dict[str, Any]:

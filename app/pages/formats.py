@@ -7,7 +7,7 @@ from typing import Any, Final
 from markupsafe import Markup
 
 from app.pages.charts.evidence import SUPERSCRIPT
-from app.reports.durations import tell
+from app.reports.durations import format_duration
 
 NONE: Final = "–"  # noqa: RUF001 -- an en dash stands for no value, and between the ends of a range
 MINUS: Final = "−"  # noqa: RUF001 -- a true minus
@@ -45,7 +45,7 @@ def points(value: float | None) -> str:
 
 def duration(seconds: float | None) -> str:
     """Return how long something takes: 0.4 s, 45 s, 12 min, 2.5 h."""
-    return NONE if seconds is None else tell(seconds).replace(" ", NO_BREAK)
+    return NONE if seconds is None else format_duration(seconds).replace(" ", NO_BREAK)
 
 
 def change(now: float | None, before: float | None) -> str:

@@ -19,7 +19,7 @@ class Page:
     """A page's bytes, the tables that it was made of, and what else it shows."""
 
     tables: Sequence[Asked]
-    told: object
+    frame: object
     body: bytes
 
 

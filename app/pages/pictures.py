@@ -42,10 +42,10 @@ def draw_weeks(table: Table) -> tuple[str, str]:
     return charts.weeks(trend.add_up(table.rows), "burden", trend.say_week, title, height=240), title
 
 
-def draw_fates(table: Table) -> tuple[str, str]:
+def draw_recoveries(table: Table) -> tuple[str, str]:
     """Return what became of the users who met a failure, for the connectors where most did."""
     title = "Users who failed: who succeeded within 24 hours (grey), who never came back (red)"
-    return charts.fates(recovery.choose(table.rows), recovery.say, title), title
+    return charts.recoveries(recovery.choose(table.rows), recovery.say, title), title
 
 
 PICTURES: Final[Mapping[str, Mapping[str, Draw]]] = {
@@ -53,7 +53,7 @@ PICTURES: Final[Mapping[str, Mapping[str, Draw]]] = {
     "connector": {"days": draw_connector_days},
     "connectors": {"map": draw_map},
     "trend": {"weeks": draw_weeks},
-    "recovery": {"fates": draw_fates},
+    "recovery": {"recoveries": draw_recoveries},
 }
 
 

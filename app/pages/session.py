@@ -35,17 +35,17 @@ class Session:
 
     def sign(self, reader: Reader, expiry: int) -> str:
         """Return the value of a reader's cookie that ends at `expiry`, in seconds since the epoch."""
-        told = f"{expiry}.{reader.number}"
-        return f"{told}.{hmac.new(reader.secret, PURPOSE + told.encode(), hashlib.sha256).hexdigest()}"
+        payload = f"{expiry}.{reader.number}"
+        return f"{payload}.{hmac.new(reader.secret, PURPOSE + payload.encode(), hashlib.sha256).hexdigest()}"
 
     def is_open(self, cookie: str) -> bool:
         """Return whether a cookie is one of ours and not over."""
-        told = COOKIE_VALUE.fullmatch(cookie)
-        reader = self.readers.get(int(told["number"])) if told else None
-        if told is None or reader is None:
+        match = COOKIE_VALUE.fullmatch(cookie)
+        reader = self.readers.get(int(match["number"])) if match else None
+        if match is None or reader is None:
             return False
-        known = hmac.compare_digest(cookie.encode(), self.sign(reader, int(told["expiry"])).encode())
-        return known and int(told["expiry"]) > self.clock()
+        known = hmac.compare_digest(cookie.encode(), self.sign(reader, int(match["expiry"])).encode())
+        return known and int(match["expiry"]) > self.clock()
 
     def make_cookie(self, reader: Reader, *, secure: bool) -> str:
         """Return the header that sets the cookie for 30 days."""

@@ -38,7 +38,7 @@ LOG_CHECK_SECONDS = 60
 
 @dataclass(frozen=True)
 class Orders:
-    """What the keeper is told; descriptors are inherited ones."""
+    """What the keeper is given; descriptors are inherited ones."""
 
     command: list[str]
     environment: dict[str, str]

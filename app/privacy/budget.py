@@ -43,7 +43,7 @@ class Word(NamedTuple):
 
 class Wish(NamedTuple):
     """A new word that an event came with: under which write key, and the slot of its sender
-    (0: nobody who can be told; negative: of history)."""
+    (0: nobody who can be recognised; negative: of history)."""
 
     word: Word
     write_key: int

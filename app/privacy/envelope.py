@@ -26,7 +26,7 @@ REMEMBERED: Final = 4_096  # dropped values: those of an SDK are the same in eve
 # `traits` is no transport key, but is refused by its name.
 LIVE: Final = frozenset({*DROPPED, "traits", "sentAt", "writeKey"})
 ARCHIVED: Final = LIVE | UNREAD_IN_ARCHIVES
-ORDERED: Final = tuple(sorted(LIVE))  # of several refusals it is always the same one that is told
+ORDERED: Final = tuple(sorted(LIVE))  # of several refusals it is always the same one that is reported
 TRANSPORT: Final = frozenset({"sentAt", "writeKey"})  # part of the wire, though no part of the event
 # What RudderStack's Node, Go and Rust SDKs send for `timestamp`.
 TIME_OF_RUDDERSTACK: Final = "originalTimestamp"
@@ -151,15 +151,15 @@ def find_refusal_of_batch(envelope: Mapping[str, Any], *, archived: bool = False
 
 def scan_batch(around: Mapping[str, Any]) -> str | None:
     """Return the rule that what is dropped from a batch breaks. In its `context`
-    programs may tell their versions."""
+    programs may give their versions."""
     if len(canonical(around)) > BATCH_BYTES:
         return "too_long"
     context = around.get("context")
     if not isinstance(context, dict):
         return scan(around, BATCH_BYTES)
     rest = {**around, "context": {key: value for key, value in context.items() if key not in FORMS}}
-    told = ((key, context[key]) for key in FORMS if key in context)
-    rules = (scan(value, BATCH_BYTES, key) for key, value in told)
+    versions = ((key, context[key]) for key in FORMS if key in context)
+    rules = (scan(value, BATCH_BYTES, key) for key, value in versions)
     return scan(rest, BATCH_BYTES) or next(filter(None, rules), None)
 
 
@@ -174,5 +174,5 @@ def scan(value: object, most_bytes: int, key: str = "") -> str | None:
 @lru_cache(REMEMBERED)
 def detect_form(form: bytes, key: str) -> str | None:
     """Return what the detector says of a value's canonical form: once for each,
-    as long as it is remembered. `key` says where programs tell their versions."""
+    as long as it is remembered. `key` says where programs give their versions."""
     return detect_json(veil(key, form))

@@ -39,7 +39,7 @@ HASH_BYTES: Final = 8
 
 class Step(NamedTuple):
     """`words_of` yields the words that a row asks for; `replace` takes those out that did not come in, and
-    yields by what name each is counted. It is told the versions that a list names, too."""
+    yields by what name each is counted. It gets the versions that a list names, too."""
 
     words_of: Callable[[Row], Iterator[Word]]
     replace: Callable[[Row, AbstractSet[Word], AbstractSet[Word]], Iterator[str]]
@@ -96,7 +96,7 @@ def replace_combinations(row: Row, unknown: AbstractSet[Word], listed: AbstractS
 
 
 def coarsen_route(row: Row, listed: AbstractSet[Word]) -> None:
-    """The lane stays, what tells the ledger that a name was refused, and the release of today."""
+    """The lane stays, what shows the ledger that a name was refused, and the release of today."""
     for column, subject, _ in VERSION_FIELDS[1:]:
         version = version_in(row, column, subject)
         if version is not None and version not in listed:

@@ -27,7 +27,7 @@ SECONDS: Final = 3600.0  # between looks; votes are settled by day
 ATTEMPTS: Final = 3
 PAUSE_SECONDS: Final = 1.0  # before the second attempt, twice that before the third
 TIMEOUT_SECONDS: Final = 10.0
-TOLD: Final = (
+COLUMNS: Final = (
     *("kind", "connector", "old_version", "new_version", "since"),
     *("votes", "affected_units", "share", "share_before", "evidence"),
 )
@@ -83,7 +83,9 @@ def find_surges(connection: Connection, denied: Sequence[int], now: dt.datetime)
 def record(connection: Connection, found: Sequence[Row], now: dt.datetime) -> None:
     """Remember what is new, and commit."""
     if found:
-        rows: list[dict[str, Any]] = [{name: row[name] for name in TOLD} | {"found_at": now} for row in found]
+        rows: list[dict[str, Any]] = [
+            {name: row[name] for name in COLUMNS} | {"found_at": now} for row in found
+        ]
         for row in rows:
             row["since"] = dt.date.fromisoformat(row["since"])
         connection.execute(insert(alerts).on_conflict_do_nothing(), rows)
@@ -101,8 +103,8 @@ def compose(found: RowMapping) -> dict[str, Any]:
         f"version, in use "
         f"since {found['since']}."
     )
-    told = {name: found[name] for name in TOLD} | {"since": found["since"].isoformat()}
-    return {"text": words, "alert": told}
+    alert = {name: found[name] for name in COLUMNS} | {"since": found["since"].isoformat()}
+    return {"text": words, "alert": alert}
 
 
 def post(webhook: str, body: dict[str, Any], stop: threading.Event) -> bool:

@@ -26,7 +26,7 @@ from app.store import secrets
 from app.store.causes import Cause, DatabaseError, cause_of
 from app.store.database import hold, open_engine
 
-TEXT_LIMIT: Final = "25"  # rows of a text, unless told: a screenful
+TEXT_LIMIT: Final = "25"  # rows of a text, unless asked for more: a screenful
 ALARMED: Final = 3  # exit status of --fail-on
 PLAIN_WIDTH: Final = 140  # columns where the output is no terminal
 

@@ -78,7 +78,7 @@ def compare_own(comparison: Comparison) -> Row:
     }
 
 
-def tell_course(comparison: Comparison) -> list[Row]:
+def list_course(comparison: Comparison) -> list[Row]:
     """Return E by day as votes were settled; none without votes on both sides."""
     import numpy as np  # noqa: PLC0415
 

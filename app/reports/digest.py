@@ -26,7 +26,7 @@ DEFAULTS: Final = {"window": "7d"}
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """Lines under a heading; none where there is nothing to tell."""
+    """Lines under a heading; none where there is nothing to say."""
 
     title: str
     lines: tuple[str, ...]
@@ -34,7 +34,7 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Digest:
-    """What is told: plain text, without markup."""
+    """The sentences: plain text, without markup."""
 
     title: str
     sections: tuple[Section, ...]
@@ -52,11 +52,11 @@ def compose(tables: Mapping[str, Table]) -> Digest:
     ]
     worse = [row for row in ranked if isinstance(row["delta_low"], float) and row["delta_low"] > 0]
     sections = (
-        Section("The fleet", (*tell_fleet(home.rows), *tell_notes(home.rows))),
-        Section("Fix first", tuple(map(tell_connector, pick(ranked, "burden")))),
-        Section("Getting worse", tuple(map(tell_connector, pick(worse, "delta_low")))),
-        Section("New versions that fail more often", tell_regressions(tables["regressions"].rows)),
-        Section("New errors", tell_errors(tables["errors"].rows)),
+        Section("The fleet", (*write_fleet(home.rows), *write_notes(home.rows))),
+        Section("Fix first", tuple(map(write_connector, pick(ranked, "burden")))),
+        Section("Getting worse", tuple(map(write_connector, pick(worse, "delta_low")))),
+        Section("New versions that fail more often", write_regressions(tables["regressions"].rows)),
+        Section("New errors", write_errors(tables["errors"].rows)),
     )
     asked = home.parameters
     left_out = " CI and pre-releases are left out." if asked["ci"] == asked["prerelease"] == "exclude" else ""
@@ -73,44 +73,44 @@ def pick(rows: list[Row], column: str) -> list[Row]:
     return sorted(rows, key=lambda row: (-float(row[column] or 0), str(row["connector"])))[:FEW]
 
 
-def tell_fleet(rows: list[Row]) -> tuple[str, ...]:
+def write_fleet(rows: list[Row]) -> tuple[str, ...]:
     """Return what users meet, then how many they are, then the naive rate."""
     fleet = {row["item"]: row for row in rows if row["section"] == "fleet"}
-    told = [
-        f"{title}: {percent(fleet[item]['value'])}{tell_change(fleet[item])}"
+    sentences = [
+        f"{title}: {percent(fleet[item]['value'])}{write_change(fleet[item])}"
         for title, item in (
             ("Failure that a user meets", "capped rate"),
             ("Users affected", "affected share"),
         )
         if fleet[item]["value"] is not None
     ]
-    told += [
+    sentences += [
         f"{title}: {number(fleet[item])}"
         for title, item in (("Users", "users"), ("Syncs", "attempted syncs"))
     ]
     rate = fleet["failure rate"]
     if rate["value"] is not None:
         before = "" if rate["before"] is None else f", {percent(rate['before'])} before"
-        told.append(f"Share of syncs that failed: {percent(rate['value'])}{before}; a loop moves it")
-    return tuple(told)
+        sentences.append(f"Share of syncs that failed: {percent(rate['value'])}{before}; a loop moves it")
+    return tuple(sentences)
 
 
-def tell_notes(rows: list[Row]) -> tuple[str, ...]:
+def write_notes(rows: list[Row]) -> tuple[str, ...]:
     """Return the sentences of `home`, but not what today adds: the week is over."""
     return tuple(str(row["text"]) for row in rows if row["section"] == NOTE and row["item"] != "today so far")
 
 
-def tell_connector(row: Row) -> str:
+def write_connector(row: Row) -> str:
     """Return a connector's users, failures and change."""
     rate = row["rate"] if row["rate"] is not None else row["capped_rate"]
     return (
         f"{row['connector']}{' (surge)' if row['surge'] else ''}: burden {row['burden']:.1f}; "
         f"{percent(rate)} of a user's syncs fail, "
-        f"for {row['affected_units']:,} of {row['units']:,} users{tell_change(row)}"
+        f"for {row['affected_units']:,} of {row['units']:,} users{write_change(row)}"
     )
 
 
-def tell_regressions(rows: list[Row]) -> tuple[str, ...]:
+def write_regressions(rows: list[Row]) -> tuple[str, ...]:
     """Return the new versions with evidence against them."""
     return tuple(
         f"{row['connector']} {row['new_version']}: {percent(row['share'])} of a user's syncs fail, "
@@ -120,7 +120,7 @@ def tell_regressions(rows: list[Row]) -> tuple[str, ...]:
     )
 
 
-def tell_errors(rows: list[Row]) -> tuple[str, ...]:
+def write_errors(rows: list[Row]) -> tuple[str, ...]:
     """Return the exceptions that were not seen in the window before, those of most users first."""
     new = sorted((row for row in rows if row["is_new"]), key=lambda row: -int(row["affected_units"] or 0))
     return tuple(
@@ -129,7 +129,7 @@ def tell_errors(rows: list[Row]) -> tuple[str, ...]:
     )
 
 
-def tell_change(row: Row) -> str:
+def write_change(row: Row) -> str:
     """Return a change with its interval, and whether it may be chance."""
     values = [row[name] for name in ("delta", "delta_low", "delta_high")]
     points = [f"{100 * value:+.1f}" for value in values if isinstance(value, float)]
@@ -179,7 +179,7 @@ def ask(
     given: Mapping[str, str], parameters_of: Callable[[str], tuple[str, ...]]
 ) -> dict[str, tuple[str, dict[str, str]]]:
     """Return what each report of the digest is asked: the filters that it takes; a
-    week unless told otherwise."""
+    week unless another is asked for."""
     filters = {**DEFAULTS, **given}
     return {
         key: (name, {each: text for each, text in filters.items() if each in parameters_of(name)} | {**own})

@@ -42,7 +42,7 @@ def by_number(counts: Iterable[Counts]) -> dict[int, Row]:
     }
 
 
-def tell(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """Return a duration in two digits or three: 0.4 s, 45 s, 12 min, 2.5 h, 3 d."""
     size, name = next((size, name) for most, size, name in UNITS if seconds < most)
     number = seconds / size

@@ -38,12 +38,12 @@ def to_json(table: Table) -> bytes:
             "total": table.total,
             "hidden": table.hidden,
             "rows": table.rows,
-            **tell_series(table),
+            **render_series(table),
         }
     )
 
 
-def tell_series(table: Table) -> dict[str, Any]:
+def render_series(table: Table) -> dict[str, Any]:
     """Return the rows day by day with the meaning of their columns, if they were asked for."""
     if table.series is None or table.report.series is None:
         return {}
@@ -91,22 +91,22 @@ def to_parquet(table: Table) -> bytes:
         pa.field(column.name, kinds[column.type], metadata={"description": column.description})
         for column in table.columns
     ]
-    told: dict[bytes | str, bytes | str] = {
+    metadata: dict[bytes | str, bytes | str] = {
         "report": table.report.name,
         "parameters": orjson.dumps(table.parameters).decode(),
         "as_of": instant(table.as_of),
         "rollup_lag_seconds": f"{table.lag_seconds:.1f}",
     }
     out = io.BytesIO()
-    pq.write_table(pa.Table.from_pylist(table.rows, schema=pa.schema(fields, metadata=told)), out)
+    pq.write_table(pa.Table.from_pylist(table.rows, schema=pa.schema(fields, metadata=metadata)), out)
     return out.getvalue()
 
 
 def identify(table: Table) -> str:
     """Return the entity tag of the figures: the same as long as they are, whenever they were
     computed (so it is a weak one)."""
-    told = orjson.dumps([table.report.name, table.parameters, table.rows, table.series])
-    return f'W/"{hashlib.sha256(told).hexdigest()[:32]}"'
+    content = orjson.dumps([table.report.name, table.parameters, table.rows, table.series])
+    return f'W/"{hashlib.sha256(content).hexdigest()[:32]}"'
 
 
 def cell(value: Value) -> Value:
@@ -226,7 +226,7 @@ def draw(heading: Heading, row: Row) -> str:
     if heading.form == "signed" and is_faint(heading, row):
         return f"({DRAWN['signed'](values[0])})"
     if heading.form in {"span", "durations"}:
-        return "-".join(percents(values) if heading.form == "span" else tell_durations(values))
+        return "-".join(percents(values) if heading.form == "span" else format_durations(values))
     return DRAWN[heading.form](values[0])
 
 
@@ -255,9 +255,10 @@ def percents(values: Sequence[Value]) -> list[str]:
     return [f"{100 * value:.1f}" for value in values if isinstance(value, int | float)]
 
 
-def tell_durations(values: Sequence[Value]) -> list[str]:
+def format_durations(values: Sequence[Value]) -> list[str]:
     """Return seconds in the units that people use, without a space: 45s, 12min."""
-    return [durations.tell(value).replace(" ", "") for value in values if isinstance(value, int | float)]
+    seconds = [value for value in values if isinstance(value, int | float)]
+    return [durations.format_duration(value).replace(" ", "") for value in seconds]
 
 
 def instant(moment: dt.datetime) -> str:

@@ -56,7 +56,8 @@ def rebuild(connection: Connection, since: dt.date | None, advance: Callable[[in
     """Make the rollups of the days from `since` on anew (of all that can be, if None), and commit; how
     many rows of `attempts` that gave.
 
-    `advance` is told how many of how many buckets are done. Raises TelemetryError for a day that is frozen.
+    `advance` is called with how many of how many buckets are done. Raises TelemetryError for a day that
+    is frozen.
     """
     line = first_day(connection)
     if line is not None and since is not None and since < line:

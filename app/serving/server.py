@@ -29,7 +29,7 @@ log = structlog.get_logger()
 
 DESCRIPTORS: Final = 8_192
 DRAIN_SECONDS: Final = 5  # what a worker may take to drain its spool before it ends
-GRACE_SECONDS: Final = 5  # for requests in flight when the service is told to stop
+GRACE_SECONDS: Final = 5  # for requests in flight when the service is stopping
 # After which a worker that says nothing is replaced. Starting took 30 on a machine at a load of 14; a worker
 # that is killed for being slow makes the machine slower.
 HANGING_SECONDS: Final = 120
@@ -57,7 +57,7 @@ def serve(settings: Settings) -> None:
 
 
 def run(settings: Settings, listener: socket.socket, restart: Restart) -> None:
-    """Hold the database and serve until told to stop."""
+    """Hold the database and serve until stopped."""
     with hold(settings, create=True) as database:
         held = secrets.resolve(settings)
         stream_start.check_stream(settings, held.pseudonyms())

@@ -1,7 +1,7 @@
 """Why a database cannot be used: a closed list of causes, each with what to do, the same at
 start, in the log and in `doctor`.
 
-A cause is told from the SQLSTATE where there is one. libpq gives none for a connection that fails, so its
+A cause follows from the SQLSTATE where there is one. libpq gives none for a connection that fails, so its
 text decides; nothing of that text is ever shown, since it quotes hosts and users.
 """
 

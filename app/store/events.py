@@ -158,9 +158,9 @@ def assign(verdicts: Sequence[Verdict], rows: Sequence[tuple[Any, ...]]) -> list
     """Return the outcomes of verdicts from what the statement returned: the keys of what was new, one after
     another in one value; and key, time and disposition of what was not stored.
     """
-    told = [outcome_of(verdict, fresh=True) for verdict in verdicts]
-    if len(rows) == 1 and len(rows[0][0] or b"") == KEY_BYTES * told.count("accepted"):
-        return told  # all that was not refused was new, as nearly always
+    expected = [outcome_of(verdict, fresh=True) for verdict in verdicts]
+    if len(rows) == 1 and len(rows[0][0] or b"") == KEY_BYTES * expected.count("accepted"):
+        return expected  # all that was not refused was new, as nearly always
     fresh: Counter[bytes] = Counter()
     dispositions: dict[tuple[bytes, dt.datetime], str] = {}
     for keys, occurred_at, disposition in rows:

@@ -1,5 +1,5 @@
-"""Versions that no list names, and combinations of words, are told to the database before an event uses them,
-within a budget.
+"""Versions that no list names, and combinations of words, are written to the database before an event uses
+them, within a budget.
 
 A batch costs two sets, of its routes and its environments; only what this process has not met for some hours
 is asked for, once a batch, and only what nobody has met is written, in a transaction of its own ahead of the
@@ -42,7 +42,7 @@ NO_TIME: Final = dt.timedelta()
 LOCK: Final = 0x7E1E_3072  # of whoever adds or deletes words
 KNOWN: Final = read_sql("app.store", "known_words")
 SPENT: Final = read_sql("app.store", "spent_words")
-TELL: Final = read_sql("app.store", "tell_words")
+WRITE: Final = read_sql("app.store", "write_words")
 
 
 class Entry(NamedTuple):
@@ -73,7 +73,7 @@ class Lexicon:
     async def settle(
         self, connection: AsyncConnection, batches: Sequence[Batch], *, free: bool = False
     ) -> None:
-        """Replace the words that the budget has no room for, and count them; tell the others.
+        """Replace the words that the budget has no room for, and count them; write the others.
 
         `free`: an operator's own history, which costs no budget. `connection` commits by itself.
         Raises sqlalchemy.exc.DBAPIError.
@@ -99,7 +99,7 @@ class Lexicon:
     async def take(
         self, connection: AsyncConnection, entries: Sequence[Entry], step: Step, *, free: bool
     ) -> list[tuple[Entry, str]]:
-        """Take one step: tell the unknown words, replace those that did not come in, and count them;
+        """Take one step: write the unknown words, replace those that did not come in, and count them;
         return what was replaced, each by the name under which it is counted."""
         wanted = [
             Wanted(word, each.row)
@@ -108,7 +108,7 @@ class Lexicon:
             if word not in self.known and word not in self.listed
         ]
         if wanted:
-            await self.tell(connection, wanted, free=free)
+            await self.write(connection, wanted, free=free)
         unknown = {each.word for each in wanted} - self.known
         if not unknown:
             return []
@@ -117,7 +117,7 @@ class Lexicon:
             batch.tallies[Tally(hour_of(row["received_at"]), row["write_key"], "new_word", name)] += 1
         return replaced
 
-    async def tell(self, connection: AsyncConnection, wanted: Sequence["Wanted"], *, free: bool) -> None:
+    async def write(self, connection: AsyncConnection, wanted: Sequence["Wanted"], *, free: bool) -> None:
         """Learn which words are known, and make known what the budget has room for."""
         words = sorted({each.word for each in wanted})
         today, current, stale = await look_up(connection, words)
@@ -150,14 +150,14 @@ class Lexicon:
         wishes = [each.wish(today) for each in wanted if each.word not in known]
         spent = await look_up_spent(connection, wishes)
         admitted = {wish.word: wish for wish in wishes} if free else admit(wishes, spent)
-        told = {word: Wish(word, 0, 0) for word in stale} | admitted
-        if told:
+        written = {word: Wish(word, 0, 0) for word in stale} | admitted
+        if written:
             await connection.exec_driver_sql(
-                TELL, arrange(told, first_day=today - (DAY if free else NO_TIME))
+                WRITE, arrange(written, first_day=today - (DAY if free else NO_TIME))
             )
         await connection.exec_driver_sql("COMMIT")
         self.gone |= {wish.purse for wish in wishes if spent.is_gone(wish)}
-        return current | told.keys()
+        return current | written.keys()
 
 
 class Wanted:
@@ -179,7 +179,7 @@ class Wanted:
 
 
 def slot_of(unit: int | None, today: dt.date) -> int:
-    """Return the slot of a sender on a day, another one on the next; 0 for nobody who can be told."""
+    """Return the slot of a sender on a day, another one on the next; 0 for nobody who can be recognised."""
     return 0 if unit is None else 1 + zlib.crc32(b"%d" % unit, today.toordinal()) % SLOTS
 
 
@@ -201,9 +201,9 @@ async def look_up(connection: AsyncConnection, words: Sequence[Word]) -> tuple[d
     return rows[0].day, current, known.keys() - current
 
 
-def arrange(told: Mapping[Word, Wish], first_day: dt.date) -> dict[str, Any]:
-    """Return the parameters of `tell_words.sql`."""
-    wishes = [told[word] for word in sorted(told)]
+def arrange(words: Mapping[Word, Wish], first_day: dt.date) -> dict[str, Any]:
+    """Return the parameters of `write_words.sql`."""
+    wishes = [words[word] for word in sorted(words)]
     return {
         "subjects": [wish.word.subject for wish in wishes],
         "words": [wish.word.word for wish in wishes],

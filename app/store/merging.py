@@ -34,13 +34,13 @@ async def insert_all(connection: AsyncConnection, batches: Sequence[Batch]) -> l
             continue
         except DataError:
             break
-        told: list[str] = []
+        found: list[str] = []
         for batch in batches:
             if batch.batch_id in known:
-                told += [outcome_of(verdict, fresh=True) for verdict in batch.verdicts]
+                found += [outcome_of(verdict, fresh=True) for verdict in batch.verdicts]
             else:
-                told += islice(outcomes, len(batch.verdicts))
-        return told
+                found += islice(outcomes, len(batch.verdicts))
+        return found
     middle = len(batches) // 2
     halves = batches[:middle], batches[middle:]
     return [outcome for half in halves for outcome in await insert_all(connection, half)]

@@ -214,14 +214,15 @@ def drop(connection: Connection, name: str, keep_since: dt.datetime) -> None:
 
 
 def delete(
-    connection: Connection, partition: str, condition: str, values: Mapping[str, Any], told: str = "NULL"
+    connection: Connection, partition: str, condition: str, values: Mapping[str, Any], returned: str = "NULL"
 ) -> list[Any]:
-    """Delete the rows of a partition that meet a condition; return the column `told` of each.
+    """Delete the rows of a partition that meet a condition; return the column `returned` of each.
 
     They are found by one scan and deleted by their keys, a thousand a transaction.
     """
     rows = connection.execute(
-        text(f"SELECT occurred_at, bucket, message_key, {told} FROM {partition} WHERE {condition}"), values
+        text(f"SELECT occurred_at, bucket, message_key, {returned} FROM {partition} WHERE {condition}"),
+        values,
     )
     found = [tuple(row) for row in rows]
     connection.commit()

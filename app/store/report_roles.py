@@ -36,7 +36,7 @@ def mend(connection: Connection) -> list[str]:
     """The statements that are still to be run, by an account that may; none if
     both roles are as they should be.
 
-    A role without a time-out of its own choice is told to be given one; another one than ours is left alone.
+    A role without a time-out of its own choice is reported; another one than ours is left alone.
     """
     return [statement for role in SETTINGS for statement in mend_role(connection, role)]
 

@@ -25,7 +25,7 @@ KEY_CHECK: Final = "pyairbyte-telemetry-key"  # in the stream's metadata
 # fenced by their id in Postgres.
 DUPLICATE_SECONDS: Final = 120
 # A batch that was taken and not acknowledged is given to somebody else after this: longer than a commit of
-# the drain may take (10 s). Two that commit the same are told apart by its id.
+# the drain may take (10 s). Two that commit the same differ by its id.
 ACK_WAIT_SECONDS: Final = 15.0
 UNACKNOWLEDGED: Final = 20_000  # messages that all instances together may have in hand
 SECOND: Final = 1_000_000_000  # in nanoseconds

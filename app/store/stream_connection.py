@@ -98,8 +98,8 @@ class Encryption:
 
 
 async def connect(address: Address, report: ErrorCallback) -> "Client":
-    """Return a connection that keeps itself; `report` is told every failure, and may end the attempt by
-    raising. Tries for ever otherwise. Raises nats.errors.Error where tls:// meets a server without TLS.
+    """Return a connection that keeps itself; `report` is called with every failure, and may end the attempt
+    by raising. Tries for ever otherwise. Raises nats.errors.Error where tls:// meets a server without TLS.
     """
     from nats.aio.client import Client  # noqa: PLC0415
 

@@ -1,4 +1,4 @@
-"""A thread beside the event loop that works on the database until it is told to stop: upkeep, rollups."""
+"""A thread beside the event loop that works on the database until it is stopped: upkeep, rollups."""
 
 import contextlib
 import threading

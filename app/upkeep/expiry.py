@@ -47,7 +47,7 @@ OLD_TOMBSTONES: Final = """
     WHERE sweeps >= :sweeps AND requested_at < :now - interval '30 days'
       AND (met_at IS NULL OR greatest(met_at, requested_at) < :now - interval '400 days')
 """
-# As long as a day by user: until the last of them is archived, it is told which of its users were settled.
+# As long as a day by user: until the last of them is archived, it is known which of its users were settled.
 OLD_UNITS: Final = "DELETE FROM units WHERE last_day < :before"
 OLD_QUARANTINE: Final = "DELETE FROM quarantined_sessions WHERE met_at < :now - interval '400 days'"
 ARCHIVE_DAY: Final = read_sql("app.upkeep", "archive_day")

@@ -105,7 +105,7 @@ def collect_rows(connection: Connection, stop: threading.Event, table: str, befo
 
 
 def collect_words(connection: Connection, before: dt.date) -> int:
-    """Delete versions; return how many. Whoever tells some meanwhile waits. Commits."""
+    """Delete versions; return how many. Whoever writes some meanwhile waits. Commits."""
     connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
     asked = {"before": before, "combinations": list(COMBINATIONS)}
     old = {tuple(row) for row in connection.execute(text(OLD_WORDS), asked)}
@@ -121,7 +121,7 @@ def collect_words(connection: Connection, before: dt.date) -> int:
 
 
 def collect_combinations(connection: Connection, before: dt.date) -> int:
-    """Delete what the budget remembers of combinations; return how many. Whoever tells some meanwhile
+    """Delete what the budget remembers of combinations; return how many. Whoever writes some meanwhile
     waits. Commits."""
     connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
     taken = {"before": before, "combinations": list(COMBINATIONS)}

@@ -1,4 +1,4 @@
-"""Entity tags: who has what is asked for already is told so (RFC 9110, 13.1.2)."""
+"""Entity tags: whoever has what is asked for already gets 304 (RFC 9110, 13.1.2)."""
 
 import hashlib
 import re

@@ -29,9 +29,9 @@ class Prefixes:
 
     def find(self, scope: Mapping[str, Any]) -> str:
         """Return the prefix, such as `/telemetry`; nothing if there is none."""
-        told: set[bytes] = {value for name, value in scope["headers"] if name == HEADER}
-        if len(told) == 1 and self.peers.is_trusted(str((scope.get("client") or ("",))[0])):
-            text = told.pop().decode("latin-1").strip().rstrip("/")
+        values: set[bytes] = {value for name, value in scope["headers"] if name == HEADER}
+        if len(values) == 1 and self.peers.is_trusted(str((scope.get("client") or ("",))[0])):
+            text = values.pop().decode("latin-1").strip().rstrip("/")
             if PATH_PREFIX.fullmatch(text):
                 return text
         return self.configured
@@ -54,13 +54,13 @@ def strip(path: str, prefix: str) -> str:
 
 def put_on(send: Send, prefix: str) -> Send:
     """Return `send` whose redirections lead under the prefix, and whose cookies hold there."""
-    told = prefix.encode()
+    encoded = prefix.encode()
 
     async def sending(message: MutableMapping[str, Any]) -> None:
         if message["type"] == "http.response.start":
             message = {
                 **message,
-                "headers": [rewrite(name, value, told) for name, value in message["headers"]],
+                "headers": [rewrite(name, value, encoded) for name, value in message["headers"]],
             }
         await send(message)
 

@@ -27,8 +27,8 @@ class Resources:
         """Read the files."""
         paths = sorted(path for path in folder.rglob("*") if path.is_file())
         self.files = {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
-        told = b"".join(name.encode() + b"\0" + body for name, body in self.files.items())
-        self.digest = hashlib.sha256(told).hexdigest()[:12]
+        content = b"".join(name.encode() + b"\0" + body for name, body in self.files.items())
+        self.digest = hashlib.sha256(content).hexdigest()[:12]
 
     def address(self, name: str) -> str:
         """Return where a file is served. Raises KeyError where there is none."""

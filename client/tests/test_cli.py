@@ -39,19 +39,19 @@ def test_status_says_why_nothing_is_sent(
 ) -> None:
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    told = status(capsys)
-    assert told.startswith("Usage reporting is off:")
-    assert reason in told
+    reported = status(capsys)
+    assert reported.startswith("Usage reporting is off:")
+    assert reason in reported
     assert not file.parent.exists()
 
 
 def test_status_says_that_events_are_sent(capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRBYTE_TELEMETRY_URL", "https://example.com")
     monkeypatch.setenv("AIRBYTE_ANALYTICS_ID", "jane@example.com")
-    told = status(capsys)
-    assert told.startswith("Usage reporting is on.")
-    assert wire_id("jane@example.com") in told
-    assert "jane" not in told
+    reported = status(capsys)
+    assert reported.startswith("Usage reporting is on.")
+    assert wire_id("jane@example.com") in reported
+    assert "jane" not in reported
 
 
 def test_opting_out_lasts_until_it_is_taken_back(
@@ -174,15 +174,15 @@ def test_after_forgetting_a_new_id_is_offered_and_status_says_what_was_forgotten
     recorder.script = [answer(202)]
     assert main(["forget"]) == 0
     assert "new-id" in capsys.readouterr().out
-    told = status(capsys)
-    assert "This id was forgotten on" in told
-    assert "new-id" in told
+    reported = status(capsys)
+    assert "This id was forgotten on" in reported
+    assert "new-id" in reported
     assert main(["new-id"]) == 0
     new = pyairbyte_telemetry._setup_analytics()
     assert new != old
     assert str(new) in capsys.readouterr().out
-    told = status(capsys)
-    assert "The id before this one was forgotten on" in told
+    reported = status(capsys)
+    assert "The id before this one was forgotten on" in reported
     assert str(old) not in "".join(path.read_text() for path in file.parent.iterdir())
 
 

@@ -100,7 +100,7 @@ def test_names_decide_between_source_and_destination(connected: ModuleType, reco
     connected.log_config_validation_result("destination-duckdb", EventState.SUCCEEDED)
     connected.log_install_state("destination-duckdb", EventState.SUCCEEDED)
     assert connected.flush()
-    told = [
+    answered = [
         (
             event["event"],
             *(
@@ -111,7 +111,7 @@ def test_names_decide_between_source_and_destination(connected: ModuleType, reco
         )
         for event in recorder.events
     ]
-    assert told == [
+    assert answered == [
         ("check", ("destination", "destination-duckdb")),
         ("check", ("source", "source-faker")),
         ("validate", ("destination", "destination-duckdb")),
@@ -202,8 +202,8 @@ def test_without_a_registry_a_well_formed_name_goes_as_it_is(sent: Any) -> None:
     ("count", "told"),
     [(0, 0), (7, 7), (2**53 - 1, 2**53 - 1), (2**53, None), (-1, None)],
 )
-def test_records_are_counted_within_bounds(sent: Any, count: int, told: int | None) -> None:
-    assert sent(number_of_records=count)["properties"].get("number_of_records") == told
+def test_records_are_counted_within_bounds(sent: Any, count: int, answered: int | None) -> None:
+    assert sent(number_of_records=count)["properties"].get("number_of_records") == answered
 
 
 class HostState(str, Enum):

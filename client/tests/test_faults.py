@@ -158,8 +158,8 @@ def test_each_events_own_outcome_is_counted(connected: ModuleType, recorder: Rec
     send(connected, len(outcomes))
     assert connected.flush()
     counts = connected.statistics()
-    told = {name: value for name, value in counts.items() if value}
-    assert told == {"accepted": 3, "duplicate": 1, "refused": 1, "expired": 1, "forgotten": 1}
+    answered = {name: value for name, value in counts.items() if value}
+    assert answered == {"accepted": 3, "duplicate": 1, "refused": 1, "expired": 1, "forgotten": 1}
 
 
 def test_a_host_asks_for_a_pause_and_gets_it(connected: ModuleType, recorder: Recorder) -> None:

@@ -39,13 +39,13 @@ FUNCTIONS = {
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_functions_have_pyairbytes_signatures(name: str) -> None:
     parameters = inspect.signature(getattr(pyairbyte_telemetry, name)).parameters.values()
-    told = [
+    reported = [
         ("*" if each.kind is inspect.Parameter.KEYWORD_ONLY else "")
         + each.name
         + ("" if each.default is inspect.Parameter.empty else f"={each.default}")
         for each in parameters
     ]
-    assert told == FUNCTIONS[name]
+    assert reported == FUNCTIONS[name]
 
 
 def test_constants_and_classes_are_there() -> None:

@@ -383,15 +383,15 @@ ended = time.monotonic()
     )
     ended = run(program, timeout=240)
     assert ended.returncode == 0, ended.stderr
-    told = json.loads(ended.stdout.splitlines()[0])
-    stored = told["accepted"] + told["duplicate"]
+    answered = json.loads(ended.stdout.splitlines()[0])
+    stored = answered["accepted"] + answered["duplicate"]
     assert len(recorder.stored) == stored
-    assert recorder.reported >= told["reported"] == told["dropped"]
-    assert stored + told["dropped"] == 100_001
-    assert told["lost"] == told["refused"] == 0
-    if not told["duplicate"]:
-        assert (recorder.reported, recorder.duplicates) == (told["reported"], 0)
-    assert told["slowest"] < 1.0
+    assert recorder.reported >= answered["reported"] == answered["dropped"]
+    assert stored + answered["dropped"] == 100_001
+    assert answered["lost"] == answered["refused"] == 0
+    if not answered["duplicate"]:
+        assert (recorder.reported, recorder.duplicates) == (answered["reported"], 0)
+    assert answered["slowest"] < 1.0
 
 
 def test_the_callers_thread_touches_no_file_and_no_network_and_imports_nothing(

@@ -234,9 +234,9 @@ def test_forget_erases_what_came_and_keeps_out_what_comes(
 
     ended = run_client(service, "forget", AIRBYTE_ANALYTICS_ID=chosen)
     assert (ended.returncode, ended.stderr) == (0, "")
-    said, _, told = ended.stdout.partition("\n")
+    said, _, reported = ended.stdout.partition("\n")
     assert said.startswith("The service erases everything under this id")
-    receipt = json.loads(told)
+    receipt = json.loads(reported)
     wait_for(lambda: rows(service, "SELECT count(*) FROM events") == [(1,)])
     wait_for(lambda: httpx.get(f"{service.url}{receipt['url']}").json()["status"] == "done")
 

@@ -29,11 +29,11 @@ def expressions() -> dict[str, str]:
 @pytest.mark.parametrize("name", expressions())
 def test_every_metric_and_label_is_one_of_the_services(service: Service, name: str) -> None:
     httpx.post(f"{service.url}/v1/track", json=clean_event(), headers=basic(service.write_key))
-    told = httpx.get(f"{service.url}/metrics").text
+    reported = httpx.get(f"{service.url}/metrics").text
     # Metrics with labels have no sample before they were counted once.
-    known = set(re.findall(r"^# TYPE (\w+) ", told, re.MULTILINE))
+    known = set(re.findall(r"^# TYPE (\w+) ", reported, re.MULTILINE))
     known |= {f"{each}{suffix}" for each in known for suffix in ("_bucket", "_sum", "_count")}
-    labels = {"le", "job", "instance", *re.findall(r"(\w+)=\"", told)}
+    labels = {"le", "job", "instance", *re.findall(r"(\w+)=\"", reported)}
     found = NAME.findall(expressions()[name])
     assert found or name == "TelemetryDown"
     for metric, selectors in found:

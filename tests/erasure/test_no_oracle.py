@@ -48,7 +48,7 @@ def test_a_request_is_the_same_statements_and_one_line(
     bare: Look, database_url: str, journal: Journal
 ) -> None:
     assert write(database_url, clean_event()) == ["accepted"]
-    told = []
+    reported = []
 
     async def ask_for(user: str) -> tuple[int, list[str], int, int]:
         engine = open_write_engine(database_url)
@@ -66,23 +66,23 @@ def test_a_request_is_the_same_statements_and_one_line(
         return answer.status_code, sent, len(woken), journal.file.read_text().count("\n") - lines
 
     asyncio.run(ask_for("01M831Y67Z4Z89BH0DGHDMT1MC"))  # the first makes the file
-    told = [asyncio.run(ask_for(user)) for user in (USER, UNKNOWN)]
-    assert told[0] == told[1]
-    assert (told[0][0], len(told[0][1]), *told[0][2:]) == (202, 1, 1, 1)
+    reported = [asyncio.run(ask_for(user)) for user in (USER, UNKNOWN)]
+    assert reported[0] == reported[1]
+    assert (reported[0][0], len(reported[0][1]), *reported[0][2:]) == (202, 1, 1, 1)
 
 
 def test_a_sweep_reads_the_same(bare: Look, database_url: str, journal: Journal) -> None:
     assert write(database_url, clean_event()) == ["accepted"]
     engine = create_engine(database_url)
-    told = []
+    reported = []
     for user, stored in ((UNKNOWN, 0), (USER, 1)):
         with engine.connect() as connection:
             forget.request(connection, PSEUDONYMS, user, NOW, journal)
             with listening(engine) as sent:
                 assert Sweeps().sweep(connection, threading.Event(), NOW) == stored
         # Of the last the list of ids that were met is written out, empty or not.
-        told.append([each[:60] for each in sent if "WITH chosen AS MATERIALIZED" not in each])
-        assert len(sent) - len(told[-1]) == stored  # what deletes rows that were found, by their keys
+        reported.append([each[:60] for each in sent if "WITH chosen AS MATERIALIZED" not in each])
+        assert len(sent) - len(reported[-1]) == stored  # what deletes rows that were found, by their keys
     engine.dispose()
-    assert told[0] == told[1]
+    assert reported[0] == reported[1]
     assert bare.value("SELECT count(*) FROM events") == 0

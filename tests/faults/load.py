@@ -64,10 +64,10 @@ class Account:
                 (self.promised if kept else self.refused).add(result["id"])
                 self.count(hours, "kept" if kept else "rejected")
 
-    def count(self, hours: set[dt.datetime], fate: str) -> None:
+    def count(self, hours: set[dt.datetime], kind: str) -> None:
         """Count an event in the hour in which it was sent and answered, if that is one."""
         if len(hours) == 1:
-            self.hours[next(iter(hours)), fate] += 1
+            self.hours[next(iter(hours)), kind] += 1
         else:
             self.astride += 1
 

@@ -71,7 +71,7 @@ def stored(look: Look, number: int) -> tuple[Any, ...]:
     return look.rows(query)[-1]
 
 
-def told(look: Look) -> dict[str, int]:
+def reported(look: Look) -> dict[str, int]:
     rows = look.rows("SELECT reason, sum(count) FROM tallies WHERE kind = 'new_word' GROUP BY 1")
     return {reason: int(count) for reason, count in rows}
 
@@ -109,7 +109,7 @@ def test_a_stranger_makes_so_many_rows_and_no_more(
     assert routes <= COMBINATIONS[ROUTE] + COMBINATIONS[PAIR] + len(SOURCES)
     assert environments <= COMBINATIONS[ENVIRONMENT] + 1  # one that is left of all others
     # The honest ones brought one of each.
-    assert told(look) == {
+    assert reported(look) == {
         ROUTE: INVENTED - COMBINATIONS[ROUTE] + 1,
         PAIR: INVENTED - COMBINATIONS[ROUTE] + 1 - COMBINATIONS[PAIR],
         ENVIRONMENT: INVENTED - COMBINATIONS[ENVIRONMENT] + 1,

@@ -77,8 +77,8 @@ def test_what_did_not_come_in_is_counted_in_data_quality(
     ]
     headers = {"Authorization": f"Bearer {service.report_token}"}
     rows = httpx.get(f"{service.url}/v1/reports/data-quality", headers=headers).json()["rows"]
-    told = [row for row in rows if row["section"] == "new_word"]
-    assert [(row["item"], row["count"]) for row in told] == [("properties.source.version", A_SUBJECT - 1)]
+    reported = [row for row in rows if row["section"] == "new_word"]
+    assert [(row["item"], row["count"]) for row in reported] == [("properties.source.version", A_SUBJECT - 1)]
 
 
 def test_refused_events_bring_no_more(client: httpx.Client, look: Look) -> None:

@@ -112,8 +112,8 @@ def test_the_setting_decides_anew_at_every_start(make_service: ServiceFactory) -
     "text", [f"{KEY}:admin", f"{KEY}:", f"{KEY}:ingest,{KEY}", f"{KEY}:ingest:import", ":ingest"]
 )
 def test_a_setting_that_is_no_list_of_keys_is_refused(service: Service, text: str) -> None:
-    told = service.environment | {"TELEMETRY_WRITE_KEYS": text}
-    before, service.environment = service.environment, told
+    reported = service.environment | {"TELEMETRY_WRITE_KEYS": text}
+    before, service.environment = service.environment, reported
     try:
         said = service.run("doctor")
     finally:

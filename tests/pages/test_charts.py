@@ -148,9 +148,9 @@ SHARES = st.one_of(st.none(), st.floats(0, 1))
 
 
 @given(st.lists(st.tuples(SHARES, SHARES), max_size=12))
-def test_fates_stand_where_their_shares_are(found: list[tuple[float | None, float | None]]) -> None:
+def test_recoveries_stand_where_their_shares_are(found: list[tuple[float | None, float | None]]) -> None:
     rows = [{"connector": LONG, "recovered_share": good, "lost_share": lost} for good, lost in found]
-    picture = parse(charts.fates(rows, say_connector, "Fates"))
+    picture = parse(charts.recoveries(rows, say_connector, "Recoveries"))
     for group, shares in zip(
         [group for group in picture.iter("g") if group.get("class") == "slot"], found, strict=True
     ):

@@ -15,7 +15,7 @@ PATHS = [
     "/reports/connectors/source-faker/days",
     "/reports/connectors/map",
     "/reports/trend/weeks",
-    "/reports/recovery/fates",
+    "/reports/recovery/recoveries",
 ]
 
 

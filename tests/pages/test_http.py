@@ -148,10 +148,10 @@ def test_a_connector_links_what_the_registry_names(
     filled: Service, reader: httpx.Client, tmp_path: Path
 ) -> None:
     documented = "https://docs.example.org/integrations/sources/faker"
-    told = {"dockerRepository": "airbyte/source-faker", "githubIssueLabel": "source-faker"}
+    reported = {"dockerRepository": "airbyte/source-faker", "githubIssueLabel": "source-faker"}
     hostile = {"dockerRepository": "airbyte/source-github", "documentationUrl": "javascript:alert(1)"}
     file = tmp_path / "registry.json"
-    file.write_text(json.dumps({"sources": [told | {"documentationUrl": documented}, hostile]}))
+    file.write_text(json.dumps({"sources": [reported | {"documentationUrl": documented}, hostile]}))
     assert filled.run("connectors", "refresh", str(file)).returncode == 0
     page = "/reports/connectors/source-faker"
     wait_until(lambda: documented in reader.get(page).text, "the documentation is not linked")

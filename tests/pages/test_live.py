@@ -36,8 +36,10 @@ def watcher(watched: Service) -> Iterator[httpx.Client]:
 
 def send(service: Service, **properties: Any) -> None:
     now = dt.datetime.now(dt.UTC).isoformat()
-    told = {**clean_event(**properties), "timestamp": now}
-    answer = httpx.post(f"{service.url}/v1/track", json=told, headers=basic(service.write_key), timeout=30)
+    reported = {**clean_event(**properties), "timestamp": now}
+    answer = httpx.post(
+        f"{service.url}/v1/track", json=reported, headers=basic(service.write_key), timeout=30
+    )
     assert answer.status_code == 200, answer.text
 
 
@@ -45,8 +47,8 @@ def read_stream(lines: Iterator[str], name: str) -> dict[str, Any]:
     """The data of the next server-sent event of that name."""
     for line in lines:
         if line == f"event: {name}":
-            told: dict[str, Any] = json.loads(next(lines).removeprefix("data: "))
-            return told
+            reported: dict[str, Any] = json.loads(next(lines).removeprefix("data: "))
+            return reported
     raise AssertionError("the stream ended")
 
 
@@ -56,16 +58,16 @@ def test_an_accepted_event_comes_as_words_of_the_vocabulary(watched: Service, wa
         lines = stream.iter_lines()
         read_stream(lines, "minute")  # now it listens
         send(watched, state="failed", exception={"class": "AirbyteConnectorFailedError"})
-        told = read_stream(lines, "accepted")
+        reported = read_stream(lines, "accepted")
         minute = read_stream(lines, "minute")
-    assert set(told) == {"time", "event", "state", "connector", "error", "cache", "version"}
-    assert (told["event"], told["state"], told["connector"]) == ("sync", "failed", "source-faker")
+    assert set(reported) == {"time", "event", "state", "connector", "error", "cache", "version"}
+    assert (reported["event"], reported["state"], reported["connector"]) == ("sync", "failed", "source-faker")
     assert minute["totals"]["accepted"] == 1
     page = watcher.get("/reports/live").text
     assert "AirbyteConnectorFailedError" in page
     for secret in (SESSION, HASH, clean_event()["anonymousId"]):
         assert secret not in page
-        assert secret not in str(told)
+        assert secret not in str(reported)
 
 
 def test_a_stranger_hears_nothing(watched: Service) -> None:
@@ -96,7 +98,7 @@ async def test_who_is_too_slow_is_let_go() -> None:
         feed.hand_out(str(number).encode())
     assert not feed.listeners
     stream = feed.listen(queue)
-    assert [told async for told in stream] == [b"retry: 3000\n\n"]
+    assert [reported async for reported in stream] == [b"retry: 3000\n\n"]
 
 
 def test_every_minute_stands_once_with_what_it_had() -> None:

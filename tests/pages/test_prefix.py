@@ -153,10 +153,10 @@ def test_the_setting_says_the_same(
         [""],
     ],
 )
-def test_what_is_no_prefix_is_ignored(told: list[str]) -> None:
+def test_what_is_no_prefix_is_ignored(reported: list[str]) -> None:
     scope: dict[str, Any] = {
         "client": ("10.0.0.1", 1),
-        "headers": [(b"x-forwarded-prefix", each.encode()) for each in told],
+        "headers": [(b"x-forwarded-prefix", each.encode()) for each in reported],
     }
     assert Prefixes("", Peers(parse_networks(["10.0.0.0/8"]))).find(scope) == ""
     scope["headers"] = [(b"x-forwarded-prefix", b"/fine/")]

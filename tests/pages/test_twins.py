@@ -119,8 +119,8 @@ def test_a_connectors_tables(reader: httpx.Client) -> None:
     assert f"from {formats.number(ranked['burden_before'], 1)}; users" in said
     assert f"{formats.change(ranked['units'], ranked['units_before'])}; " in said
     [gone] = [row for row in rows_of(reader, "/reports/recovery.json") if row["connector"] == "source-faker"]
-    told = {line[0]: line[1] for table in read_tables(text) for line in table if len(line) > 1}
-    assert told["Never came back after one"] == f"{gone['lost_units']:,} of {gone['failed_units']:,}"
+    reported = {line[0]: line[1] for table in read_tables(text) for line in table if len(line) > 1}
+    assert reported["Never came back after one"] == f"{gone['lost_units']:,} of {gone['failed_units']:,}"
 
 
 @pytest.mark.parametrize("query", ["", "&role=destination", "&sort=stuck", "&window=7d"])
@@ -223,8 +223,8 @@ def test_how_many_versions_were_tested_and_what_would_be_found(reader: httpx.Cli
 
 
 @pytest.mark.parametrize(("marked", "told"), [(8, True), (6, False), (0, False)])
-def test_marks_on_nearly_every_row_are_said_once_and_left_out(marked: int, *, told: bool) -> None:
+def test_marks_on_nearly_every_row_are_said_once_and_left_out(marked: int, *, reported: bool) -> None:
     """As after an import: whoever imports a year is heard of within the hour."""
     rows: list[Any] = [{"surge": number < marked, "low_data": False} for number in range(9)]
     rows += [{"surge": True, "low_data": True}] * 20
-    assert is_flooded(Table(CONNECTORS, {}, NOW, CONNECTORS.columns, rows, len(rows))) is told
+    assert is_flooded(Table(CONNECTORS, {}, NOW, CONNECTORS.columns, rows, len(rows))) is reported

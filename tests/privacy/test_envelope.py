@@ -186,14 +186,14 @@ def test_the_document_names_every_key_and_who_sends_it() -> None:
 
 @pytest.mark.parametrize("key", sorted(FORMS))
 def test_a_version_in_four_parts_is_no_address_where_programs_tell_theirs(key: str) -> None:
-    told = [
+    reported = [
         {"version": "1.2.3.4"},
         {"appVersion": "v10.0.3.17-rc.1"},
         {"deeper": [{"build": "3.0.1.255"}]},
         "Chrome/113.0.0.0 Safari/537.36",
     ]
     address = [{"ip": "10.0.3.17"}, {"hostname": "10.0.3.17"}, ["10.0.3.17"], "10.0.3.17"]
-    for values, rule in ((told, None), (address, "pii_ipv4")):
+    for values, rule in ((reported, None), (address, "pii_ipv4")):
         for value in values:
             around = {key: value} if key in DROPPED else {"context": {key: value}}
             path = key if key in DROPPED else f"context.{key}"

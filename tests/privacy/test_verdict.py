@@ -507,9 +507,9 @@ def test_an_id_is_the_primary_key_as_python_ulid_reads_it(
     moment = cut(moment.replace(tzinfo=dt.UTC))
     identity = event_id(moment, message_key, bucket)
     assert ulid_number(identity) == int(ULID.from_str(identity))
-    told = bytes(ULID.from_str(identity))
-    assert int.from_bytes(told[6:14], signed=True) == message_key
-    assert int.from_bytes(told[14:]) == bucket
+    reported = bytes(ULID.from_str(identity))
+    assert int.from_bytes(reported[6:14], signed=True) == message_key
+    assert int.from_bytes(reported[14:]) == bucket
     assert ULID.from_str(identity).datetime == moment
 
 

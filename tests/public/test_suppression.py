@@ -69,8 +69,8 @@ class Attacker:
             for name in names:
                 self.at_least({f"other {what}": 1, f"{name} {what}": -1})
         # Whoever met no failure at all met none in some connector.
-        told = {f"{name} u": 1 for name in names} | {f"{name} v": -1 for name in names}
-        self.at_least(told | {"other u": -1, "other v": 1})
+        reported = {f"{name} u": 1 for name in names} | {f"{name} v": -1 for name in names}
+        self.at_least(reported | {"other u": -1, "other v": 1})
 
     def limit(self, name: str, low: float, high: float) -> None:
         self.lower[name], self.upper[name] = low, high

@@ -95,7 +95,7 @@ def test_a_regression_is_posted_once(store: Store, connection: Connection, hook:
 
 
 def test_overwhelming_evidence_is_posted_too(store: Store, connection: Connection, hook: Hook) -> None:
-    found: Row = dict.fromkeys(alerts.TOLD, 0)
+    found: Row = dict.fromkeys(alerts.COLUMNS, 0)
     found |= {"kind": "source", "connector": "source-a", "old_version": "1.0.0"}
     found |= {"new_version": "1.1.0", "since": "2026-11-13", "evidence": weigh(np.ones(999), 0.01)[-1]}
     alerts.record(connection, [found], NOW)

@@ -12,8 +12,8 @@ def test_new_versions_of_fewer_than_five_votes_are_hidden_and_counted(store: Sto
     shown = store.ask({"few": "hide"}, NOW, "regressions")
     assert [(row["connector"], row["votes"], row["rank"]) for row in shown.rows] == [("source-file", 5, 1)]
     assert (shown.total, shown.hidden) == (1, 1)
-    told = orjson.loads(render.to_json(shown))
-    assert (told["total"], told["hidden"]) == (1, 1)
+    reported = orjson.loads(render.to_json(shown))
+    assert (reported["total"], reported["hidden"]) == (1, 1)
     assert "Hidden for too few users: 1. --few show" in str(render.to_text(shown).caption)
     whole = store.ask({"few": "show"}, NOW, "regressions")
     assert (whole.total, whole.hidden) == (2, 0)

@@ -182,14 +182,14 @@ def test_every_form_comes_of_one_computation(served: str, store: Store) -> None:
     event.listen(store.reader, "begin", transactions.append)
     asked = {"until": "2026-11-23", "window": "7d"}
     with httpx.Client(base_url=served, headers=BEARER, timeout=60) as client:
-        told = client.get("/v1/reports/connectors", params=asked).json()
+        reported = client.get("/v1/reports/connectors", params=asked).json()
         answers = [
             client.get(f"/v1/reports/connectors{form}", params=asked) for form in ("", ".csv", ".parquet")
         ]
     assert len(transactions) == 1
-    assert {answer.headers["as-of"] for answer in answers} == {told["as_of"]}
+    assert {answer.headers["as-of"] for answer in answers} == {reported["as_of"]}
     rows = pyarrow.parquet.read_table(io.BytesIO(answers[2].content)).to_pylist()
-    assert answers[0].json()["rows"] == rows == told["rows"]
+    assert answers[0].json()["rows"] == rows == reported["rows"]
     assert answers[1].text.count("source-faker") == 1
 
 

@@ -36,12 +36,12 @@ def test_an_interval_of_the_capped_rate_from_ten_users_on(store: Store) -> None:
     rows = [once(f"user {n}", "failed" if n < 3 else "succeeded", 1, os="Linux") for n in range(12)]
     rows += [once(f"mac {n}", "failed", 1, os="Darwin") for n in range(9)]
     store.write(rows)
-    told = {row["item"]: row for row in sections(store)["os"]}
-    assert (told["Linux"]["capped_rate_low"], told["Linux"]["capped_rate_high"]) == pytest.approx(
+    reported = {row["item"]: row for row in sections(store)["os"]}
+    assert (reported["Linux"]["capped_rate_low"], reported["Linux"]["capped_rate_high"]) == pytest.approx(
         bound(0.25, 12)
     )
-    assert told["Darwin"]["capped_rate"] == 1.0
-    assert told["Darwin"]["capped_rate_low"] is None
+    assert reported["Darwin"]["capped_rate"] == 1.0
+    assert reported["Darwin"]["capped_rate_low"] is None
 
 
 def test_whether_it_went_into_a_cache_or_a_destination(store: Store) -> None:
@@ -52,8 +52,8 @@ def test_whether_it_went_into_a_cache_or_a_destination(store: Store) -> None:
             once("cy", "succeeded", 1, destination="custom", cache=None),
         ]
     )
-    told = [(row["item"], row["kind"], row["units"]) for row in sections(store)["with"]]
-    assert told == [("custom", "destination", 2), ("custom", "cache", 1)]
+    reported = [(row["item"], row["kind"], row["units"]) for row in sections(store)["with"]]
+    assert reported == [("custom", "destination", 2), ("custom", "cache", 1)]
     rows = store.ask({"name": "custom", "role": "destination"}, NOW, "connector").rows
     assert [(row["item"], row["kind"]) for row in rows if row["section"] == "with"] == [
         ("source-faker", "source")
@@ -69,11 +69,15 @@ def test_when_an_error_was_last_seen_and_how_often_before(store: Store) -> None:
             once("gone", "failed", 33, error="AirbyteConnectorMissingSpecError"),
         ]
     )
-    told = {row["item"]: row for row in sections(store)["error"]}
-    assert told.keys() == {ERROR, OTHER}
-    assert (told[ERROR]["failed"], told[ERROR]["failed_before"], told[OTHER]["failed_before"]) == (3, 2, 0)
-    assert told[ERROR]["last_seen"] == (NOON - 3 * DAY).date().isoformat()
-    assert told[ERROR]["first_seen"] == (NOON - 31 * DAY).date().isoformat()
+    reported = {row["item"]: row for row in sections(store)["error"]}
+    assert reported.keys() == {ERROR, OTHER}
+    assert (
+        reported[ERROR]["failed"],
+        reported[ERROR]["failed_before"],
+        reported[OTHER]["failed_before"],
+    ) == (3, 2, 0)
+    assert reported[ERROR]["last_seen"] == (NOON - 3 * DAY).date().isoformat()
+    assert reported[ERROR]["first_seen"] == (NOON - 31 * DAY).date().isoformat()
 
 
 def test_the_upper_line_of_seven_days_counts_what_was_abandoned(store: Store) -> None:

@@ -41,7 +41,7 @@ def test_errors(store: Store) -> None:
     store.write([sync("failed", MONTH_AGO, source="source-c", error="PyAirbyteInputError")])
     store.write([sync("failed", unit="nobody", source="source-a") | {"exception_class": None}])
     first, second, third = rows_of(store, "errors")
-    told = (
+    reported = (
         "exception_class",
         "failure_class",
         "affected_units",
@@ -50,9 +50,9 @@ def test_errors(store: Store) -> None:
         "is_new",
         "connectors",
     )
-    assert picked(first, *told) == ("AirbyteConnectorFailedError", "connector", 4, 4, 0, True, 3)
-    assert picked(second, *told) == ("(none named)", "other", 1, 1, 0, True, 1)
-    assert picked(third, *told) == ("PyAirbyteInputError", "config", 1, 9, 1, False, 1)
+    assert picked(first, *reported) == ("AirbyteConnectorFailedError", "connector", 4, 4, 0, True, 3)
+    assert picked(second, *reported) == ("(none named)", "other", 1, 1, 0, True, 1)
+    assert picked(third, *reported) == ("PyAirbyteInputError", "config", 1, 9, 1, False, 1)
     assert picked(first, "top_connector", "first_day", "last_day") == ("source-a", "2026-11-19", "2026-11-19")
     assert first["share"] == pytest.approx(4 / 14)
     assert rows_of(store, "errors", sort="failures")[0]["exception_class"] == "PyAirbyteInputError"
@@ -66,10 +66,10 @@ def test_funnel(store: Store) -> None:
     store.write(step("validate", "succeeded", "ann", "bob", "dora") + step("validate", "failed", "bob"))
     store.write(step("check", "failed", "bob", "dora"))
     store.write(attempts("s", unit="ann") + attempts("f", unit="emil") + attempts("o", unit="dora"))
-    told = [
+    reported = [
         picked(row, "step", "entered", "tried", "succeeded", "survived") for row in rows_of(store, "funnel")
     ]
-    assert told == [
+    assert reported == [
         ("install", 5, 3, 2, 4),  # carl did not survive; dora and emil were seen later
         ("validate", 4, 3, 3, 4),
         ("check", 4, 2, 0, 3),  # bob did not; ann synced without
@@ -82,8 +82,10 @@ def test_pairs(store: Store) -> None:
     store.write(attempts("ssf", source="source-a"))
     store.write(attempts("ff", source="source-a", destination="destination-csv"))
     store.write(attempts("s", source=None, destination="destination-csv", unit="x"))
-    told = [picked(row, "source", "target", "lane", "attempts", "failed") for row in rows_of(store, "pairs")]
-    assert told == [
+    reported = [
+        picked(row, "source", "target", "lane", "attempts", "failed") for row in rows_of(store, "pairs")
+    ]
+    assert reported == [
         ("source-a", "destination-csv", "write", 2, 2),
         ("source-a", "DuckDBCache", "cache", 3, 1),
         ("", "destination-csv", "write", 1, 0),
@@ -109,11 +111,11 @@ def test_platforms(store: Store) -> None:
     store.write(
         attempts("f", source="source-c", python_version="3.10.1 (PyPy)", ci=True, notebook_runtime="JUPYTER")
     )
-    told = {
+    reported = {
         picked(row, "dimension", "value"): picked(row, "units", "failed")
         for row in rows_of(store, "platforms", ci="include")
     }
-    assert told == {
+    assert reported == {
         ("ci", "no"): (3, 1),
         ("ci", "yes"): (1, 1),
         ("notebook", "none"): (3, 1),
@@ -150,31 +152,31 @@ def test_data_quality_of_attempts_and_users(store: Store) -> None:
         [sync("started", unit=None, corrected_at=NOON), refuse(sync("failed", unit="e", session="e"))]
     )
     store.write([sync("started", unit="f", session="f", first_run=True, destination="destination-csv")])
-    told = {str(row["item"]): (row["count"], row["of"]) for row in rows_of(store, "data-quality")}
-    assert told["cache: whose start never arrived"] == (2, 5)
-    assert told["cache: that nothing was heard of for 24 hours"] == (2, 5)
-    assert told["cache: in flight"] == (1, 5)
-    assert told["cache: of a clock that was off by 55 minutes or more"] == (1, 5)
-    assert told["cache: known from an event that was refused"] == (1, 5)
-    assert told["cache: of nobody who can be told"] == (1, 5)
-    assert told["write: that nothing was heard of for 24 hours"] == (1, 1)
-    assert told["ephemeral: every session a first run"] == (1, 5)
-    assert told["lag, seconds"] == (0, None)
+    reported = {str(row["item"]): (row["count"], row["of"]) for row in rows_of(store, "data-quality")}
+    assert reported["cache: whose start never arrived"] == (2, 5)
+    assert reported["cache: that nothing was heard of for 24 hours"] == (2, 5)
+    assert reported["cache: in flight"] == (1, 5)
+    assert reported["cache: of a clock that was off by 55 minutes or more"] == (1, 5)
+    assert reported["cache: known from an event that was refused"] == (1, 5)
+    assert reported["cache: of users without an id"] == (1, 5)
+    assert reported["write: that nothing was heard of for 24 hours"] == (1, 1)
+    assert reported["ephemeral: every session a first run"] == (1, 5)
+    assert reported["lag, seconds"] == (0, None)
 
 
 def test_data_quality_of_events(ledger: Ledger) -> None:
     rows = [sync("succeeded"), sync("failed"), refuse(sync("failed"), reason="unknown_key")]
     ledger.write([rows, rows[:1]])
-    told = {(row["section"], row["item"]): row for row in query_report(ledger.engine, "data-quality")}
-    assert {item: row["count"] for (section, item), row in told.items() if section == "outcome"} == {
+    reported = {(row["section"], row["item"]): row for row in query_report(ledger.engine, "data-quality")}
+    assert {item: row["count"] for (section, item), row in reported.items() if section == "outcome"} == {
         "received": 4,
         "accepted": 2,
         "duplicate": 1,
         "rejected": 1,
     }
-    assert told["rejected", "unknown_key"]["share"] == 1
-    assert told["rollups", "sessions that wait"]["count"] == 1
-    assert told["rollups", "lag, seconds"]["count"]
+    assert reported["rejected", "unknown_key"]["share"] == 1
+    assert reported["rollups", "sessions that wait"]["count"] == 1
+    assert reported["rollups", "lag, seconds"]["count"]
 
 
 def test_registry_metrics(store: Store) -> None:
@@ -185,9 +187,9 @@ def test_registry_metrics(store: Store) -> None:
     store.write(attempts("s" * 30, source="custom"))
     rows = rows_of(store, "registry-metrics")
     assert len(rows) == 11
-    told = ("docker_repository", "connector_type", "connector_version", "usage", "units")
-    assert picked(rows[0], *told) == ("airbyte/source-most", "source", "2.0.0", "high", 21)
-    assert picked(rows[1], *told) == ("airbyte/source-used", "source", "1.0.0", "high", 13)
+    reported = ("docker_repository", "connector_type", "connector_version", "usage", "units")
+    assert picked(rows[0], *reported) == ("airbyte/source-most", "source", "2.0.0", "high", 21)
+    assert picked(rows[1], *reported) == ("airbyte/source-used", "source", "1.0.0", "high", 13)
     assert rows[0]["sync_success_rate"] == "high"
     assert rows[1]["sync_success_rate"] == "medium"
     assert {row["sync_success_rate"] for row in rows[2:]} == {None}

@@ -41,10 +41,10 @@ def test_the_planted_regressions_are_found_and_no_other(store: Store) -> None:
     found = {(row["connector"], row["new_version"]) for row in table.rows if row["verdict"] == "regression"}
     assert len(planted) == 2
     assert found == planted
-    told = {(row["connector"], row["new_version"]): row for row in table.rows}
+    reported = {(row["connector"], row["new_version"]): row for row in table.rows}
     for rank, source in chosen.items():
         if (
             rank not in catalog.REGRESSED_RANKS
-            and (key := (source.name, source.releases[-1].version)) in told
+            and (key := (source.name, source.releases[-1].version)) in reported
         ):
-            assert told[key]["verdict"] == "not enough data"
+            assert reported[key]["verdict"] == "not enough data"

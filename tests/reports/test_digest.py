@@ -50,25 +50,25 @@ def test_the_digest_says_what_to_fix_first_and_what_got_worse(store: Store) -> N
             *week(2, "source-file", WEEK - 7 * DAY),
         ]
     )
-    told = sections(compose(store))
-    assert told["The fleet"][0].startswith("Failure that a user meets: 45.0 % (+40.0 points, ")
-    assert told["The fleet"][1].startswith("Users affected: 80.0 %")
-    assert [line.split(":")[0] for line in told["Fix first"]] == ["source-faker", "source-file"]
-    assert "burden 16.0" in told["Fix first"][0]
-    assert "for 16 of 20 users" in told["Fix first"][0]
-    assert [line.split(":")[0] for line in told["Getting worse"]] == ["source-faker"]
-    assert "New errors" not in told  # the week before had them too
+    reported = sections(compose(store))
+    assert reported["The fleet"][0].startswith("Failure that a user meets: 45.0 % (+40.0 points, ")
+    assert reported["The fleet"][1].startswith("Users affected: 80.0 %")
+    assert [line.split(":")[0] for line in reported["Fix first"]] == ["source-faker", "source-file"]
+    assert "burden 16.0" in reported["Fix first"][0]
+    assert "for 16 of 20 users" in reported["Fix first"][0]
+    assert [line.split(":")[0] for line in reported["Getting worse"]] == ["source-faker"]
+    assert "New errors" not in reported  # the week before had them too
 
 
 def test_new_errors_and_regressions(store: Store) -> None:
     store.write(
         [*upgrade(30, 15), sync("failed", WEEK, unit="z", session="z", error="AirbyteConnectorReadError")]
     )
-    told = sections(compose(store, window="28d"))
-    assert told["New versions that fail more often"][0].startswith(
+    reported = sections(compose(store, window="28d"))
+    assert reported["New versions that fail more often"][0].startswith(
         "source-faker 1.1.0: 50.0 % of a user's syncs fail"
     )
-    assert "AirbyteConnectorReadError: 1 users, mostly source-faker" in told["New errors"]
+    assert "AirbyteConnectorReadError: 1 users, mostly source-faker" in reported["New errors"]
 
 
 def test_an_empty_week_has_a_digest(store: Store) -> None:

@@ -128,7 +128,7 @@ def test_percentiles_are_those_of_the_oracle(store: Store, fleet: list[tuple[obj
     check(pairs, dict(tally(rows, asked, lambda row: [(connector_of(row, "source"), target_of(row))])))
     own = [row for row in rows if row["source_name"] == "source-faker"]
     sections = ("total", "version", "with")
-    told: dict[object, Row] = {
+    reported: dict[object, Row] = {
         (row["section"], row["item"]): row
         for row in store.ask({"name": "source-faker"}, report="connector").rows
         if row["section"] in sections and row["attempts"]
@@ -142,4 +142,4 @@ def test_percentiles_are_those_of_the_oracle(store: Store, fleet: list[tuple[obj
             ("with", target_of(row)),
         ],
     )
-    check(told, dict(expected))
+    check(reported, dict(expected))

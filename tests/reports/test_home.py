@@ -96,9 +96,9 @@ def test_the_default_window_ends_with_yesterday_and_today_stands_apart(store: St
     store.write([*some("succeeded", range(3)), *some("failed", range(2), NOW - HOUR)])
     found = fleet(store, until="yesterday")
     assert found["attempted syncs"]["value"] == 3
-    told = found["today so far"]
-    assert (told["attempts"], told["failed"], told["units"]) == (2, 2, 2)
-    assert str(told["text"]).startswith("Today so far: 2 syncs, 2 failed")
+    reported = found["today so far"]
+    assert (reported["attempts"], reported["failed"], reported["units"]) == (2, 2, 2)
+    assert str(reported["text"]).startswith("Today so far: 2 syncs, 2 failed")
     including = fleet(store, until="today")
     assert including["attempted syncs"]["value"] == 5
     assert "today so far" not in including

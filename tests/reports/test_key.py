@@ -99,8 +99,8 @@ def test_events_are_those_that_came_under_the_key(store: Store, keys: dict[str, 
             connection.execute(
                 insert(outcomes).values(bucket=0, write_key=keys[key], outcome=outcome, count=count, **values)
             )
-    told = store.ask({}, NOW, "data-quality").rows
-    by_key = {(row["write_key"], row["key"]): row["count"] for row in told if row["section"] == "by key"}
+    reported = store.ask({}, NOW, "data-quality").rows
+    by_key = {(row["write_key"], row["key"]): row["count"] for row in reported if row["section"] == "by key"}
     assert by_key == {
         ("staging", "received"): 5,
         ("staging", "accepted"): 5,

@@ -170,11 +170,15 @@ def test_a_spoiled_state_is_told_from_what_came_with_it(store: Store) -> None:
             [refuse(sync(state, source=f"source-{state}"), "properties.state", "not_allowed", state=None)]
         )
     rows = store.report()
-    told = {
+    reported = {
         name: tuple(row[column] for column in ("abandoned", "succeeded", "failed"))
         for name, row in rows.items()
     }
-    assert told == {"source-started": (1, 0, 0), "source-succeeded": (0, 1, 0), "source-failed": (0, 0, 1)}
+    assert reported == {
+        "source-started": (1, 0, 0),
+        "source-succeeded": (0, 1, 0),
+        "source-failed": (0, 0, 1),
+    }
 
 
 def test_an_exception_that_was_refused_whole_is_still_a_failure(store: Store) -> None:

@@ -96,12 +96,12 @@ def test_what_is_rated(store: Store, name: str, rows: list[Stored], asked: dict[
     keys, key_of = RATED[name]
     parameters, found = ask(store, rows, name, asked)
     expected = tally(rows, parameters, keys)
-    told: dict[object, Row] = {key_of(row): row for row in found}
+    reported: dict[object, Row] = {key_of(row): row for row in found}
     if name == "platforms":
-        told = {key: row for key, row in told.items() if row["dimension"] in PLACES}
-    assert told.keys() == expected.keys()
+        reported = {key: row for key, row in reported.items() if row["dimension"] in PLACES}
+    assert reported.keys() == expected.keys()
     for key, total in expected.items():
-        compare(told[key], total, oracle.people_of(total, know(rows)), rated=parameters.lane != "direct")
+        compare(reported[key], total, oracle.people_of(total, know(rows)), rated=parameters.lane != "direct")
 
 
 @checked
@@ -136,13 +136,13 @@ def test_one_connector(store: Store, rows: list[Stored], asked: dict[str, str]) 
         ],
     )
     sections = ("total", "day", "with", "pyairbyte")
-    told: dict[object, Row] = {
+    reported: dict[object, Row] = {
         (row["section"], row["item"]): row for row in found if row["section"] in sections and row["attempts"]
     }
-    assert told.keys() == expected.keys()
+    assert reported.keys() == expected.keys()
     names = ("attempts", "succeeded", "failed", "failed_config", "canceled", "in_flight", "abandoned")
     for key, total in expected.items():
-        row = told[key]
+        row = reported[key]
         assert {name: row[name] for name in names} == {name: getattr(total, name) for name in names}
         if row["section"] in ("total", "with"):
             compare_durations(row, total)
@@ -186,14 +186,14 @@ def test_trend_and_registry_metrics_are_the_connectors(
         return [] if name is None else [(name, (parameters.until - time_of(row).date()).days // 7)]
 
     expected = tally(rows, parameters, weeks_of)
-    told: dict[object, Row] = {
+    reported: dict[object, Row] = {
         (row["connector"], (parameters.until - dt.date.fromisoformat(str(row["week"]))).days // 7): row
         for row in found
     }
-    assert {key for key, row in told.items() if row["attempts"]} == expected.keys()
+    assert {key for key, row in reported.items() if row["attempts"]} == expected.keys()
     for key, total in expected.items():
-        assert (told[key]["attempts"], told[key]["failed"]) == (total.attempts, total.failed)
-        assert told[key]["units"] == len(total.units)
+        assert (reported[key]["attempts"], reported[key]["failed"]) == (total.attempts, total.failed)
+        assert reported[key]["units"] == len(total.units)
     registered = store.ask(asked, NOW, "registry-metrics").rows
     totals = oracle.recompute(rows, replace(parameters, role="source"), NOW)
     assert {row["connector_name"]: (row["units"], row["attempts"]) for row in registered} == {
@@ -208,7 +208,7 @@ def test_trend_and_registry_metrics_are_the_connectors(
 def test_data_quality(store: Store, rows: list[Stored], asked: dict[str, str]) -> None:
     parameters, found = ask(store, rows, "data-quality", asked)
     expected = tally(rows, parameters, lambda row: [lane_of(row)])
-    told = {row["item"]: row for row in found if row["section"] == "attempts"}
+    reported = {row["item"]: row for row in found if row["section"] == "attempts"}
     words = {
         "orphans": "whose start never arrived",
         "abandoned": "that nothing was heard of for 24 hours",
@@ -217,5 +217,5 @@ def test_data_quality(store: Store, rows: list[Stored], asked: dict[str, str]) -
     }
     for lane, total in expected.items():
         for name, said in words.items():
-            row = told[f"{lane}: {said}"]
+            row = reported[f"{lane}: {said}"]
             assert (row["count"], row["of"]) == (getattr(total, name), total.attempts)

@@ -178,8 +178,8 @@ def test_recovery(store: Store, rows: list[Stored], asked: dict[str, str]) -> No
             expected[name][3] += 1
             expected[name][4] += stuck
             expected[name][5] += stuck and bool(failed) and all(failed)
-    told = {row["connector"]: [row[name] for name in names] for row in found}
-    assert {name: counts for name, counts in told.items() if any(map(int, map(str, counts)))} == dict(
+    reported = {row["connector"]: [row[name] for name in names] for row in found}
+    assert {name: counts for name, counts in reported.items() if any(map(int, map(str, counts)))} == dict(
         expected
     )
 
@@ -193,10 +193,10 @@ def test_votes(store: Store, rows: list[Stored], asked: dict[str, str]) -> None:
     expected = {
         key: one for key, one in expected.items() if parameters.first_day <= one.since <= parameters.until
     }
-    told = {(row["kind"], row["connector"], row["new_version"]): row for row in found}
-    assert told.keys() == expected.keys()
+    reported = {(row["kind"], row["connector"], row["new_version"]): row for row in found}
+    assert reported.keys() == expected.keys()
     for key, one in expected.items():
-        row = told[key]
+        row = reported[key]
         shares = [vote for vote, _ in one.new_votes.values()]
         own = [before for _, before in one.new_votes.values() if before is not None]
         assert (row["old_version"], row["since"]) == (one.old, one.since.isoformat())

@@ -112,13 +112,13 @@ def test_errors_say_when_and_on_which_version_they_were_seen_first(store: Store)
     old = errors["AirbyteConnectorFailedError"]
     assert (old["first_seen"], old["first_version"]) == (first.date().isoformat(), "0.70.0")
     rows = store.ask({"name": "source-faker"}, NOW, "connector").rows
-    told = {row["item"]: row for row in rows if row["section"] == "error"}
-    assert (told["AirbyteConnectorFailedError"]["first_version"], told[other]["first_version"]) == (
+    reported = {row["item"]: row for row in rows if row["section"] == "error"}
+    assert (reported["AirbyteConnectorFailedError"]["first_version"], reported[other]["first_version"]) == (
         "1.0.0",
         "1.1.0",
     )
-    assert (told["AirbyteConnectorFailedError"]["is_new"], told[other]["is_new"]) == (False, True)
-    assert told[other]["failure_class"] == "connector"
+    assert (reported["AirbyteConnectorFailedError"]["is_new"], reported[other]["is_new"]) == (False, True)
+    assert reported[other]["failure_class"] == "connector"
 
 
 def test_errors_by_version_of_a_connector(store: Store) -> None:

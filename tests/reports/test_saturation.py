@@ -91,6 +91,6 @@ def test_extreme_values_in_every_numeric_field(store: Store, rows: list[Stored])
     store.clear()
     store.write(rows)
     table = store.ask({"lane": "rated"}, report="connectors")
-    told = sum(row["number_of_records"] or 0 for row in rows if row["state"] == "succeeded")
+    reported = sum(row["number_of_records"] or 0 for row in rows if row["state"] == "succeeded")
     for row in table.rows:
-        assert 0 <= int(str(row["records"])) <= max(told, 0) or pytest.fail("more records than were sent")
+        assert 0 <= int(str(row["records"])) <= max(reported, 0) or pytest.fail("more records than were sent")

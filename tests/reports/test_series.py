@@ -19,10 +19,10 @@ def test_days_come_in_json_to_who_asks(store: Store, name: str) -> None:
     plain, asked = (store.ask(given | {"series": series}, NOW, name) for series in ("none", "day"))
     assert plain.rows == asked.rows
     assert "series" not in orjson.loads(render.to_json(plain))
-    told = orjson.loads(render.to_json(asked))["series"]
-    assert told["rows"]
-    for row in told["rows"]:
-        assert list(row) == [column["name"] for column in told["columns"]]
+    reported = orjson.loads(render.to_json(asked))["series"]
+    assert reported["rows"]
+    for row in reported["rows"]:
+        assert list(row) == [column["name"] for column in reported["columns"]]
         assert row["day"] <= NOW.date().isoformat()
     assert render.identify(plain) != render.identify(asked)
 

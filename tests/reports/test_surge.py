@@ -110,8 +110,8 @@ def test_every_format_carries_the_mark(store: Store) -> None:
         table = store.ask({}, NOW, report)
         marked = [row for row in table.rows if row["surge"]]
         assert marked, report
-        told = orjson.loads(render.to_json(table))["rows"]
-        assert [row[name] for row in told if row["surge"]] == [row[name] for row in marked]
+        reported = orjson.loads(render.to_json(table))["rows"]
+        assert [row[name] for row in reported if row["surge"]] == [row[name] for row in marked]
         lines = list(csv.DictReader(io.StringIO(render.to_csv(table))))
         assert [line[name] for line in lines if line["surge"] == "true"] == [row[name] for row in marked]
         assert f"{marked[0][name]} (surge)" in draw(table)

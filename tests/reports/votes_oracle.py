@@ -82,10 +82,10 @@ def compare(
 ) -> dict[tuple[str, str, str], Compared]:
     """Return the comparisons by kind, connector and new version."""
     found = uses_of(rows, asked)
-    told = Counter(day for uses in found.values() for _, _, day in uses)
-    if not told:
+    reported = Counter(day for uses in found.values() for _, _, day in uses)
+    if not reported:
         return {}
-    data_from = min(day for day, number in told.items() if 20 * number >= max(told.values()))
+    data_from = min(day for day, number in reported.items() if 20 * number >= max(reported.values()))
     compared = {}
     for key, uses in found.items():
         firsts = {version: first_day(uses, version) for version, _, _ in uses if version not in UNTOLD}

@@ -79,8 +79,8 @@ def test_a_regular_job_that_failed_twice(service: Service, look: Look) -> None:
     try:
         body = wait_for(service, lambda found: "job_forget" in found["symptoms"])
         assert (body["status"], body["database"]) == ("degraded", "ok")
-        told = httpx.get(f"{service.url}/metrics", timeout=30).text
-        assert 'telemetry_job_runs_total{name="forget",result="failed"}' in told
+        reported = httpx.get(f"{service.url}/metrics", timeout=30).text
+        assert 'telemetry_job_runs_total{name="forget",result="failed"}' in reported
     finally:
         look.run("ALTER TABLE elsewhere RENAME TO tombstones")
     wait_for(service, lambda found: found["status"] == "ok")

@@ -4,8 +4,8 @@ from app.pages.charts.area import area
 from app.pages.charts.cells import bar, dot, interval, interval_axis, moved, share, spark
 from app.pages.charts.days import days
 from app.pages.charts.evidence import evidence
-from app.pages.charts.fates import fates
 from app.pages.charts.minutes import minutes
+from app.pages.charts.recoveries import recoveries
 from app.pages.charts.scatter import scatter
 from app.pages.charts.weeks import steps, weeks
 
@@ -15,11 +15,11 @@ __all__ = [
     "days",
     "dot",
     "evidence",
-    "fates",
     "interval",
     "interval_axis",
     "minutes",
     "moved",
+    "recoveries",
     "scatter",
     "share",
     "spark",

@@ -59,7 +59,7 @@ def days(
     if rate is not None:
         out += draw_rate(rows, rate, total + RATE_HEAD, today)
         total += RATE_HEAD + RATE_HEIGHT + 6
-    return frame(out, total, key, title, tell(rows))
+    return frame(out, total, key, title, say_all(rows))
 
 
 def draw_day(row: Row, said: str, x: float, slot: float, height: int, top: float) -> str:
@@ -126,7 +126,7 @@ def join_weeks(rows: Sequence[Row]) -> list[Row]:
     ]
 
 
-def tell(rows: Sequence[Row]) -> str:
+def say_all(rows: Sequence[Row]) -> str:
     """Return the finding in figures."""
     worst = max(rows, key=lambda row: amount(row, "failed"))
     total = sum(amount(row, name) for row in rows for name in OUTCOMES)

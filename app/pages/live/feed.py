@@ -51,12 +51,12 @@ class Feed:
             yield RETRY
             while True:
                 try:
-                    told = await asyncio.wait_for(queue.get(), COMMENT_SECONDS)
+                    message = await asyncio.wait_for(queue.get(), COMMENT_SECONDS)
                 except TimeoutError:
-                    told = COMMENT
-                if told is None:
+                    message = COMMENT
+                if message is None:
                     return
-                yield told
+                yield message
         finally:
             self.listeners.discard(queue)
 
@@ -80,7 +80,7 @@ class Feed:
                 self.hand_out(write(found, self.minutes, arrived))
             await asyncio.sleep(EVERY_SECONDS)
 
-    def hand_out(self, told: bytes) -> None:
+    def hand_out(self, message: bytes) -> None:
         """Give all listeners what was found; who is too slow is let go, and comes back by itself."""
         for queue in list(self.listeners):
             if queue.full():
@@ -89,7 +89,7 @@ class Feed:
                     queue.get_nowait()
                 queue.put_nowait(None)
             else:
-                queue.put_nowait(told)
+                queue.put_nowait(message)
 
 
 def keep(minutes: dict[dt.datetime, Tally]) -> dict[dt.datetime, Tally]:
@@ -118,6 +118,6 @@ def write(found: Look, minutes: dict[dt.datetime, Tally], arrived: int) -> bytes
     return b"".join(out)
 
 
-def emit(name: str, told: dict[str, Any]) -> bytes:
+def emit(name: str, payload: dict[str, Any]) -> bytes:
     """Return one server-sent event."""
-    return b"event: " + name.encode() + b"\ndata: " + orjson.dumps(told) + b"\n\n"
+    return b"event: " + name.encode() + b"\ndata: " + orjson.dumps(payload) + b"\n\n"

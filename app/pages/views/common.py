@@ -151,8 +151,8 @@ def fleet_rate(rows: Iterable[Row]) -> float | None:
     these rows by their users."""
     rows = list(rows)
     if rows and "fleet_rate" in rows[0]:
-        told: float | None = rows[0]["fleet_rate"]
-        return told
+        rate: float | None = rows[0]["fleet_rate"]
+        return rate
     known = [row for row in rows if row.get("capped_rate") is not None]
     units = total(known, "units")
     return sum(row["units"] * row["capped_rate"] for row in known) / units if units else None

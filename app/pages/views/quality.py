@@ -15,7 +15,7 @@ LABELS: Final = {
     "in_flight": "In flight",
     "corrected": "Clock off by 55 minutes or more",
     "from_ledger": "Known from a refused event",
-    "nobodys": "Of nobody who can be told",
+    "nobodys": "Of users without an id",
 }
 OUTCOMES: Final = {
     "accepted": ("succeeded", "accepted"),
@@ -32,7 +32,7 @@ LISTS: Final = (
     ("refused", "Refused requests, by reason"),
     ("new_word", "Versions beyond the budget of new words, stored as other"),
     ("envelope", "Transport keys around events, dropped unread"),
-    ("client_dropped", "Dropped by clients, as they tell: unverified"),
+    ("client_dropped", "Dropped by clients, as they report it: unverified"),
 )
 
 
@@ -104,11 +104,11 @@ def by_key(rows: Iterable[Row]) -> list[tuple[str, list[float]]]:
     keys: dict[str, dict[str, float]] = {}
     for row in rows:
         keys.setdefault(str(row["write_key"]), {})[str(row["key"])] = row["count"] or 0
-    told = [
+    rows_of_keys = [
         (name, [sum(counts.get(key, 0) for key in column) for column in OF_KEYS])
         for name, counts in keys.items()
     ]
-    return sorted(told, key=lambda each: (-each[1][0], each[0]))
+    return sorted(rows_of_keys, key=lambda each: (-each[1][0], each[0]))
 
 
 def explain() -> Context:

@@ -50,14 +50,14 @@ def shape(answers: Answers, parameters: Parameters) -> list[Row]:
         if section == "concentration":
             rows += concentrate(total)
         elif section == "day":
-            rows += tell_days(found["day"], parameters, total["failed"])
+            rows += make_days(found["day"], parameters, total["failed"])
         else:
-            told = [tell(count, total["failed"], parameters) for count in found[section]]
+            counted = [make_row(count, total["failed"], parameters) for count in found[section]]
             if section in ERRORS:
-                told = [tell_error(row, firsts, before, parameters) for row in told]
+                counted = [add_first_seen(row, firsts, before, parameters) for row in counted]
             if section in RATED:
-                told = [row | bound(row) for row in told]
-            rows += ranking.order(told, "failed" if section in ERRORS else "units", "item", "version")
+                counted = [row | bound(row) for row in counted]
+            rows += ranking.order(counted, "failed" if section in ERRORS else "units", "item", "version")
     return ranking.select([dict.fromkeys((*OF_ERRORS, *BOUNDS)) | row for row in rows], COLUMNS)
 
 
@@ -71,7 +71,7 @@ def bound(row: Row) -> Row:
     return dict(zip(BOUNDS, ends, strict=True))
 
 
-def tell_error(
+def add_first_seen(
     row: Row, firsts: Mapping[str, Counts], before: Mapping[str, int], parameters: Parameters
 ) -> Row:
     """Return an exception, with where it was first seen. It has no rates: every attempt in it failed."""
@@ -88,7 +88,7 @@ def tell_error(
     }
 
 
-def tell(count: Counts, failed: int, parameters: Parameters) -> Row:
+def make_row(count: Counts, failed: int, parameters: Parameters) -> Row:
     """Return one item with its rates. `failed`: the failed attempts in all."""
     described = ranking.describe(count, rated=parameters.is_rated)
     return {
@@ -100,7 +100,7 @@ def tell(count: Counts, failed: int, parameters: Parameters) -> Row:
     }
 
 
-def tell_days(counts: Iterable[Counts], parameters: Parameters, failed: int) -> list[Row]:
+def make_days(counts: Iterable[Counts], parameters: Parameters, failed: int) -> list[Row]:
     """Return every day of the window, those without attempts too, with the rate
     of the week that ends on it."""
     by_day = {count["item"]: {**count, "settled": count["attempts"] - count["in_flight"]} for count in counts}
@@ -112,7 +112,7 @@ def tell_days(counts: Iterable[Counts], parameters: Parameters, failed: int) -> 
         recent = [*recent[1 - WEEK :], count]
         if number < 0:
             continue
-        row = tell(count, failed, parameters)
+        row = make_row(count, failed, parameters)
         if parameters.is_rated:
             settled, *lost = (
                 sum(each[name] for each in recent) for name in ("settled", "failed", "abandoned")

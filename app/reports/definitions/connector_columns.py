@@ -21,7 +21,9 @@ COLUMNS: Final = (
         "Which day, error, version, …; empty for the total; a version that was not reported is empty, too.",
     ),
     Column("kind", "text", "Of with: cache, destination, source, or result (of a read before)."),
-    Column("version", "text", "Of an error by version: the connector's version; empty where none was told."),
+    Column(
+        "version", "text", "Of an error by version: the connector's version; empty where none was reported."
+    ),
     Column("failure_class", "text", "Of an error: config, connector, destination, pyairbyte or other."),
     Column(
         "first_seen", "text", "Of an error: the first UTC day in 180 on which it was seen with the connector."

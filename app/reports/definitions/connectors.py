@@ -13,7 +13,7 @@ COLUMNS: Final = (
     Column(
         "connector",
         "text",
-        "Registered name; last, `custom` for unregistered ones, `unknown` where none was told.",
+        "Registered name; last, `custom` for unregistered ones, `unknown` where none was reported.",
     ),
     Column("role", "text", "Whether the connector was read from (`source`) or written to (`destination`)."),
     *ranking.MEASURES,
@@ -54,7 +54,7 @@ def pool(rows: Iterable[Row]) -> float | None:
 
 
 def rank(answers: Answers, parameters: Parameters) -> list[Row]:
-    """Return the connectors of the window with everything that is told of them, each window's
+    """Return the connectors of the window with all their figures, each window's
     prior fitted to its own fleet."""
     windows: dict[bool, dict[str, Row]] = {True: {}, False: {}}
     for count in answers["connectors"]:

@@ -14,9 +14,9 @@ COLUMNS: Final = (
         "attempts (by lane), users, outcome (of events), rejected (events, by reason), withheld (fields "
         "of accepted events), "
         "by key (events, by outcome and write key), refused (requests), client_dropped (by clients, as "
-        "they tell: unverified, at most 10,000 a request), envelope (events with transport keys, which are "
-        "dropped), new_word (versions beyond the budget of new words, stored as other; route, environment "
-        "and pair: combinations beyond it, stored with unknown words), rollups.",
+        "they report it: unverified, at most 10,000 a request), envelope (events with transport keys, "
+        "which are dropped), new_word (versions beyond the budget of new words, stored as other; route, "
+        "environment and pair: combinations beyond it, stored with unknown words), rollups.",
     ),
     Column("key", "text", "What is counted, by a name that stays: `orphans`, `accepted`, a field, a reason."),
     Column("lane", "text", "Of attempts: their lane."),
@@ -33,7 +33,7 @@ ATTEMPTS: Final = {
     "in_flight": "in flight",
     "corrected": "of a clock that was off by 55 minutes or more",
     "from_ledger": "known from an event that was refused",
-    "nobodys": "of nobody who can be told",
+    "nobodys": "of users without an id",
 }
 
 
@@ -41,8 +41,8 @@ def shape(answers: Answers, _: Parameters) -> list[Row]:
     """Section by section."""
     attempts, units, events = (split(answers[name]) for name in ("attempts", "units", "events"))
     names = {key["id"]: key["name"] for key in answers["names"]}
-    rows = [*tell_attempts(*attempts), *tell_units(*units), *tell_events(*events)]
-    rows += [*tell_keys(*split(answers["keys"]), names), *tell_rollups(answers["freshness"])]
+    rows = [*list_attempts(*attempts), *list_units(*units), *list_events(*events)]
+    rows += [*list_keys(*split(answers["keys"]), names), *list_rollups(answers["freshness"])]
     return ranking.select(rows, COLUMNS)
 
 
@@ -53,7 +53,7 @@ def split(counts: Sequence[Counts]) -> tuple[list[Counts], list[Counts]]:
     ]
 
 
-def line(section: str, key: str, count: float, whole: int | None = None, **told: Value) -> Row:
+def line(section: str, key: str, count: float, whole: int | None = None, **further: Value) -> Row:
     """Return one row."""
     share = None if whole is None else ranking.share(count, whole)
     row: Row = {
@@ -65,10 +65,10 @@ def line(section: str, key: str, count: float, whole: int | None = None, **told:
         "count": float(count),
         "before": None,
     }
-    return row | {"of": whole, "share": share} | told
+    return row | {"of": whole, "share": share} | further
 
 
-def tell_attempts(now: Iterable[Counts], before: Iterable[Counts]) -> Iterable[Row]:
+def list_attempts(now: Iterable[Counts], before: Iterable[Counts]) -> Iterable[Row]:
     """Orphans, abandoned and the rest, by lane."""
     prior = {count["lane"]: count for count in before}
     for count in now:
@@ -79,7 +79,7 @@ def tell_attempts(now: Iterable[Counts], before: Iterable[Counts]) -> Iterable[R
             yield line("attempts", key, count[key], count["attempts"], lane=lane, item=item, before=was)
 
 
-def tell_units(now: Sequence[Counts], before: Sequence[Counts]) -> Iterable[Row]:
+def list_units(now: Sequence[Counts], before: Sequence[Counts]) -> Iterable[Row]:
     """Users who were never seen again: a container mints a new id each run."""
     units, ephemeral = (sum(count[name] for count in now) for name in ("units", "ephemeral"))
     was = float(sum(count["ephemeral"] for count in before))
@@ -87,7 +87,7 @@ def tell_units(now: Sequence[Counts], before: Sequence[Counts]) -> Iterable[Row]
     yield line("users", "ephemeral", ephemeral, units, item=item, before=was)
 
 
-def tell_events(now: Iterable[Counts], before: Iterable[Counts]) -> Iterable[Row]:
+def list_events(now: Iterable[Counts], before: Iterable[Counts]) -> Iterable[Row]:
     """Outcomes as shares of what was received, reasons as shares of what was rejected."""
     prior = {(count["section"], count["item"]): float(count["count"]) for count in before}
     sections: dict[str, dict[str, int]] = {}
@@ -103,7 +103,7 @@ def tell_events(now: Iterable[Counts], before: Iterable[Counts]) -> Iterable[Row
             yield line(section, key, number, wholes.get(section), before=prior.get((section, key), 0.0))
 
 
-def tell_keys(now: Iterable[Counts], before: Iterable[Counts], names: Mapping[int, str]) -> Iterable[Row]:
+def list_keys(now: Iterable[Counts], before: Iterable[Counts], names: Mapping[int, str]) -> Iterable[Row]:
     """Outcomes under each write key, as shares of what was received under it."""
     prior = {(count["write_key"], count["item"]): float(count["count"]) for count in before}
     keys: dict[int, dict[str, int]] = {}
@@ -112,8 +112,12 @@ def tell_keys(now: Iterable[Counts], before: Iterable[Counts], names: Mapping[in
     for number, outcomes in sorted(keys.items(), key=lambda each: names.get(each[0], "")):
         name, received = names.get(number, "none"), outcomes.get("received", 0)
         for key, found in sorted(outcomes.items(), key=lambda each: -each[1]):
-            told: Row = {"write_key": name, "item": f"{name}: {key}", "before": prior.get((number, key), 0.0)}
-            yield line("by key", key, found, received, **told)
+            fields: Row = {
+                "write_key": name,
+                "item": f"{name}: {key}",
+                "before": prior.get((number, key), 0.0),
+            }
+            yield line("by key", key, found, received, **fields)
 
 
 def shape_days(answers: Answers, _: Parameters) -> list[Row]:
@@ -134,7 +138,7 @@ def shape_days(answers: Answers, _: Parameters) -> list[Row]:
     return ranking.select(rows, SERIES.columns)
 
 
-def tell_rollups(counts: Iterable[Mapping[str, Any]]) -> Iterable[Row]:
+def list_rollups(counts: Iterable[Mapping[str, Any]]) -> Iterable[Row]:
     """Return how far behind the figures are."""
     for count in counts:
         yield line("rollups", "lag_seconds", round(float(count["lag_seconds"]), 1), item="lag, seconds")

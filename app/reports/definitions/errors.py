@@ -13,7 +13,7 @@ COLUMNS: Final = (
     Column(
         "exception_class",
         "text",
-        f"PyAirbyte's exception; `other` for any unlisted one, `{UNNAMED}` where none was told.",
+        f"PyAirbyte's exception; `other` for any unlisted one, `{UNNAMED}` where none was reported.",
     ),
     Column("failure_class", "text", "config, connector, destination, pyairbyte or other."),
     Column("affected_units", "integer", "Distinct users with such a failure in the window."),
@@ -23,7 +23,9 @@ COLUMNS: Final = (
     Column("is_new", "boolean", "Seen in the window and not in the one before."),
     Column("first_seen", "text", "First UTC day in 180 on which it was seen."),
     Column(
-        "first_version", "text", "PyAirbyte's version on which it was seen first; empty where none was told."
+        "first_version",
+        "text",
+        "PyAirbyte's version on which it was seen first; empty where none was reported.",
     ),
     Column("connectors", "integer", "Distinct connectors that took part, in either role."),
     Column("top_connector", "text", "The connector with most affected users."),

@@ -5,7 +5,7 @@ from typing import Final
 
 from app.reports import ranking
 from app.reports.definitions import connectors, regressions
-from app.reports.definitions.notes import tell_notes
+from app.reports.definitions.notes import write_notes
 from app.reports.model import COUNTS, FILTERS, SCOPE, Answers, Column, Counts, Heading, Report, Row
 from app.reports.parameters import DAY, Parameters
 
@@ -20,7 +20,7 @@ COLUMNS: Final = (
         "included), note (a "
         "sentence).",
     ),
-    Column("item", "text", "What is told, or which connector, version, class or day."),
+    Column("item", "text", "Which figure, or which connector, version, class or day."),
     Column(
         "value",
         "number",
@@ -101,15 +101,15 @@ def shape(answers: Answers, parameters: Parameters) -> list[Row]:
         count["is_current"]: ranking.describe(count, rated=parameters.is_rated) for count in parts["fleet"]
     }
     now, before = windows.get(True, {}), windows.get(False, {})
-    rows = [*tell_fleet(now, before), *tell_top(parts, parameters)]
-    rows += [*tell_regressions(answers), *tell_classes(answers["classes"])]
-    rows += [*tell_freshness(answers["freshness"]), *tell_days(parts["day"], parameters)]
-    rows += tell_notes(now, before, answers["today"], parameters)
+    rows = [*list_fleet(now, before), *list_top(parts, parameters)]
+    rows += [*list_regressions(answers), *list_classes(answers["classes"])]
+    rows += [*list_freshness(answers["freshness"]), *list_days(parts["day"], parameters)]
+    rows += write_notes(now, before, answers["today"], parameters)
     empty: Row = {column.name: None for column in COLUMNS}
     return ranking.select([empty | row for row in rows], COLUMNS)
 
 
-def tell_fleet(now: Row, before: Row) -> Iterable[Row]:
+def list_fleet(now: Row, before: Row) -> Iterable[Row]:
     """Return the figures of the window beside those of the one before."""
     for item, name in FIGURES.items():
         change = ranking.compare_shares(now, before, name) if name in SHARES else {}
@@ -122,7 +122,7 @@ def tell_fleet(now: Row, before: Row) -> Iterable[Row]:
         }
 
 
-def tell_top(parts: Answers, parameters: Parameters) -> Iterable[Row]:
+def list_top(parts: Answers, parameters: Parameters) -> Iterable[Row]:
     """Return the connectors, sources and destinations, whose burden is largest."""
     ranked: list[Row] = []
     before: dict[object, Row] = {}
@@ -147,7 +147,7 @@ def tell_top(parts: Answers, parameters: Parameters) -> Iterable[Row]:
         }
 
 
-def tell_regressions(answers: Answers) -> Iterable[Row]:
+def list_regressions(answers: Answers) -> Iterable[Row]:
     """New versions that are watched or found to be worse, the strongest evidence first."""
     rows = regressions.assess(regressions.gather(answers["votes"]), ())
     for row in ranking.order(rows, "evidence", "connector", "new_version"):
@@ -163,7 +163,7 @@ def tell_regressions(answers: Answers) -> Iterable[Row]:
             }
 
 
-def tell_classes(counts: Iterable[Counts]) -> Iterable[Row]:
+def list_classes(counts: Iterable[Counts]) -> Iterable[Row]:
     """Failed attempts by class, most first."""
     for count in sorted(counts, key=lambda each: (-each["failed"], each["failure_class"])):
         yield {
@@ -174,7 +174,7 @@ def tell_classes(counts: Iterable[Counts]) -> Iterable[Row]:
         }
 
 
-def tell_freshness(counts: Iterable[Counts]) -> Iterable[Row]:
+def list_freshness(counts: Iterable[Counts]) -> Iterable[Row]:
     """Return how far the figures are."""
     for count in counts:
         yield {"section": "freshness", "item": "last day with data", "text": count["last_day"]}
@@ -185,13 +185,13 @@ def tell_freshness(counts: Iterable[Counts]) -> Iterable[Row]:
         }
 
 
-def tell_days(counts: Iterable[Counts], parameters: Parameters) -> Iterable[Row]:
+def list_days(counts: Iterable[Counts], parameters: Parameters) -> Iterable[Row]:
     """Return every day of the window before and of the window, those without attempts too."""
     by_number = {count["n"]: ranking.describe(count, rated=parameters.is_rated) for count in counts}
     for number in range(2 * parameters.days):
         row = by_number.get(number, dict.fromkeys(DAILY, 0) | {"failure_rate": None})
-        told = {name: row[name] for name in (*DAILY, "failure_rate")}
-        yield {"section": "day", "item": (parameters.prior_from + number * DAY).isoformat(), **told}
+        figures = {name: row[name] for name in (*DAILY, "failure_rate")}
+        yield {"section": "day", "item": (parameters.prior_from + number * DAY).isoformat(), **figures}
 
 
 HOME_STAGES: Final = ("home_routes", "keyed/home")

@@ -6,7 +6,7 @@ from app.reports.model import NOTE, Counts, Row
 from app.reports.parameters import Parameters
 
 
-def tell_notes(now: Row, before: Row, today: Iterable[Counts], parameters: Parameters) -> Iterable[Row]:
+def write_notes(now: Row, before: Row, today: Iterable[Counts], parameters: Parameters) -> Iterable[Row]:
     """Return what today adds to a window that ends before it, and where two figures disagree."""
     for count in today:
         if count["today"] > parameters.until:

@@ -31,7 +31,9 @@ COLUMNS: Final = (
     Column("connector_type", "text", "source or destination."),
     Column("docker_repository", "text", "airbyte/ and the name."),
     Column(
-        "connector_version", "text", "The version with most users in the window; null where none was told."
+        "connector_version",
+        "text",
+        "The version with most users in the window; null where none was reported.",
     ),
     Column("usage", "text", "high (the most used tenth of connectors), medium (the next four tenths), low."),
     Column(

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from app.reports import ranking
-from app.reports.comparison import WATCH, Comparison, describe, tell_course
+from app.reports.comparison import WATCH, Comparison, describe, list_course
 from app.reports.model import FILTERS, ORDER, Answers, Column, Counts, Heading, Report, Row, Series
 from app.reports.parameters import Parameters
 
@@ -112,7 +112,7 @@ def shape_series(answers: Answers, _: Parameters) -> list[Row]:
         row
         for comparison in gather(answers["findings"])
         if len(comparison.new_votes) >= VOTES_LEAST
-        for row in tell_course(comparison)
+        for row in list_course(comparison)
     ]
     return ranking.select(courses, SERIES.columns)
 

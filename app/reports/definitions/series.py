@@ -65,7 +65,7 @@ CONNECTORS: Final = Series(
 )
 VERSIONS: Final = Series(
     columns=(
-        Column("version", "text", "The version; empty where none was told."),
+        Column("version", "text", "The version; empty where none was reported."),
         Column("day", "text", "UTC day on which it was used."),
         Column("units", "integer", "Its users on that day."),
         Column("all_units", "integer", "Users of any version on that day."),
@@ -75,7 +75,7 @@ VERSIONS: Final = Series(
 )
 ERRORS: Final = Series(
     columns=(
-        Column("exception_class", "text", "The exception; empty where none was told."),
+        Column("exception_class", "text", "The exception; empty where none was reported."),
         Column("day", "text", "UTC day on which it was seen."),
         Column("failed", "integer", "Syncs of that day that failed with it."),
         Column("affected_units", "integer", "Their users."),

@@ -16,7 +16,7 @@ COLUMNS: Final = (
     Column(
         "version",
         "text",
-        "The version; empty where none was told; other (n): all n but the 50 most used, together.",
+        "The version; empty where none was reported; other (n): all n but the 50 most used, together.",
     ),
     Column("first_day", "text", "First UTC day in the window on which it was used."),
     Column("last_day", "text", "Last UTC day in the window on which it was used."),
@@ -27,7 +27,7 @@ COLUMNS: Final = (
 
 
 def shape(answers: Answers, parameters: Parameters) -> list[Row]:
-    """Return the versions in rank order. What is told of a version that is no new one is
+    """Return the versions in rank order. What is said of a version that is no new one is
     that there is not enough data."""
     days = {row["version"]: row for row in answers["days"]}
     everybody = days[None]["units"] if None in days else 0

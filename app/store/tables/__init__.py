@@ -3,5 +3,5 @@ their rows belongs elsewhere."""
 
 from typing import Final
 
-# Stands for "no user can be told" and "no application named" in columns that are part of a key.
+# Stands for "no user is known" and "no application named" in columns that are part of a key.
 NOBODY: Final = 0

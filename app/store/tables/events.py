@@ -189,7 +189,7 @@ tombstones = Table(
 )
 
 # Weeks whose raw events are gone: an event of one, or of the 7 days around it, can no
-# longer be told from a duplicate.
+# longer be distinguished from a duplicate.
 dropped_ranges = Table(
     "dropped_ranges",
     metadata,

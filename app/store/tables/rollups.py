@@ -111,7 +111,7 @@ routes = Table(
 )
 
 # In what it ran. `prerelease`: anything but N.N.N and N.N.N.post, and 0.0.0, the version of a checkout; NULL
-# if the version was withheld or never told: neither a release nor a pre-release.
+# if the version was withheld or never reported: neither a release nor a pre-release.
 environments = Table(
     "environments",
     metadata,

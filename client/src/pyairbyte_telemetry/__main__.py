@@ -56,22 +56,22 @@ def find_proxy_problem() -> str | None:
 def show_status() -> int:
     """Print whether events are sent, and why or why not."""
     reasons = find_reasons()
-    tell("Usage reporting is " + ("off:" if reasons else "on."))
+    write_line("Usage reporting is " + ("off:" if reasons else "on."))
     for reason in reasons:
-        tell(f"- {reason}")
+        write_line(f"- {reason}")
     file = telemetry._ANALYTICS_FILE
     known = _identity.peek(file)
-    tell(f"server: {os.environ.get(_settings.URL) or 'none'}")
-    tell(f"id: {wire_id(known) if known else 'none yet'}" + _explain(known))
-    tell(f"file: {file}")
+    write_line(f"server: {os.environ.get(_settings.URL) or 'none'}")
+    write_line(f"id: {wire_id(known) if known else 'none yet'}" + _explain(known))
+    write_line(f"file: {file}")
     forgotten = _erasure.recall(file)
     if forgotten and known and forgotten.is_of(wire_id(known)):
-        tell(
+        write_line(
             f"This id was forgotten on {forgotten.day}: the service ignores what comes under it."
             f" `{PROGRAM} new-id` makes a new one."
         )
     elif forgotten:
-        tell(f"The id before this one was forgotten on {forgotten.day}.")
+        write_line(f"The id before this one was forgotten on {forgotten.day}.")
     return 0
 
 
@@ -107,7 +107,7 @@ def show_sample() -> int:
     )
     for reason in find_reasons():
         note(f"Nothing is sent: {reason}")
-    tell(json.dumps(body, indent=2))
+    write_line(json.dumps(body, indent=2))
     return 0
 
 
@@ -118,7 +118,7 @@ def turn_off() -> int:
     except OSError as error:
         note(f"Cannot write the opt-out ({error.strerror}). Set {_settings.DO_NOT_TRACK}=1 instead.")
         return 1
-    tell(f"Usage reporting is off for this user. {path} remembers it.")
+    write_line(f"Usage reporting is off for this user. {path} remembers it.")
     return 0
 
 
@@ -156,18 +156,18 @@ def forget() -> int:
         note(f"The service refused with status {answer.status}. Nothing was erased.")
         return 1
     _erasure.remember(telemetry._ANALYTICS_FILE, wire_id(known))
-    tell(
+    write_line(
         "The service erases everything under this id, and ignores what comes under it later."
         f" `{PROGRAM} new-id` makes a new one."
     )
-    tell(answer.body.decode(errors="replace"))
+    write_line(answer.body.decode(errors="replace"))
     return offer_new_id() if sys.stdin is not None and sys.stdin.isatty() and sys.stdout.isatty() else 0
 
 
 def offer_new_id() -> int:
     """Ask the person at the terminal whether a new id is wanted."""
     if os.environ.get(_settings.ANALYTICS_ID):
-        tell(f"{_settings.ANALYTICS_ID} still names the old one.")
+        write_line(f"{_settings.ANALYTICS_ID} still names the old one.")
         return 0
     try:
         wanted = input("Make a new id for later events now? [y/N] ").strip().lower() in {"y", "yes"}
@@ -187,7 +187,7 @@ def make_new_id() -> int:
     if issues:
         note(f"Cannot write {telemetry._ANALYTICS_FILE}.")
         return 1
-    tell(f"The id is {new} from now on.")
+    write_line(f"The id is {new} from now on.")
     return 0
 
 
@@ -201,7 +201,7 @@ COMMANDS: dict[str, tuple[Callable[[], int], str]] = {
 }
 
 
-def tell(text: str) -> None:
+def write_line(text: str) -> None:
     """Print a line on stdout."""
     sys.stdout.write(text + "\n")
 

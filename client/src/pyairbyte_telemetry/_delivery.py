@@ -26,7 +26,7 @@ figure with its data quality."""
 
 _RETRIED = frozenset({408, 429})
 _TOO_LARGE = 413
-_EVENT_REFUSED = 422  # of one event: the service counts the refusal, and what it was told with it
+_EVENT_REFUSED = 422  # of one event: the service counts the refusal, and what came with it
 _OUTCOMES = {
     "accepted": "accepted",
     "queued": "accepted",

@@ -1,4 +1,4 @@
-"""What the host library's `on_error` is told."""
+"""What the host library's `on_error` gets."""
 
 
 class DeliveryError(Exception):

@@ -116,12 +116,12 @@ def _hash_name(name: str | None) -> str:
 
 def _describe_exception(exception: Exception, host: _hooks.Hooks) -> dict[str, Any]:
     """Keep the declared fields of what the host says of an exception. The message is not among them."""
-    told = host.exception_info(exception)
-    described: dict[str, Any] = {"class": identifier(told.get("class"), "other")}
-    name = told.get("connector_name")
+    info = host.exception_info(exception)
+    described: dict[str, Any] = {"class": identifier(info.get("class"), "other")}
+    name = info.get("connector_name")
     if name is not None:
         described["connector_name"] = public_name(name, host.is_registered)
-    exit_code = told.get("exit_code")
+    exit_code = info.get("exit_code")
     if type(exit_code) is int and abs(exit_code) <= _MAX_EXIT_CODE:
         described["exit_code"] = exit_code
     return described

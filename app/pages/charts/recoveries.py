@@ -20,20 +20,22 @@ LINE: Final = 34  # pixels of a connector: its name above, its dots below
 SHARES: Final = (0, 25, 50, 75, 100)
 
 
-def fates(rows: Sequence[Row], say: Callable[[Row], str], title: str, *, key: str = "fates") -> Markup:
+def recoveries(
+    rows: Sequence[Row], say: Callable[[Row], str], title: str, *, key: str = "recoveries"
+) -> Markup:
     """Return the picture; rows have `connector`, `recovered_share` and `lost_share`,
     `say` gives a line's sentence."""
     height = LINE * len(rows)
     out = [draw_upright("axis" if not share else "grid", share, 0, height) for share in SHARES]
     for index, row in enumerate(rows):
-        out.append(draw_fate(row, escape(say(row)), index * LINE))
+        out.append(draw_recovery(row, escape(say(row)), index * LINE))
     for share in SHARES:
         anchor = "start" if not share else "end" if share == SHARES[-1] else "middle"
         out.append(write(f"{share} %", f"tick x {anchor}", share, height + 16))
     return frame(out, height + 22, key, title, ". ".join(say(row) for row in rows) or "No connector.")
 
 
-def draw_fate(row: Row, tip: str, y: float) -> str:
+def draw_recovery(row: Row, tip: str, y: float) -> str:
     """Return one connector's line."""
     middle = y + LINE - 10
     out = [
