@@ -9,6 +9,7 @@ import io
 import json
 import re
 import sys
+import textwrap
 from pathlib import Path
 
 import typer
@@ -28,6 +29,9 @@ DOCS = Path(__file__).parent
 README = DOCS.parent / "README.md"
 SAMPLE = re.compile(r"(^\$ python3 dev\.py report connectors --limit 8\n).*?\n```", re.MULTILINE | re.DOTALL)
 SAMPLE_WIDTH = 118
+WIDTH = 110
+# Where no line may end: within `code`, and before what would begin a list, a heading or a quotation.
+UNBREAKABLE = re.compile(r"`[^`]+`| (?=(?:[-+*#>=]|[0-9]+[.)]) )")
 DEFAULT_FROM_ELSEWHERE = {"data_dir": "the platform's state folder"}
 
 
@@ -124,6 +128,24 @@ def fill_readme() -> str:
     return SAMPLE.sub(lambda found: f"{found[1]}{describe_sample()}\n```", README.read_text("utf-8"))
 
 
+def wrap(text: str) -> str:
+    """Return a page whose lines end at `WIDTH`, but for tables, fenced blocks and what cannot be broken."""
+    lines: list[str] = []
+    fenced = False
+    for line in text.split("\n"):
+        fenced ^= line.startswith("```")
+        if fenced or len(line) <= WIDTH or line.startswith(("|", "#")):
+            lines.append(line)
+            continue
+        whole = UNBREAKABLE.sub(lambda found: found[0].replace(" ", "\0"), line)
+        indent = "  " if line.startswith("* ") else ""
+        wrapped = textwrap.wrap(
+            whole, WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+        )
+        lines += [each.replace("\0", " ") for each in wrapped]
+    return "\n".join(lines)
+
+
 def pages() -> dict[Path, str]:
     """Return every generated page and its text."""
     reference = (
@@ -147,8 +169,8 @@ def pages() -> dict[Path, str]:
         f"## Parameters\n\n{describe_parameters()}\n\n{describe_reports()}\n"
     )
     return {
-        DOCS / "reference.md": reference,
-        DOCS / "reports.md": reports,
+        DOCS / "reference.md": wrap(reference),
+        DOCS / "reports.md": wrap(reports),
         README: fill_readme(),
         DOCS / "event.schema.json": json.dumps(wire_schema.describe(), indent=2) + "\n",
     }

@@ -199,7 +199,7 @@ def test_without_a_registry_a_well_formed_name_goes_as_it_is(sent: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("count", "told"),
+    ("count", "answered"),
     [(0, 0), (7, 7), (2**53 - 1, 2**53 - 1), (2**53, None), (-1, None)],
 )
 def test_records_are_counted_within_bounds(sent: Any, count: int, answered: int | None) -> None:

@@ -139,7 +139,7 @@ def test_the_setting_says_the_same(
 
 
 @pytest.mark.parametrize(
-    "told",
+    "reported",
     [
         ['/x"><script>'],
         ["//evil.example"],

@@ -222,7 +222,7 @@ def test_how_many_versions_were_tested_and_what_would_be_found(reader: httpx.Cli
         assert f"from E = {formats.power(row['evidence_asked']).replace(formats.NO_BREAK, ' ')} on" in said
 
 
-@pytest.mark.parametrize(("marked", "told"), [(8, True), (6, False), (0, False)])
+@pytest.mark.parametrize(("marked", "reported"), [(8, True), (6, False), (0, False)])
 def test_marks_on_nearly_every_row_are_said_once_and_left_out(marked: int, *, reported: bool) -> None:
     """As after an import: whoever imports a year is heard of within the hour."""
     rows: list[Any] = [{"surge": number < marked, "low_data": False} for number in range(9)]
