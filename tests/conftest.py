@@ -88,6 +88,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark as slow what needs a Postgres or starts something else that takes seconds."""
     if citus.DSN:
         citus.skip(items)
+        citus.spare_examples(items)
     for item in items:
         within = set(item.path.relative_to(Path(__file__).parents[1]).parts)
         needs = {"cluster_url", "make_service", "service"} & set(getattr(item, "fixturenames", ()))
@@ -95,12 +96,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("slow")
 
 
-def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    """Write down what passed on a cluster; only a whole run counts."""
-    if citus.DSN and exitstatus == 0 and session.config.args_source is not pytest.Config.ArgsSource.ARGS:
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Keep what a test sent to a cluster if it passed."""
+    if sent and report.when == "call":
+        sent.end(passed=report.passed)
+
+
+def pytest_sessionfinish() -> None:
+    """Write down what ran on a cluster."""
+    if sent and citus.DSN:
         with psycopg.connect(citus.DSN) as connection:
             version = str(connection.execute("SELECT citus_version()").fetchall()[0][0])
-        citus.record(version)
+        sent.record(version.split(" on ", maxsplit=1)[0])
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -112,6 +119,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 numbers = itertools.count(1)
+sent = citus.Sent() if citus.DSN else None
 
 
 @contextmanager

@@ -6,7 +6,7 @@ can do nothing with what is stored from now on. The keys stay outside Postgres: 
 are wrapped here, and travel back.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
@@ -19,7 +19,7 @@ from app.admin.quiet import check_quiet
 from app.privacy.pseudonyms import Pseudonyms, wrap
 from app.problems import ConfigurationError, TelemetryError
 from app.settings import Settings
-from app.store import secrets
+from app.store import placement, secrets
 from app.store.schema import METADATA
 from app.store.tables.events import PSEUDONYM, hash_key_check
 from app.store.tables.rollups import OR_MESSAGE_KEY
@@ -110,10 +110,45 @@ def wrap_everything(connection: Connection, key: bytes) -> int:
     connection.execute(text("ALTER TABLE wrapped ADD PRIMARY KEY (old)"))
     connection.execute(text("ANALYZE wrapped"))
     connection.execute(text(ALONE))
+    kinds = placement.kinds() if placement.is_cluster(connection) else {}
     for table, of_table in groupby(columns, attrgetter("table.name")):
-        settled = ", ".join(f"{each.name} = {new_value(each)}" for each in of_table)
-        connection.execute(text(f"UPDATE {table} SET {settled}"))
+        for statement in UPDATES[kinds.get(table, placement.LOCAL)](table, [*of_table]):
+            connection.execute(text(statement))
     return number
+
+
+def update(table: str, columns: Sequence[Column[Any]]) -> Iterator[str]:
+    """Yield the statement that replaces every pseudonym of a table of one server."""
+    yield f"UPDATE {table} SET {', '.join(f'{each.name} = {new_value(each)}' for each in columns)}"
+
+
+def update_reference(table: str, columns: Sequence[Column[Any]]) -> Iterator[str]:
+    """Yield the statements that do so in a reference table, which no statement changes by a temporary one."""
+    yield f"CREATE TEMPORARY TABLE moved_{table} ON COMMIT DROP AS SELECT * FROM {table}"
+    yield f"DELETE FROM {table}"
+    yield from update(f"moved_{table}", columns)
+    yield f"INSERT INTO {table} SELECT * FROM moved_{table}"
+
+
+def update_distributed(table: str, columns: Sequence[Column[Any]]) -> Iterator[str]:
+    """Yield the statements that do so in a table with shards, one a column.
+
+    What the temporary tables hold is sent to every shard, where it has no index: it is joined, not looked up.
+    """
+    for column in columns:
+        steps = f"found AS MATERIALIZED (SELECT old, {from_bytes(column)} AS new FROM wrapped)"
+        matches = f"found.old = {to_bytes(column, 't.')}"
+        if column.info.get(OR_MESSAGE_KEY):
+            steps += ", single AS MATERIALIZED (SELECT message_key FROM alone)"
+            matches += f" AND NOT EXISTS (SELECT 1 FROM single WHERE message_key = t.{column.name})"
+        yield (f"WITH {steps} UPDATE {table} AS t SET {column.name} = found.new FROM found WHERE {matches}")
+
+
+UPDATES: Final = {
+    placement.LOCAL: update,
+    placement.REFERRED: update_reference,
+    placement.DISTRIBUTED: update_distributed,
+}
 
 
 def new_value(column: Column[Any]) -> str:
@@ -136,10 +171,11 @@ def stored_pseudonyms(driver: Any, columns: list[Column[Any]]) -> Iterator[list[
             yield [row[0] for row in rows]
 
 
-def to_bytes(column: Column[Any]) -> str:
+def to_bytes(column: Column[Any], prefix: str = "") -> str:
     """Return the SQL of a pseudonym's bytes; those of what requests bring are integers, those of
     the installation's own bytea."""
-    return f"int8send({column.name})" if isinstance(column.type, BigInteger) else column.name
+    name = f"{prefix}{column.name}"
+    return f"int8send({name})" if isinstance(column.type, BigInteger) else name
 
 
 def from_bytes(column: Column[Any]) -> str:

@@ -11,7 +11,7 @@ from typing import Final
 
 from sqlalchemy import Connection, TextClause, text
 
-from app.store import statements
+from app.store import placement, statements
 from app.store.durations import EDGES
 from app.store.tables import NOBODY
 
@@ -23,10 +23,13 @@ BY_INDEX: Final = (
     "SET LOCAL enable_seqscan = off; SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off"
 )
 BY_HASH: Final = "RESET enable_seqscan; RESET enable_hashjoin; SET LOCAL enable_nestloop = off"
+# On a cluster none of this: what the marks are joined to is planned on each node, which is told how many
+# marks come, and which a setting of this connection does not reach.
 AS_PLANNED: Final = (
     "RESET enable_seqscan; RESET enable_hashjoin; RESET enable_mergejoin; RESET enable_nestloop"
 )
 MANY_SIGNALS: Final = 1_000  # from which on hashing pays
+SHARDED: Final = "telemetry_sharded"  # in what SQLAlchemy keeps with a connection
 OWN: Final = ("wanted", "signalled")  # stages that read a table of this connection
 read_sql = partial(statements.read_sql, "app.rollups")
 query = partial(statements.query, "app.rollups")
@@ -39,6 +42,7 @@ MANY: Final = (
 
 def prepare(connection: Connection) -> None:
     """Make this connection's tables, once for its life, and commit."""
+    connection.info[SHARDED] = placement.is_cluster(connection)
     connection.execute(text("SET work_mem = '64MB'"))
     connection.execute(text("SET jit = off"))
     for statement in read_sql("workspace").split(";\n"):
@@ -66,7 +70,8 @@ def recompute(connection: Connection, since: dt.date | None = None) -> int:
     """
     day = {"since": SINCE_EVER if since is None else since.isoformat()}
     contributing = {**day, "edges": EDGES}
-    connection.execute(text(BY_INDEX))
+    is_sharded = connection.info[SHARDED]
+    connection.execute(text(AS_PLANNED if is_sharded else BY_INDEX))
     connection.execute(query("mark_accepted"))
     signals = connection.execute(
         fill("signals", "wanted", "accepted", "refused"), {"nobody": NOBODY}
@@ -74,7 +79,7 @@ def recompute(connection: Connection, since: dt.date | None = None) -> int:
     connection.execute(query("keep_units"), {"nobody": NOBODY})
     connection.execute(query("take_attempts"), day)
     many = signals >= MANY_SIGNALS
-    connection.execute(text(BY_HASH if many else AS_PLANNED))
+    connection.execute(text(BY_HASH if many and not is_sharded else AS_PLANNED))
     # A prepared plan outlives the settings that it was made under; another text has a plan of its own.
     contribute = fill(
         "contributions", "signalled", "attempts", remark="-- of many signals" if many else "-- of few"

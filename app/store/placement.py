@@ -15,6 +15,7 @@ from app.store.schema import METADATA
 KEY: Final = "bucket"  # the distribution column
 FIRST: Final = "events"  # with which all others are colocated
 REFERENCE: Final = frozenset({"routes", "environments", "failures", "dropped_ranges", "tombstones"})
+DISTRIBUTED, REFERRED, LOCAL = "distributed", "reference", "local"
 # Rows to lock with SKIP LOCKED, which waits on a distributed and on a reference table.
 AT_COORDINATOR: Final = frozenset({"rollup_buckets"})
 
@@ -32,6 +33,11 @@ def distributed_tables() -> tuple[str, ...]:
 def reference_tables() -> tuple[str, ...]:
     """Return the names of the reference tables."""
     return tuple(sorted(REFERENCE))
+
+
+def kinds() -> dict[str, str]:
+    """Return where each table on the nodes stands, DISTRIBUTED or REFERRED; every other one is LOCAL."""
+    return dict.fromkeys(reference_tables(), REFERRED) | dict.fromkeys(distributed_tables(), DISTRIBUTED)
 
 
 def is_cluster(connection: Connection) -> bool:

@@ -70,6 +70,7 @@ def test_a_session_that_takes_long_rests_while_others_go_on(ledger: Ledger) -> N
     ]
 
 
+@pytest.mark.one_server  # what goes over shards is planned anew each time
 def test_steps_are_planned_once(ledger: Ledger) -> None:
     plans = text(
         "SELECT generic_plans, custom_plans FROM pg_prepared_statements WHERE statement LIKE 'INSERT "
@@ -178,6 +179,7 @@ def rebuild_all(url: str, _is_done: Callable[[], bool]) -> None:
         rebuild(connection, None, lambda _done, _total: None)
 
 
+@pytest.mark.one_server  # each node has the statistics of its shards, and its own autovacuum
 @pytest.mark.parametrize("roll_up", [run_in_its_thread, rebuild_all])
 def test_a_new_partition_is_analyzed_and_its_sessions_are_read_by_their_index(
     ledger: Ledger, roll_up: Callable[[str, Callable[[], bool]], None]

@@ -3,6 +3,8 @@ statement is taken apart into queries, itself and every step of a WITH that is c
 (MATERIALIZED, or one that writes).
 """
 
+# Size: the rules of one checker, and how it reads a tree.
+
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -13,13 +15,13 @@ from pglast import ast, enums, parse_sql
 from app.store import placement
 from app.store.schema import METADATA
 
-DISTRIBUTED, REFERENCE, LOCAL = "distributed", "reference", "local"
-WORKSPACE: Final = {"marks", "signals", "contributions", "retracted", "stored"}  # tables of one connection
-KINDS: Final = (
-    dict.fromkeys([*METADATA.tables, *WORKSPACE], LOCAL)
-    | dict.fromkeys(placement.reference_tables(), REFERENCE)
-    | dict.fromkeys(placement.distributed_tables(), DISTRIBUTED)
-)
+DISTRIBUTED, REFERENCE, LOCAL = placement.DISTRIBUTED, placement.REFERRED, placement.LOCAL
+# Tables of one connection: those of the rollups' workspace, and those of a rotation.
+WORKSPACE: Final = {
+    *("marks", "signals", "contributions", "retracted", "stored"),
+    *("wrapped", "alone", "moved_tombstones"),
+}
+KINDS: Final = dict.fromkeys([*METADATA.tables, *WORKSPACE], LOCAL) | placement.kinds()
 PARTITION: Final = re.compile("^(events|rejections)_(p[0-9]{8}|default)$")
 PLACES: Final = {"ctid", "xmin", "xmax", "tableoid"}
 MATERIALIZED: Final = enums.CTEMaterialize.CTEMaterializeAlways
@@ -59,6 +61,7 @@ def find_faults(statement: str) -> list[str]:
         for query, scope in queries(each, Scope()):
             faults += check(query, scope)
         faults += [fault for node in walk(each) for fault in check_node(node)]
+        faults += check_reference(each)
     return sorted(set(faults))
 
 
@@ -133,8 +136,8 @@ def kinds(node: Any, scope: Scope) -> set[str]:
 def check(query: Any, scope: Scope) -> Iterator[str]:
     """What is wrong with one query as a whole."""
     read = kinds(query, scope)
-    if is_a(query, ast.InsertStmt):  # whatever is read may go anywhere
-        read = kinds(query.selectStmt, scope)
+    if is_a(query, ast.InsertStmt | ast.CreateTableAsStmt):  # whatever is read may go anywhere
+        read = kinds(query.selectStmt if is_a(query, ast.InsertStmt) else query.query, scope)
     if DISTRIBUTED not in read and REFERENCE not in read:
         return
     if LOCAL in read:
@@ -228,6 +231,16 @@ def is_connected(joined: list[str], pairs: list[tuple[str, str]]) -> bool:
         size = len(reached)
         reached |= {name for pair in pairs if reached & set(pair) for name in pair}
     return set(joined) <= reached
+
+
+def check_reference(statement: Any) -> Iterator[str]:
+    """What is wrong with a change of a reference table, which a local one reaches by no step of its own."""
+    if is_a(statement, ast.UpdateStmt | ast.DeleteStmt):
+        steps = {each.ctename for each in walk(statement) if is_a(each, ast.CommonTableExpr)}
+        names_read = {each.relname for each in walk(statement) if is_a(each, ast.RangeVar)} - steps
+        read = {kind_of(name) for name in names_read}
+        if kind_of(statement.relation.relname) == REFERENCE and LOCAL in read and DISTRIBUTED not in read:
+            yield "a reference table changed by a local one"
 
 
 def check_node(node: Any) -> Iterator[str]:

@@ -14,6 +14,7 @@ from alembic import command
 from pglast import ast, parse_sql
 from sqlalchemy import Engine, PrimaryKeyConstraint, UniqueConstraint, create_engine, event
 
+from app.admin import rotation
 from app.erasure import forget
 from app.erasure.sweeps import Sweeps
 from app.privacy.pseudonyms import Pseudonyms
@@ -72,6 +73,16 @@ def composed() -> Iterator[tuple[str, str]]:
 @pytest.mark.parametrize(("name", "text"), list(composed()), ids=[name for name, _ in composed()])
 def test_a_file_makes_a_statement_that_can_be_distributed(name: str, text: str) -> None:
     assert find_faults(text) == [], name
+
+
+def test_a_rotation_sends_what_can_be_distributed() -> None:
+    kinds = placement.kinds()
+    for column in rotation.pseudonym_columns():
+        table, kind = column.table.name, kinds.get(column.table.name, placement.LOCAL)
+        for sent in rotation.UPDATES[kind](table, [column]):
+            assert find_faults(sent) == [], sent
+        faults = [fault for sent in rotation.update(table, [column]) for fault in find_faults(sent)]
+        assert bool(faults) == (kind != placement.LOCAL), table
 
 
 def test_no_file_is_left_out() -> None:
@@ -141,6 +152,10 @@ FAULTS = {
     "an empty select list": "SELECT EXISTS (SELECT FROM unit_days)",
     "a local table beside a distributed or reference one, but in a step of its own": """
         DELETE FROM attempts AS a USING marks AS m WHERE a.bucket = m.bucket AND a.session_key = m.session_key
+    """,
+    "a reference table changed by a local one": """
+        WITH found AS MATERIALIZED (SELECT old, new FROM wrapped)
+        UPDATE tombstones AS t SET anonymous_id = found.new FROM found WHERE found.old = t.anonymous_id
     """,
     "a subquery over a distributed table in a target list": """
         SELECT (SELECT max(day) FROM unit_days), (SELECT count(*) FROM dirty_sessions)
