@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Engine, delete
+from sqlalchemy import Connection, Engine, delete
 
 from app.privacy.projection import BUCKETS, SOURCE_CONFIGURED
 from app.privacy.pseudonyms import to_key
@@ -127,6 +127,15 @@ def upgrade(users: int, failing: int, source: str = "source-faker", failing_befo
     return rows
 
 
+def copy_rows(connection: Connection, table: str, rows: Sequence[Stored]) -> None:
+    """Add rows, all with the same columns: on a cluster one statement a row would take seconds."""
+    if rows:
+        driver: Any = connection.connection.driver_connection
+        with driver.cursor().copy(f"COPY {table} ({', '.join(rows[0])}) FROM STDIN") as copy:
+            for row in rows:
+                copy.write_row([row[name] for name in rows[0]])
+
+
 class Store:
     """A migrated database, and the reports over it as of NOW."""
 
@@ -142,10 +151,8 @@ class Store:
         with self.writer.begin() as connection:
             for table in (events, rejections):
                 chosen = [row for row in rows if ("reason" in row) == (table is rejections)]
-                if chosen:
-                    connection.execute(table.insert(), chosen)
-            if rows:
-                connection.execute(dirty_sessions.insert(), [mark(row) for row in rows])
+                copy_rows(connection, table.name, chosen)
+            copy_rows(connection, dirty_sessions.name, [mark(row) for row in rows])
         while self.worker.step(self.connection):
             self.worker.resting.clear()
 

@@ -1,16 +1,22 @@
 """The same events give the same bytes of every report: whatever the order of
-rows, the plan and the memory."""
+rows, the plan and the memory, and on one server as on a cluster."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
+import psycopg
 import pytest
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, create_engine, text
 
 from app.reports import render
 from app.reports.parsing import parse
 from app.reports.registry import REPORTS
 from app.reports.run import run
-from tests.reports.rows import DAY, HOUR, NEW, NOON, NOW, RELEASED, Store, Stored, sync, upgrade, use
+from app.rollups.worker import Worker
+from app.store import migrations
+from app.store.database import open_engine, parse_url
+from tests import citus
+from tests.conftest import name_database
+from tests.reports.rows import DAY, HOUR, NEW, NOON, NOW, RELEASED, Store, Stored, refuse, sync, upgrade, use
 
 PARALLEL = (
     ("max_parallel_workers_per_gather", "2"),
@@ -64,9 +70,13 @@ def shuffle(connection: Connection, seed: int) -> None:
         connection.execute(text("DROP TABLE kept"))
 
 
-def answers(connection: Connection, settings: tuple[tuple[str, str], ...]) -> Iterator[tuple[str, bytes]]:
+def answers(
+    connection: Connection,
+    settings: tuple[tuple[str, str], ...],
+    calls: Sequence[tuple[str, dict[str, str]]] = CALLS,
+) -> Iterator[tuple[str, bytes]]:
     """Every report as JSON and CSV, under settings of the planner."""
-    for name, given in CALLS:
+    for name, given in calls:
         nested = connection.begin_nested()
         for setting, value in settings:
             connection.execute(text(f"SET LOCAL {setting} = '{value}'"))
@@ -96,3 +106,33 @@ def test_every_report_has_the_same_bytes_under_every_plan_and_order(connection: 
         found = dict(answers(connection, settings))
         different = [call for call, answer in first.items() if found[call] != answer]
         assert not different, plan
+
+
+def test_a_cluster_says_what_one_server_says(
+    store: Store, cluster_url: str, administer: "psycopg.Connection[tuple[object, ...]]"
+) -> None:
+    """Every report, with its series by day, of a distributed database and of a plain one with these."""
+    if not citus.DSN:
+        pytest.skip("needs CITUS_DSN")
+    refused = [refuse(sync("failed", unit=f"user {number}", session=f"{number}")) for number in range(20)]
+    rows = [*fleet(), *refused, sync("started", NOW - HOUR, session="now")]
+    citus.drop(administer, "plain")
+    administer.execute("CREATE DATABASE plain")
+    url = name_database(cluster_url, "plain")
+    migrations.migrate(url)
+    plain = Store(create_engine(parse_url(url)), open_engine(url), Worker(url))
+    answered = []
+    for each in (plain, store):
+        each.write(rows)
+        with each.writer.connect() as connection:
+            is_sharded = connection.execute(text("SELECT to_regclass('pg_dist_partition')")).scalar()
+            assert bool(is_sharded) == (each is store)
+            calls = [
+                *CALLS,
+                *((name, {"series": "day"}) for name, report in REPORTS.items() if report.series),
+            ]
+            answered.append(dict(answers(connection, (), calls)))
+    plain.close()
+    citus.drop(administer, "plain")
+    assert len(answered[0]) == len(calls)
+    assert [call for call, answer in answered[0].items() if answered[1][call] != answer] == []
