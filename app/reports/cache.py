@@ -7,14 +7,17 @@ computed waits for the same one.
 
 import datetime as dt
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from typing import Final
 
 import structlog
 from sqlalchemy import Engine
-from sqlalchemy.exc import OperationalError, SQLAlchemyError
+from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from app.problems import Problem
 from app.reports import registry, render
@@ -28,6 +31,7 @@ log = structlog.get_logger()
 RENEW_SECONDS: Final = 60.0  # a table is renewed once in so long, at most
 AHEAD_SECONDS: Final = 300.0  # how often the default views are made ahead
 LATE_SECONDS: Final = 600.0  # what is older is served only where the database cannot make a newer one
+RETRY_SECONDS: Final = 5.0  # between two tries to renew a table that the database could not make
 MOST: Final = 64
 AT_ONCE: Final = 2
 Given = Sequence[tuple[str, str]]
@@ -48,6 +52,7 @@ class Kept:
         self.table = table
         self.tag = render.identify(table)
         self.bodies: dict[str, bytes] = {}
+        self.failed_at = float("-inf")  # when the database could not make a newer one
 
     def write(self, form: str) -> bytes:
         """Return the table as JSON, CSV or Parquet, written once. Raises
@@ -61,6 +66,10 @@ class Kept:
     def age(self) -> float:
         """Return the seconds since the figures were read."""
         return (dt.datetime.now(dt.UTC) - self.table.as_of).total_seconds()
+
+    def failed_lately(self) -> bool:
+        """Return whether it is too early to ask for a newer one: nobody waits for what will hardly come."""
+        return time.monotonic() - self.failed_at < RETRY_SECONDS
 
 
 def open_tables(
@@ -78,7 +87,7 @@ def open_tables(
             with reading(engine) as connection:
                 waiting = waiting_since()  # before the database is read: what comes in between is in neither
                 return run(report, parameters, connection, dt.datetime.now(dt.UTC), denied, waiting)
-        except OperationalError:
+        except (OperationalError, InterfaceError, PoolTimeoutError):
             raise Problem("database_unavailable", "The database cannot answer right now.") from None
 
     return Tables(compute)
@@ -113,9 +122,9 @@ class Tables:
             kept = self.kept.get(key)
             if kept is not None:
                 self.kept.move_to_end(key)
-                age = kept.age()
-                if not fresh and age < LATE_SECONDS:
-                    if age >= RENEW_SECONDS:
+                age, is_hopeless = kept.age(), kept.failed_lately()
+                if not fresh and (age < LATE_SECONDS or is_hopeless):
+                    if (age >= RENEW_SECONDS or kept.table.is_stale) and not is_hopeless:
                         self.submit(key)
                     return kept
             return self.submit(key)
@@ -128,28 +137,49 @@ class Tables:
         return future
 
     def make(self, key: Key) -> Kept:
-        """Return a new table and keep it; an old one where the database cannot answer. Raises Problem."""
+        """Return a new table and keep it; the last good one where the database cannot answer.
+        Raises Problem."""
         name, parameters = key
         try:
             kept = Kept(self.compute(registry.find(name), parameters))
             self.is_failing = False
-            with self.lock:
-                if (
-                    not kept.table.is_empty
-                ):  # before the first event every look is a new one: it costs nothing
-                    self.kept[key] = kept
-                while len(self.kept) > MOST:
-                    self.kept.popitem(last=False)
+            if not kept.table.is_empty:  # before the first event every look is a new one: it costs nothing
+                self.keep(key, kept)
         except Problem as problem:
             self.is_failing = problem.status == 503
-            old = self.kept.get(key)
-            if old is None:
+            last = self.find_last(key) if self.is_failing else None
+            if last is None:
                 raise
-            return old
+            last.failed_at = time.monotonic()
+            self.keep(key, last)
+            return last
         finally:
             with self.lock:
                 self.waiting.pop(key, None)
         return kept
+
+    def keep(self, key: Key, kept: Kept) -> None:
+        """Keep a table; what was asked for longest ago gives way."""
+        with self.lock:
+            self.kept[key] = kept
+            while len(self.kept) > MOST:
+                self.kept.popitem(last=False)
+
+    def find_last(self, key: Key) -> Kept | None:
+        """Return the last good figures of what is asked for, None if there are none: of the same key; or of
+        one that holds them, too."""
+        with self.lock:
+            kept = self.kept.get(key)
+            if kept is not None and kept.table.is_stale:
+                return kept
+            others = [other for asked, other in self.kept.items() if contains(asked, other, key)]
+        found = kept or max(others, key=lambda other: other.table.as_of, default=None)
+        if found is None:
+            return None
+        table = found.table
+        if key[1].series == "none" and table.series is not None:
+            table = replace(table, series=None, parameters=table.parameters | {"series": "none"})
+        return Kept(replace(table, is_stale=True))
 
     def keep_ahead(self, views: Sequence[tuple[str, Given]], is_needed: Callable[[], bool]) -> None:
         """Make these views in the background, now and every AHEAD_SECONDS, while they are needed."""
@@ -183,6 +213,21 @@ class Tables:
         """Begin nothing new."""
         self.stopping.set()
         self.pool.shutdown(wait=False, cancel_futures=True)
+
+
+def contains(asked: Key, kept: Kept, key: Key) -> bool:
+    """Return whether what was asked for and kept holds the last good figures of another key: the same with
+    its days beside it, as the pages ask, or of the day that was the last one when the database went."""
+    (name, earlier), (report, later) = asked, key
+    today = dt.datetime.now(dt.UTC).date()
+    was_today = later.until == today and earlier.until == kept.table.as_of.date()
+    is_relative = was_today or (earlier.ends_whole and earlier.until < later.until)
+    same = replace(
+        earlier,
+        until=later.until if is_relative else earlier.until,
+        series=later.series if later.series == "none" else earlier.series,
+    )
+    return name == report and same == later
 
 
 def read_key(report: str, given: Given) -> Key:

@@ -139,3 +139,4 @@ class Table:
     lag_seconds: float = 0.0  # age of the oldest event that is not in the figures yet
     series: list[Row] | None = None  # None unless asked for
     is_empty: bool = False  # whether nothing was ever counted
+    is_stale: bool = False  # whether newer figures were asked for, and the database could not give them

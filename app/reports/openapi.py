@@ -27,6 +27,12 @@ HEADERS: Final = {
         "once a minute at most; `Cache-Control: no-cache` in the request waits for new ones.",
         "schema": {"type": "string", "format": "date-time"},
     },
+    "Age": {"description": "Seconds since `As-Of`.", "schema": {"type": "integer"}},
+    "Stale": {
+        "description": "Why there are no newer figures, there only while that is so: `database_unavailable`. "
+        "These are the last good ones.",
+        "schema": {"type": "string"},
+    },
     "Rollup-Lag-Seconds": {
         "description": "Age of the oldest event that is not in the figures yet; 0 if all are.",
         "schema": {"type": "number"},
@@ -90,6 +96,11 @@ def describe_answer(report: Report, form: str) -> dict[str, Any]:  # Size: one d
         },
     }
     schema = {"title": f"{title}Report", **make_object(fields)}
+    schema["properties"]["stale"] = {
+        "title": f"{title}Stale",
+        "description": "There only while the database cannot answer: these are the last good figures.",
+        **make_object({"code": {"type": "string"}, "detail": {"type": "string"}}),
+    }
     if report.series is not None:
         row = {column.name: describe_cell(column) for column in report.series.columns}
         rows = {"type": "array", "items": {"title": f"{title}SeriesRow", **make_object(row)}}

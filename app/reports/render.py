@@ -20,6 +20,7 @@ from app.reports.model import NOTE, Heading, Row, Table, Value
 JSON_TYPE: Final = "application/json"
 CSV_TYPE: Final = "text/csv; charset=utf-8"
 LATE_SECONDS: Final = 60  # figures that are so far behind say so
+STALE: Final = "database_unavailable"  # why there are no newer figures
 PARQUET_TYPE: Final = "application/vnd.apache.parquet"
 
 
@@ -39,8 +40,14 @@ def to_json(table: Table) -> bytes:
             "hidden": table.hidden,
             "rows": table.rows,
             **render_series(table),
+            **({"stale": {"code": STALE, "detail": admit_age(table)}} if table.is_stale else {}),
         }
     )
+
+
+def admit_age(table: Table) -> str:
+    """Return in a sentence that there are no newer figures, and since when."""
+    return f"The database cannot answer: these are the last good figures, as of {instant(table.as_of)}."
 
 
 def render_series(table: Table) -> dict[str, Any]:
@@ -97,6 +104,8 @@ def to_parquet(table: Table) -> bytes:
         "as_of": instant(table.as_of),
         "rollup_lag_seconds": f"{table.lag_seconds:.1f}",
     }
+    if table.is_stale:
+        metadata["stale"] = admit_age(table)
     out = io.BytesIO()
     pq.write_table(pa.Table.from_pylist(table.rows, schema=pa.schema(fields, metadata=metadata)), out)
     return out.getvalue()
@@ -104,8 +113,9 @@ def to_parquet(table: Table) -> bytes:
 
 def identify(table: Table) -> str:
     """Return the entity tag of the figures: the same as long as they are, whenever they were
-    computed (so it is a weak one)."""
-    content = orjson.dumps([table.report.name, table.parameters, table.rows, table.series])
+    computed (so it is a weak one); another one while there are no newer ones, which the body says."""
+    stale = [STALE] if table.is_stale else []
+    content = orjson.dumps([table.report.name, table.parameters, table.rows, table.series, *stale])
     return f'W/"{hashlib.sha256(content).hexdigest()[:32]}"'
 
 

@@ -42,8 +42,8 @@ def create_router(tables: Tables, readers: Readers, find_peer: FindPeer = NO_PRO
     whoever of `readers` brings a token.
 
     The token comes as Bearer; or, for a browser, as the parameter `token`; `find_peer` tells of a scope whose
-    it is. Figures come from `tables`: `As-Of` says how old they are, `Cache-Control: no-cache` asks for new
-    ones. Every refusal is problem JSON and holds no part of the request.
+    it is. Figures come from `tables`: `As-Of` and `Age` say how old they are, `Cache-Control: no-cache` asks
+    for new ones, `Stale` says that the database cannot give any. Every refusal is problem JSON and holds no part of the request.
     """
     router = APIRouter(prefix="/v1/reports", tags=["reports"])
 
@@ -98,8 +98,11 @@ def write(request: Request, kept: Kept, form: str) -> Response:
     headers = PRIVATE | {
         "etag": kept.tag,
         "as-of": render.instant(table.as_of),
+        "age": f"{max(0.0, kept.age()):.0f}",
         "rollup-lag-seconds": f"{table.lag_seconds:.1f}",
     }
+    if table.is_stale:
+        headers["stale"] = render.STALE
     if known := not_modified(request, headers):
         return known
     if form != "json":  # to be saved under the report's name

@@ -6,6 +6,7 @@ import datetime as dt
 import io
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 
 import httpx
 import pyarrow.parquet
@@ -15,11 +16,23 @@ from sqlalchemy import event
 
 from app.problems import Problem
 from app.reports import cache, registry
-from app.reports.cache import AT_ONCE, LATE_SECONDS, MOST, RENEW_SECONDS, Given, Tables, open_tables
+from app.reports.cache import (
+    AT_ONCE,
+    LATE_SECONDS,
+    MOST,
+    RENEW_SECONDS,
+    RETRY_SECONDS,
+    Given,
+    Tables,
+    open_tables,
+    read_key,
+)
 from app.reports.model import Report, Table
-from app.reports.parameters import Parameters
+from app.reports.parameters import DAY, Parameters
 from app.reports.readers import Readers
 from app.reports.routes import create_router
+from app.store.database import open_engine
+from tests.faults.proxy import Proxy
 from tests.look import wait_until
 from tests.reports.rows import Store, sync
 from tests.reports.test_http import BEARER, TOKEN, listen
@@ -144,9 +157,39 @@ def test_the_last_good_figures_stay_while_the_database_is_away(age: dt.timedelta
     tables = Tables(compute)
     first = tables.find("funnel")
     is_away = True
-    assert tables.find("funnel") is first
-    wait_until(lambda: tables.is_failing, "not reported")
-    assert tables.find("funnel") is first
+    tables.find("funnel")
+    wait_until(lambda: tables.is_failing and not tables.waiting, "not reported")
+    assert tables.find("funnel") == replace(first, is_stale=True)
+    assert tables.find("funnel") is tables.find("funnel")  # kept, not tried for again at once
+    is_away = False
+    (kept,) = tables.kept.values()
+    kept.failed_at -= RETRY_SECONDS
+    tables.find("funnel")
+    wait_until(lambda: not tables.is_failing and not tables.waiting, "not tried again")
+    assert not tables.find("funnel").is_stale
+
+
+@pytest.mark.parametrize("given", [{}, {"until": "today"}])
+def test_the_last_good_figures_stay_beyond_midnight(given: dict[str, str]) -> None:
+    name, parameters = read_key("connectors", tuple(given.items()))
+    day_before = replace(parameters, until=parameters.until - DAY)
+    is_away = False
+
+    def compute(report: Report, parameters: Parameters) -> Table:
+        if is_away:
+            raise Problem("database_unavailable", "The database cannot answer right now.")
+        return make_table(report, parameters, DAY)
+
+    tables = Tables(compute)
+    tables.make((name, day_before))
+    is_away = True
+    found = tables.find("connectors", **given)
+    assert found.is_stale
+    assert found.parameters["until"] == day_before.until.isoformat()
+    with pytest.raises(Problem, match="cannot answer"):
+        tables.find("connectors", **given, window="7d")
+    with pytest.raises(Problem, match="cannot answer"):
+        tables.find("connectors", until=(parameters.until - 2 * DAY).isoformat())
 
 
 def test_default_views_are_made_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -218,6 +261,46 @@ def test_figures_stand_until_new_ones_are_asked_for(served: str, store: Store) -
         new = client.get("/v1/reports/connectors", params=asked, headers={"Cache-Control": "no-cache"})
     assert again == first
     assert new.json()["rows"][0]["units"] == first[0]["units"] + 1
+
+
+@pytest.fixture
+def proxy(reports_url: str) -> Iterator[Proxy]:
+    proxy = Proxy(reports_url)
+    yield proxy
+    proxy.close()
+
+
+def test_without_the_database_the_last_good_figures_say_so(store: Store, proxy: Proxy) -> None:
+    store.write([sync("failed")])
+    engine, app = open_engine(proxy.url), FastAPI()
+    app.include_router(create_router(open_tables(engine), Readers(TOKEN)))
+    path, asked = "/v1/reports/connectors", {"until": "2026-11-23"}
+    new = {"Cache-Control": "no-cache"}
+    for url in listen(app):
+        with httpx.Client(base_url=url, headers=BEARER, timeout=60, params=asked) as client:
+            good = client.get(path, params={"series": "day"})
+            proxy.set("refuse")
+            answer = client.get(path, headers=new)  # was not asked for before; with its days it was
+            sheets = [client.get(f"{path}.{form}") for form in ("csv", "parquet")]
+            unknown = client.get(path, params={"window": "7d"})
+            proxy.set("pass")
+            again = client.get(path, headers=new)
+    engine.dispose()
+    told = answer.json()
+    assert (told["rows"], told["as_of"]) == (good.json()["rows"], good.headers["as-of"])
+    assert (told["parameters"]["series"], "series" in told) == ("none", False)
+    assert told["stale"]["code"] == "database_unavailable"
+    assert f"the last good figures, as of {told['as_of']}" in told["stale"]["detail"]
+    for each in (answer, *sheets):
+        assert (each.status_code, each.headers["stale"]) == (200, "database_unavailable")
+        assert each.headers["as-of"] == good.headers["as-of"]
+        assert int(each.headers["age"]) >= 0
+    metadata = pyarrow.parquet.read_schema(io.BytesIO(sheets[1].content)).metadata
+    assert metadata[b"stale"].decode() == told["stale"]["detail"]
+    assert (unknown.status_code, unknown.json()["code"]) == (503, "database_unavailable")
+    assert again.json()["rows"] == told["rows"]
+    assert "stale" not in again.headers.keys() | again.json().keys()
+    assert again.headers["etag"] not in {answer.headers["etag"], good.headers["etag"]}
 
 
 def test_before_the_first_event_every_look_is_a_new_one(served: str, store: Store) -> None:

@@ -127,7 +127,9 @@ def head(view: View, table: Table, *, compares: bool = False) -> Context:
         "window_words": word_window(table) + against,
         "filter_words": word_filters(view.query, is_today=is_today),
         "as_of": table.as_of,
-        "lag": f"Events of the last {formats.age(table.lag_seconds)} are still to be added." if late else "",
+        "lag": f"The last good figures, of {formats.day(table.as_of.date(), year=True)}."
+        if table.is_stale
+        else f"Events of the last {formats.age(table.lag_seconds)} are still to be added." if late else "",
         "interval_end": INTERVAL_END,
         "few": MIN_UNITS,
     }
