@@ -43,7 +43,8 @@ def create_router(tables: Tables, readers: Readers, find_peer: FindPeer = NO_PRO
 
     The token comes as Bearer; or, for a browser, as the parameter `token`; `find_peer` tells of a scope whose
     it is. Figures come from `tables`: `As-Of` and `Age` say how old they are, `Cache-Control: no-cache` asks
-    for new ones, `Stale` says that the database cannot give any. Every refusal is problem JSON and holds no part of the request.
+    for new ones, `Stale` says that the database cannot give any. Every refusal is problem JSON and holds no
+    part of the request.
     """
     router = APIRouter(prefix="/v1/reports", tags=["reports"])
 

@@ -129,7 +129,9 @@ def head(view: View, table: Table, *, compares: bool = False) -> Context:
         "as_of": table.as_of,
         "lag": f"The last good figures, of {formats.day(table.as_of.date(), year=True)}."
         if table.is_stale
-        else f"Events of the last {formats.age(table.lag_seconds)} are still to be added." if late else "",
+        else f"Events of the last {formats.age(table.lag_seconds)} are still to be added."
+        if late
+        else "",
         "interval_end": INTERVAL_END,
         "few": MIN_UNITS,
     }
