@@ -42,9 +42,8 @@ def create_router(tables: Tables, readers: Readers, find_peer: FindPeer = NO_PRO
     whoever of `readers` brings a token.
 
     The token comes as Bearer; or, for a browser, as the parameter `token`; `find_peer` tells of a scope whose
-    it is. Figures come from `tables`: `As-Of` and `Age` say how old they are, `Cache-Control: no-cache` asks
-    for new ones, `Stale` says that the database cannot give any. Every refusal is problem JSON and holds no
-    part of the request.
+    it is. Figures come from `tables`: `As-Of` and `Age` say how old they are, `Stale` that there can be none
+    newer; `Cache-Control: no-cache` asks for new ones. Refusals are problem JSON without a part of a request.
     """
     router = APIRouter(prefix="/v1/reports", tags=["reports"])
 

@@ -1,4 +1,4 @@
-"""`python3 dev.py faults [--minutes N] [--seed S] [--slack SECONDS]
+"""`python3 dev.py faults [--minutes N] [--kills N] [--seed S] [--slack SECONDS]
 [--ingest log]`: the long form of the fault harness."""
 
 import argparse
@@ -26,6 +26,9 @@ def main() -> None:
         prog="dev.py faults", epilog="example: python3 dev.py faults --minutes 10 --seed 7"
     )
     parser.add_argument("--minutes", type=float, default=10)
+    parser.add_argument(
+        "--kills", type=int, help="end after so many kills, and let three of four faults be kills"
+    )
     parser.add_argument("--seed", type=int, default=random.randrange(1_000_000))
     parser.add_argument(
         "--slack",
@@ -43,19 +46,22 @@ def main() -> None:
     seconds: float = arguments.minutes * 60
     with tempfile.TemporaryDirectory(prefix="telemetry-faults-") as folder:
         harness = make_harness(Path(folder), arguments.seed, arguments.ingest)
+        if arguments.kills is not None:
+            harness.prefer_kills()
         try:
             with Progress(console=Console(stderr=True), disable=not sys.stderr.isatty()) as progress:
                 task = progress.add_task("killing and stopping", total=seconds)
                 beginning = time.monotonic()
 
-                def is_over(_figures: Figures) -> bool:
+                def is_over(figures: Figures) -> bool:
                     passed = time.monotonic() - beginning
                     progress.update(task, completed=passed)
-                    return passed > seconds
+                    return passed > seconds or figures.kills() >= (arguments.kills or sys.maxsize)
 
                 figures = harness.run(is_over, arguments.slack)
         except AssertionError:
             print(f"seed {arguments.seed} failed; the last words:\n{harness.last_words()}")
+            print(f"what was logged is kept in {harness.keep_logs()}")
             raise
         finally:
             harness.clean_up()

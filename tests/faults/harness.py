@@ -61,12 +61,16 @@ class Figures:
     most: Size = NO_SIZE
     after: Size = NO_SIZE  # without a load again
 
+    def kills(self) -> int:
+        """How many processes, or groups of them, were killed."""
+        return sum(number for name, number in self.faults.items() if name.startswith("kill"))
+
     def line(self) -> str:
         """One line."""
-        kills = sum(number for name, number in self.faults.items() if name.startswith("kill"))
         told = self.account.outcomes
         return (
-            f"seed {self.seed}: {kills} kills, {sum(self.faults.values())} faults ({dict(self.faults)}); "
+            f"seed {self.seed}: {self.kills()} kills, {sum(self.faults.values())} faults "
+            f"({dict(self.faults)}); "
             f"answers {dict(self.account.statuses)}, outcomes {dict(told)}, "
             f"{self.account.lost_connections} connections lost; promised {len(self.account.promised)}, "
             f"lost 0; "
@@ -147,6 +151,18 @@ class Harness:
     def last_words(self) -> str:
         """The end of what was logged."""
         return self.service.output()[-4000:]
+
+    def keep_logs(self) -> Path:
+        """Copy what was logged to where it stays, and return that."""
+        kept = Path(tempfile.mkdtemp(prefix="telemetry-faults-logs-"))
+        (kept / "service.log").write_text(self.service.output())
+        return kept
+
+    def prefer_kills(self) -> None:
+        """Let three of four faults be kills from now on."""
+        kills = [fault for fault in self.faults if fault.__name__.startswith("kill")]
+        others = len(self.faults) - len(kills)
+        self.faults += [kills[number % len(kills)] for number in range(max(0, 3 * others - len(kills)))]
 
     def clean_up(self) -> None:
         """Leave no process behind."""

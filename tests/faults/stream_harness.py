@@ -1,6 +1,7 @@
 """The fault harness with NATS: three nodes on loopback, which are killed, stopped and filled, too."""
 
 import contextlib
+import shutil
 import signal
 from pathlib import Path
 
@@ -96,6 +97,13 @@ class StreamHarness(Harness):
             ended = node.process.poll() if node.process else None
             said.append(f"{node.name}, ended with {ended}:\n{(node.folder / 'log').read_text()[-1500:]}")
         return "\n".join(said)
+
+    def keep_logs(self) -> Path:
+        """Keep what the nodes logged, too."""
+        kept = super().keep_logs()
+        for node in self.cluster.nodes:
+            shutil.copy(node.folder / "log", kept / f"{node.name}.log")
+        return kept
 
     def clean_up(self) -> None:
         """Leave no process behind."""
