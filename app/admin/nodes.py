@@ -1,46 +1,48 @@
-"""The nodes of a distributed database: whether they answer, and what a failure left behind on them."""
+"""What `doctor` says of the nodes of a distributed database."""
 
 from collections.abc import Iterator
 from typing import Final
 
-from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
 from app.admin.folders import Finding
+from app.store import nodes
+from app.store.nodes import Nodes
 
-IS_CLUSTER: Final = "SELECT to_regproc('citus_check_connection_to_node') IS NOT NULL"
-# Named by their group, as Citus does in its own views; addresses are nobody's business here.
-SILENT: Final = """
-SELECT count(*) AS nodes, array_agg(groupid ORDER BY groupid) FILTER (WHERE NOT answers) AS silent
-FROM (
-    SELECT groupid, coalesce(citus_check_connection_to_node(nodename, nodeport), false) AS answers
-    FROM pg_dist_node
-) AS tried
-"""
-# Of a commit over several nodes that ended in its midst. Citus settles them within a minute; while one stands
-# it holds its locks.
-LEFT: Final = "SELECT count(*) FROM pg_prepared_xacts WHERE prepared < now() - interval '10 minutes'"
+MEGABYTE: Final = 2**20
 
 
 def check_nodes(connection: Connection) -> Iterator[Finding]:
     """Yield what is to be said of a cluster's nodes; nothing of one server. Raises DBAPIError."""
-    if not connection.execute(text(IS_CLUSTER)).scalar():
+    seen = nodes.look(connection)
+    if seen is None:
         return
-    nodes, silent = connection.execute(text(SILENT)).one()
-    if silent:
-        groups = ", ".join(map(str, silent))
+    if seen.silent:
+        groups = ", ".join(map(str, seen.silent))
         yield Finding(
             "nodes",
             False,
-            f"No answer from {len(silent)} of {nodes} nodes, groupid {groups} in pg_dist_node: start them. "
-            "Events wait in the spool or the log until then.",
+            f"No answer from {len(seen.silent)} of {len(seen.groups)} nodes, groupid {groups} in "
+            "pg_dist_node: start them. Events wait in the spool or the log until then.",
         )
     else:
-        yield Finding("nodes", True, f"{nodes} nodes answer")
-    left = connection.execute(text(LEFT)).scalar_one()
+        yield Finding("nodes", True, f"{len(seen.groups)} nodes answer")
+        yield check_fill(seen)
     yield Finding(
         "prepared",
-        not left,
-        f"{left} transactions were prepared over 10 minutes ago"
-        + (": see pg_prepared_xacts on every node, and recover_prepared_transactions()" if left else ""),
+        not seen.left,
+        f"{seen.left} transactions were prepared over 10 minutes ago"
+        + (": see pg_prepared_xacts on every node, and recover_prepared_transactions()" if seen.left else ""),
     )
+
+
+def check_fill(seen: Nodes) -> Finding:
+    """What is distributed lies on all nodes alike; only warned of, as everything works until one is full."""
+    held = "; ".join(
+        f"groupid {each.group}: {each.size_bytes / MEGABYTE:,.0f} MB in {each.shards} shards"
+        for each in seen.filled
+    )
+    if not seen.is_uneven():
+        return Finding("skew", True, held)
+    said = f"Warning: {held}: the fullest holds {seen.ratio():.1f} x the average, or one holds nothing"
+    return Finding("skew", True, f"{said}. SELECT citus_rebalance_start() moves shards.")

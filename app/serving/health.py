@@ -11,11 +11,12 @@ from sqlalchemy import Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.serving import symptoms
-from app.store import partitions
+from app.store import nodes, partitions
 from app.store.causes import Cause, cause_of
 
 ANSWER_SECONDS: Final = 1.0
 LOOK_SECONDS: Final = 15.0
+NODES_SECONDS: Final = 60.0  # each node of a cluster is asked, and for the sizes of all shards
 
 
 def check_database(engine: Engine, head: str) -> str:
@@ -51,6 +52,9 @@ class Probe:
         self.asking: asyncio.Task[Condition] | None = None
         self.symptoms: list[str] = []
         self.next_look = 0.0
+        self.looking: asyncio.Task[list[str]] | None = None  # at the nodes of a cluster
+        self.of_nodes: list[str] = []
+        self.next_nodes = 0.0
 
     async def ask(self) -> Condition:
         """Return the condition of the database, `timeout` if it does not answer."""
@@ -58,7 +62,26 @@ class Probe:
             self.asking = asyncio.create_task(asyncio.to_thread(self.check))
         asking = self.asking  # whoever asks meanwhile may put another one in its place
         done, _ = await asyncio.wait({asking}, timeout=ANSWER_SECONDS)
-        return asking.result() if done else Condition(Cause.TIMEOUT)
+        condition = asking.result() if done else Condition(Cause.TIMEOUT)
+        return condition._replace(symptoms=[*condition.symptoms, *self.look_at_nodes()])
+
+    def look_at_nodes(self) -> list[str]:
+        """Return what was wrong with the nodes of a cluster at the last look; nobody waits for the next."""
+        if self.looking is not None and self.looking.done():
+            self.of_nodes, self.looking = self.looking.result(), None
+        if self.looking is None and time.monotonic() >= self.next_nodes:
+            self.next_nodes = time.monotonic() + NODES_SECONDS
+            self.looking = asyncio.create_task(asyncio.to_thread(self.ask_nodes))
+        return self.of_nodes
+
+    def ask_nodes(self) -> list[str]:
+        """Return what is wrong with the nodes of a cluster, in a thread; nothing if nobody can tell."""
+        try:
+            with self.engine.connect() as connection:
+                seen = nodes.look(connection)
+        except SQLAlchemyError:
+            return []
+        return [] if seen is None else seen.list_symptoms()
 
     def check(self) -> Condition:
         """Return the condition; symptoms are those of the last look, at most 15 seconds ago."""

@@ -3,7 +3,17 @@
 CREATE TABLE calls (number bigint GENERATED ALWAYS AS IDENTITY, said text NOT NULL);
 CREATE TABLE citus_tables (table_name regclass PRIMARY KEY, citus_table_type text NOT NULL);
 CREATE TABLE pg_dist_node (nodename text, nodeport integer, groupid integer,
+    shouldhaveshards boolean NOT NULL DEFAULT true, noderole text NOT NULL DEFAULT 'primary',
     PRIMARY KEY (nodename, nodeport));
+CREATE TABLE citus_shards (shardid bigint, nodename text, nodeport integer, citus_table_type text,
+    shard_size bigint);
+CREATE FUNCTION run_command_on_all_nodes(command text) RETURNS TABLE (success boolean, result text)
+LANGUAGE plpgsql AS $$
+DECLARE told text;
+BEGIN
+    EXECUTE command INTO told;
+    RETURN QUERY SELECT true, told;
+END $$;
 CREATE FUNCTION citus_version() RETURNS text LANGUAGE sql AS $$
     SELECT 'Citus 13.2.2 on x86_64-pc-linux-gnu' $$;
 CREATE FUNCTION citus_set_coordinator_host(host text, port integer) RETURNS void LANGUAGE sql AS $$
