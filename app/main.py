@@ -57,8 +57,8 @@ from app.store.events import Batch, Tally
 from app.store.journal import Journal
 from app.store.lexicon import Lexicon
 from app.store.listed import Listed
-from app.upkeep import clock, expiry, packing, retention, words
-from app.upkeep.maintenance import Job, Maintenance
+from app.upkeep import clock, expiry, reindexing, retention, words
+from app.upkeep.jobs import Job, Upkeep
 from app.web import limits, reference
 from app.web.cached import FOR_EVER, Cached, ask
 from app.web.peers import Peers, parse_networks
@@ -146,11 +146,11 @@ class Service:
             self.peers.find,
         )
         self.sweeps = Sweeps()
-        self.upkeep = Maintenance(self.database.url, self.list_jobs(), self.database.ensure_running)
+        self.upkeep = Upkeep(self.database.url, self.list_jobs(), self.database.ensure_running)
         self.rollups = Worker(self.database.url)
 
     def list_jobs(self) -> list[Job]:
-        """Return what the maintenance thread of one process does, and every how many seconds."""
+        """Return what the upkeep thread of one process does, and every how many seconds."""
         days = self.settings.raw_retention_days
         guard = clock.Guard(self.settings.retention_grace_minutes * 60)
         jobs = [
@@ -158,7 +158,7 @@ class Service:
             Job("partitions", 60, lambda connection, _stop: partitions.make_due(connection)),
             Job("retention", 3600, partial(retention.keep, days=days, guard=guard)),
             Job("compaction", 3600, retention.compact),
-            Job("packing", 3600, packing.pack),
+            Job("reindexing", 3600, reindexing.reindex),
             Job("words", 3600, words.Collector(guard).keep),
             Job("figures", 3600, partial(figures.publish_due, denied=self.denied)),
         ]
@@ -215,7 +215,8 @@ class Service:
         batch.tallies = settled
 
     async def prepare(self) -> bool:
-        """Make sure that the database is prepared; while it is not, events go to the spool."""
+        """Return whether the database is prepared, after an attempt to do it; while it is not, events go to
+        the spool."""
         try:
             await asyncio.to_thread(preparation.prepare, self.settings, self.database, self.pseudonyms)
             await self.replay_tombstones()

@@ -325,7 +325,8 @@ class Settings(BaseSettings):
 
 
 def load_settings() -> Settings:
-    """Read the settings from the environment; a secret also from the file that `TELEMETRY_…_FILE` names.
+    """Return the settings, read from the environment; a secret also from the file that `TELEMETRY_…_FILE`
+    names.
 
     Raises ConfigurationError, which names each variable that is wrong and what it takes, never its value.
     """

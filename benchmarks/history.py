@@ -21,7 +21,7 @@ from sqlalchemy import create_engine, text
 from app.postgres import open_server
 from app.store import partitions
 from app.store.database import open_admin_engine
-from app.upkeep.packing import pack
+from app.upkeep.reindexing import reindex
 from benchmarks.load import Measurement, find_wrk, measure, write_templates
 from benchmarks.servers import run_service
 
@@ -94,7 +94,7 @@ def prepare(path: Path, events: int) -> None:
             partitions.make_all(connection, weeks)
         fill(database.url, events)
         with open_admin_engine(database.url).connect() as connection:
-            pack(connection, threading.Event())  # as the service does with every week that is over
+            reindex(connection, threading.Event())  # as the service does with every week that is over
             connection.execute(text("CHECKPOINT"))
         os.sync()  # gigabytes that are still on their way to the disk would be in the way of every commit
 

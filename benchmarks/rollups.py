@@ -76,7 +76,7 @@ def drain_alone(url: str) -> tuple[int, int, float]:
         sessions = 0
         while step := worker.step(connection):
             sessions += step
-            worker.resting.clear()
+            worker.cooling.clear()
         seconds = time.perf_counter() - began
         events: int = connection.execute(text("SELECT count(*) FROM events")).scalar_one()
     return events, sessions, seconds

@@ -28,7 +28,7 @@ from app.rollups.rebuild import rebuild
 from app.store import migrations
 from app.store.database import open_admin_engine, open_write_engine
 from app.store.events import Batch, insert
-from app.upkeep.packing import pack
+from app.upkeep.reindexing import reindex
 from benchmarks.load import UNTIL
 
 GOAL: Final = 0.5
@@ -84,12 +84,12 @@ async def store(url: str, events: Iterable[FleetEvent], batch: int) -> tuple[int
     return stored, body_bytes
 
 
-def sizes_on_disk(url: str, *, packed: bool) -> tuple[int, int, int]:
+def sizes_on_disk(url: str, *, reindexed: bool) -> tuple[int, int, int]:
     """Return bytes of the partitions of `events` that hold any: tables, primary keys, other indexes."""
     engine = open_admin_engine(url)
     with engine.connect() as connection:
-        if packed:
-            pack(connection, threading.Event(), dt.datetime.fromtimestamp(UNTIL, dt.UTC))
+        if reindexed:
+            reindex(connection, threading.Event(), dt.datetime.fromtimestamp(UNTIL, dt.UTC))
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as vacuum:
             vacuum.exec_driver_sql("VACUUM ANALYZE events")
         table, primary, other = connection.exec_driver_sql(SIZES).one()
@@ -111,24 +111,24 @@ def main(
     batch: Annotated[int, typer.Option(help="Events a transaction.", min=1)] = 50,
 ) -> None:
     """Measure what the demo's events take on disk, as they came and once the
-    weeks that are over were packed."""
+    weeks that are over were reindexed."""
     with tempfile.TemporaryDirectory(prefix="bench-") as folder, open_server(Path(folder)) as database:
         migrations.migrate(database.url)
         stored, body_bytes = asyncio.run(store(database.url, demo_events(users, days), batch))
-        loose = sizes_on_disk(database.url, packed=False)
-        packed = sizes_on_disk(database.url, packed=True)
+        bloated = sizes_on_disk(database.url, reindexed=False)
+        reindexed = sizes_on_disk(database.url, reindexed=True)
         rollups = size_of_rollups(database.url)
     console = Console(width=120)
     console.print(f"{stored:,} events, {batch} a transaction, after VACUUM; bytes an event:", highlight=False)
-    table = Table("what", "as they came", "weeks that are over packed")
+    table = Table("what", "as they came", "weeks that are over reindexed")
     for number, name in enumerate(("table", "primary key", "index on session_key")):
-        table.add_row(name, f"{loose[number] / stored:.1f}", f"{packed[number] / stored:.1f}")
-    table.add_row("all of it", f"{sum(loose) / stored:.1f}", f"{sum(packed) / stored:.1f}")
+        table.add_row(name, f"{bloated[number] / stored:.1f}", f"{reindexed[number] / stored:.1f}")
+    table.add_row("all of it", f"{sum(bloated) / stored:.1f}", f"{sum(reindexed) / stored:.1f}")
     table.add_row("JSON body as sent", *[f"{body_bytes / stored:.1f}"] * 2)
-    ratios = (f"{sum(sizes) / body_bytes:.3f}" for sizes in (loose, packed))
+    ratios = (f"{sum(sizes) / body_bytes:.3f}" for sizes in (bloated, reindexed))
     table.add_row(f"disk to body (goal {GOAL})", *ratios)
     table.add_row("rollups beside them", *[f"{rollups / stored:.1f}"] * 2)
-    ratios = (f"{(sum(sizes) + rollups) / body_bytes:.3f}" for sizes in (loose, packed))
+    ratios = (f"{(sum(sizes) + rollups) / body_bytes:.3f}" for sizes in (bloated, reindexed))
     table.add_row("disk to body, rollups counted", *ratios)
     console.print(table)
     console.print(f"command: python -m benchmarks.storage {shlex.join(sys.argv[1:])}", highlight=False)

@@ -252,11 +252,11 @@ def create_installation() -> None:
     )
     op.execute(
         """
-        CREATE TABLE maintenance_clock (
+        CREATE TABLE upkeep_clock (
             marked_at timestamptz NOT NULL,
             dropped_on date,
             dropped_weeks smallint NOT NULL DEFAULT 0,
-            single boolean NOT NULL DEFAULT true CONSTRAINT maintenance_clock_single_check CHECK (single),
+            single boolean NOT NULL DEFAULT true CONSTRAINT upkeep_clock_single_check CHECK (single),
             distrusted boolean NOT NULL,
             PRIMARY KEY (single)
         )
@@ -369,7 +369,7 @@ def downgrade() -> None:
     for table in (
         *("words", "listed_words"),
         *(
-            "maintenance_clock",
+            "upkeep_clock",
             "connectors",
             "dropped_ranges",
             "tombstones",

@@ -49,7 +49,7 @@ def check_data_dir(folder: Path) -> Finding:
 
 
 def check_spool(folder: Path) -> Finding:
-    """Return a file can be written there and reaches the disk."""
+    """A file can be written there and reaches the disk."""
     try:
         try_writing(folder)
     except OSError as error:

@@ -53,7 +53,7 @@ INGESTED: Final = ("/v1/track", "/v1/batch", "/v1/b", "/v1/import")
 NOT_JSON: Final = ("not_json", "")
 
 
-class Place(NamedTuple):
+class Position(NamedTuple):
     """Where an event was found."""
 
     path: Path
@@ -65,13 +65,13 @@ class Refusals:
     """How many events a rule refused at a path, and the first lines of them."""
 
     number: int = 0
-    places: list[Place] = field(default_factory=list)
+    positions: list[Position] = field(default_factory=list)
 
-    def add(self, place: Place) -> None:
+    def add(self, position: Position) -> None:
         """Count one more."""
         self.number += 1
-        if len(self.places) < LINES_SHOWN and place not in self.places:
-            self.places.append(place)
+        if len(self.positions) < LINES_SHOWN and position not in self.positions:
+            self.positions.append(position)
 
 
 @dataclass(slots=True)
@@ -85,9 +85,9 @@ class Summary:
     envelopes: int = 0
     skipped: int = 0
 
-    def refuse(self, reason: str, path: str, place: Place) -> None:
+    def refuse(self, reason: str, path: str, position: Position) -> None:
         """Count a refusal."""
-        self.refusals.setdefault((reason, path), Refusals()).add(place)
+        self.refusals.setdefault((reason, path), Refusals()).add(position)
 
     def add(self, judged: "Judged", outcome: str) -> None:
         """Count an event."""
@@ -96,7 +96,7 @@ class Summary:
         self.envelopes += verdict.dropped
         self.withheld.update(verdict.withheld)
         if outcome == REJECTED:
-            self.refuse(verdict.reason or INTERNAL, verdict.path or "", judged.place)
+            self.refuse(verdict.reason or INTERNAL, verdict.path or "", judged.position)
 
     @property
     def share_refused(self) -> float:
@@ -110,7 +110,7 @@ class Judged(NamedTuple):
     """The verdict on an event, and where it stands."""
 
     verdict: Verdict
-    place: Place
+    position: Position
 
 
 def lines(path: Path, progress: Callable[[int], None]) -> Iterator[bytes]:
@@ -143,13 +143,13 @@ def check_form(path: Path, beginning: bytes) -> None:
             raise TelemetryError(f"{path} is {name}: make JSON lines in UTF-8 of it first, gzipped or not.")
 
 
-def events(line: bytes, place: Place, summary: Summary) -> Iterator[tuple[ParsedEvent, object]]:
+def events(line: bytes, position: Position, summary: Summary) -> Iterator[tuple[ParsedEvent, object]]:
     """Yield the events of a line, each with the `sentAt` of the batch that it was in; a
     line without any is counted."""
     try:
         document = parse(line)
     except Problem:
-        summary.refuse(*NOT_JSON, place)
+        summary.refuse(*NOT_JSON, position)
         return
     body = document.value
     if isinstance(body, dict) and "body" in body and "path" in body:
@@ -183,10 +183,10 @@ def judge_files(
     number and how far into it."""
     for number, path in enumerate(paths):
         for at, line in enumerate(lines(path, partial(progress, number)), 1):
-            place = Place(path, at)
+            position = Position(path, at)
             if line.strip():
-                for parsed, sent_at in events(line, place, summary):
-                    yield Judged(judge(parsed, arrival._replace(sent_at=sent_at), installation), place)
+                for parsed, sent_at in events(line, position, summary):
+                    yield Judged(judge(parsed, arrival._replace(sent_at=sent_at), installation), position)
 
 
 def pretend(found: Iterable[Judged], summary: Summary) -> None:
@@ -232,8 +232,8 @@ def make_partitions(connection: Connection, chunk: Iterable[Verdict]) -> None:
 
 
 async def store(writer: AsyncConnection, lexicon: Lexicon, batch: Batch) -> list[str]:
-    """Commit a batch, again if a fault passes: under its id nothing is counted twice.
-    Its versions cost no budget."""
+    """Commit a batch, again if a fault passes, and return the outcomes: under its id nothing is counted
+    twice. Its versions cost no budget."""
     for attempt in range(1, RETRIES + 1):
         try:
             await lexicon.settle(writer, [batch], free=True)

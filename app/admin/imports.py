@@ -133,7 +133,8 @@ def load_connectors(settings: Settings) -> frozenset[str]:
 def find_key(
     connection: Connection, pseudonyms: Pseudonyms, settings: Settings, write_key: str | None
 ) -> tuple[int, str]:
-    """Number and text of the write key to import under: the given one, else the first that is configured."""
+    """Return number and text of the write key to import under: the given one, else the first that is
+    configured."""
     candidates = (
         [write_key] if write_key else [*settings.extra_write_keys, secrets.first_write_key(settings)[0]]
     )
@@ -168,8 +169,8 @@ def tabulate_refusals(summary: history.Summary) -> Table:
     for (rule, path), refusals in sorted(
         summary.refusals.items(), key=lambda item: (-item[1].number, item[0])
     ):
-        lines = ", ".join(f"{place.path.name}:{place.line}" for place in refusals.places)
-        more = ", …" if refusals.number > len(refusals.places) else ""
+        lines = ", ".join(f"{position.path.name}:{position.line}" for position in refusals.positions)
+        more = ", …" if refusals.number > len(refusals.positions) else ""
         name = "lines that are not JSON" if (rule, path) == history.NOT_JSON else rule
         table.add_row(name, path, str(refusals.number), escape(lines + more))
     return table

@@ -33,7 +33,7 @@ class Replaced:
 
 
 def replace(connection: Connection, settings: Settings) -> Replaced:
-    """Begin anew under the hash key that is set, in one transaction, and commit.
+    """Begin anew under the hash key that is set, in one transaction, commit, and return what was replaced.
 
     Raises TelemetryError where that is the key of the database, while a service runs,
     or while its spool holds events.

@@ -118,7 +118,7 @@ def parse(document: Any) -> Registry:
 
 
 def name_of(entry: object) -> str | None:
-    """`source-faker` of `airbyte/source-faker`; None for anything else."""
+    """Return `source-faker` of `airbyte/source-faker`; None for anything else."""
     repository = entry.get("dockerRepository") if isinstance(entry, dict) else None
     name = repository.rpartition("/")[2] if isinstance(repository, str) else ""
     return name if NAME.fullmatch(name) else None

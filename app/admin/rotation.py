@@ -43,14 +43,15 @@ def pseudonym_columns() -> list[Column[Any]]:
 
 
 def rotate(connection: Connection, settings: Settings) -> int:
-    """Wrap everything with the newest key, in one transaction, and commit; how many pseudonyms that were.
+    """Wrap everything with the newest key, in one transaction, commit, and return how many pseudonyms that
+    were.
 
     The newest key is the last of `TELEMETRY_HASH_KEY_ROTATIONS`, or a generated one where the hash key
     is generated, too. A rotation that was interrupted is repeated with the same key. Raises
     TelemetryError, and changes nothing then.
     """
     check_quiet(connection, settings)
-    check_set_aside(settings.data_dir / "spool")
+    check_quarantined(settings.data_dir / "spool")
     held = secrets.resolve(settings)
     stored = connection.execute(select(hash_key_check.c.key_check)).scalar()
     if stored is None:
@@ -84,16 +85,16 @@ def new_key(settings: Settings) -> str:
     return secrets.add_rotation(settings)
 
 
-def check_set_aside(spool: Path) -> None:
+def check_quarantined(spool: Path) -> None:
     """Raise TelemetryError if damaged spool files bear the old key."""
     if any(spool.glob("*.corrupt*")):
         raise TelemetryError(
-            f"Damaged files were set aside in {spool}, and bear the old key: delete them, and run this again."
+            f"Damaged files are quarantined in {spool}, under the old key: delete them, and run this again."
         )
 
 
 def wrap_everything(connection: Connection, key: bytes) -> int:
-    """Replace every stored pseudonym by its wrapped form; how many there were. Does not commit."""
+    """Replace every stored pseudonym by its wrapped form; return how many there were. Does not commit."""
     columns = pseudonym_columns()
     connection.execute(
         text(f"LOCK TABLE {', '.join(sorted({each.table.name for each in columns}))} IN EXCLUSIVE MODE")

@@ -24,7 +24,7 @@ EVENTS_A_USER_AND_DAY: Final = (
 )
 PEAK: Final = 3  # busiest second over the mean: assumed, not measured
 TRACK_CPU_SECONDS: Final = 151e-6  # of the whole machine an event by /v1/track, 64 connections
-RAW_BYTES: Final = 235  # an event of a week that is packed, indexes included
+RAW_BYTES: Final = 235  # an event of a week that is reindexed, indexes included
 ROLLUP_BYTES: Final = 129  # an event: attempts and daily sums, indexes included
 ROWS_AN_EVENT: Final = 0.52  # of daily sums: 267,073 in 28 of 60 days with 1.1 million events
 ROW_SECONDS: Final = 0.9e-6  # of a core a row that a report reads
@@ -115,7 +115,7 @@ def describe(needed: Size, events: float) -> list[tuple[str, str, str]]:
         (
             f"disk, {RAW_DAYS} days of events",
             to_gigabytes(needed.raw_bytes),
-            f"{RAW_BYTES} bytes an event, packed",
+            f"{RAW_BYTES} bytes an event, reindexed",
         ),
         (
             f"disk, at most, {DAILY_DAYS} days of sums",

@@ -59,13 +59,13 @@ class ParsedEvent(NamedTuple):
 
 
 def collect(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Build an object that remembers whether a key stood twice."""
+    """Return an object that remembers whether a key stood twice."""
     collected = dict(pairs)
     return collected if len(collected) == len(pairs) else RepeatedKeys(collected)
 
 
 def parse(raw: bytes, *, batch: bool = False) -> Document:
-    """Parse a body, an event or if so a `batch` of events. Raises Problem 400 `malformed`
+    """Return a parsed body, an event or if so a `batch` of events. Raises Problem 400 `malformed`
     when it is not JSON at all."""
     if not may_hide_faults(raw):
         try:
@@ -102,7 +102,7 @@ def write_again(value: object, *, batch: bool) -> tuple[list[bytes], int]:
 
 
 def parse_slowly(raw: bytes) -> object:
-    """Parse with the standard library, keeping what is wrong findable by `find_fault`."""
+    """Return what the standard library parses, with what is wrong in it findable by `find_fault`."""
     try:
         text = raw.decode("utf-8")
         try:
@@ -114,7 +114,8 @@ def parse_slowly(raw: bytes) -> object:
 
 
 def load(text: str) -> object:
-    """Parse JSON, remembering repeated keys and what is no number. Raises ValueError or RecursionError."""
+    """Return parsed JSON that remembers repeated keys and what is no number. Raises ValueError or
+    RecursionError."""
     return json.loads(
         text,
         object_pairs_hook=collect,
@@ -124,7 +125,7 @@ def load(text: str) -> object:
 
 
 def cut(text: str) -> str:
-    """JSON without what lies deeper than any parser goes: one such event must not
+    """Return JSON without what lies deeper than any parser goes: one such event must not
     cost its neighbours in a batch.
 
     Its brackets are matched and not read, but the event is refused for its depth whatever they hold.

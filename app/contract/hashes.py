@@ -13,7 +13,7 @@ REMEMBERED: Final = 16_384  # hashes that passed: those of a session come severa
 
 @lru_cache(REMEMBERED)
 def check_entropy(text: str) -> str:
-    """Refuse hashes that no hash function returned: all zeros, `deadbeef` repeated."""
+    """Return a hash; refuse those that no hash function returned: all zeros, `deadbeef` repeated."""
     # Sixteen digits nearly always suffice to tell, at half the cost.
     if len(set(text[:16])) < HASH_DISTINCT_DIGITS and len(set(text)) < HASH_DISTINCT_DIGITS:
         raise PydanticCustomError("low_entropy", "fewer than 8 distinct digits")

@@ -41,7 +41,7 @@ def full(pattern: str) -> StringConstraints:
 
 
 def check_connector(name: object, info: ValidationInfo) -> str:
-    """Accept a name of the vocabulary, which the caller passes as the validation context."""
+    """Return a name if it is of the vocabulary, which the caller passes as the validation context."""
     connectors: AbstractSet[str] = info.context or frozenset()
     if isinstance(name, str) and (name in connectors or name in (UNKNOWN, CUSTOM)):
         return name
@@ -49,7 +49,7 @@ def check_connector(name: object, info: ValidationInfo) -> str:
 
 
 def check_exception_class(name: object) -> str:
-    """Accept a class name that public packages define."""
+    """Return a class name if public packages define it. Raises PydanticCustomError."""
     if isinstance(name, str) and name in EXCEPTION_CLASSES:
         return name
     raise PydanticCustomError("vocabulary", "not in the exception vocabulary")
@@ -224,7 +224,7 @@ _validate = EVENT.validator.validate_python
 
 
 def validate(event: object, connectors: AbstractSet[str]) -> Event:
-    """Validate one parsed event against the closed world and the given connector vocabulary.
+    """Return one parsed event, validated against the closed world and the given connector vocabulary.
 
     Raises pydantic.ValidationError, whose locations name the offending fields.
     """

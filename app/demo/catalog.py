@@ -69,7 +69,7 @@ class Connector:
         return float(2 ** (crc32(self.name.encode()) % 7 - 3))
 
     def release_at(self, moment: float) -> Release:
-        """The newest release that was out at `moment`."""
+        """Return the newest release that was out at `moment`."""
         return newest(self.releases, moment)
 
 
@@ -107,7 +107,7 @@ def list_libraries(until: float) -> tuple[Library, ...]:
 
 
 def pinned_libraries() -> tuple[tuple[Library, float], ...]:
-    """Releases that some people never leave, with the share of users who are on them."""
+    """Return the releases that some people never leave, with the share of users who are on them."""
     shares = (
         ("0.2.0", 1, 0.006),
         ("0.7.1", 1, 0.004),

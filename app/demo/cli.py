@@ -90,7 +90,7 @@ def this_hour() -> dt.datetime:
 def send_with_progress(
     console: Console, events: Iterable[FleetEvent], target: Target, start: float, end: float
 ) -> Summary:
-    """Send the events while a bar shows how far through the days they are."""
+    """Send the events while a bar shows how far through the days they are; return the answers' counts."""
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console) as progress:
         task = progress.add_task(f"Posting to {target.url}", total=end - start)

@@ -77,7 +77,7 @@ def shuffle(random: Random, values: Sequence[T]) -> list[T]:
 
 
 def format_timestamp(moment: float, *, offset: bool) -> str:
-    """ISO 8601 as `datetime.isoformat` writes it: no fraction when it is zero,
+    """Return ISO 8601 as `datetime.isoformat` writes it: no fraction when it is zero,
     `+00:00` only with `offset`."""
     instant = datetime.fromtimestamp(moment, UTC)
     return (instant if offset else instant.replace(tzinfo=None)).isoformat()

@@ -95,7 +95,7 @@ class User:
         return encode_ulid(self.joined + self.skew, self.id_randomness)
 
     def library_at(self, moment: float, libraries: tuple[Library, ...]) -> Library:
-        """The PyAirbyte that they have installed at `moment`: some follow each
+        """Return the PyAirbyte that they have installed at `moment`: some follow each
         release, some lag, some never move."""
         if self.pinned is not None:
             return self.pinned
@@ -122,7 +122,7 @@ def build_world(
 
 
 def list_users(random: Random, world: World, count: int) -> Iterator[User]:
-    """`count` users, of whom one in `USERS_A_LOOPER` (at least one) is a cron
+    """Yield `count` users, of whom one in `USERS_A_LOOPER` (at least one) is a cron
     job that never stops failing."""
     loopers = max(1, count // USERS_A_LOOPER)
     for number in range(count):
@@ -166,7 +166,7 @@ def draw_joined(random: Random, world: World, kind: Kind) -> float:
 
 
 def draw_pace(random: Random, kind: Kind) -> float:
-    """Sessions on a working day."""
+    """Return the sessions on a working day."""
     if kind == "ci":
         return 0.4 + 1.2 * random.random()
     return min(draw_skewed(random, 0.11, 1.1), 6.0)
@@ -209,6 +209,6 @@ def draw_machine(random: Random, kind: Kind) -> Machine:
 
 
 def draw_skew(random: Random) -> float:
-    """Hours by which a clock is wrong, either way; now and then days."""
+    """Return the hours by which a clock is wrong, either way; now and then days."""
     hours = 1.0 + random.random() * 11.0 if random.random() < 0.85 else 24.0 + random.random() * 96.0
     return (hours if random.random() < 0.6 else -hours) * HOUR

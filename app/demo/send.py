@@ -84,7 +84,8 @@ def settle(outcome: str) -> str:
 
 
 def pack(events: Iterable[FleetEvent]) -> Iterator[Batch]:
-    """Group events into request bodies of at most 500 events and 480 KiB, each of one route, in order."""
+    """Yield events grouped into request bodies of at most 500 events and 480 KiB, each of one route, in
+    order."""
     waiting: dict[Route, list[tuple[FleetEvent, bytes]]] = {"import": [], "batch": []}
     sizes: Counter[Route] = Counter()
     for event in events:
@@ -110,7 +111,7 @@ def seal(route: Route, queue: list[tuple[FleetEvent, bytes]]) -> Batch:
 async def send_events(
     events: Iterable[FleetEvent], target: Target, report: Callable[[Batch], None] = lambda _batch: None
 ) -> Summary:
-    """Send `events` to the service and count the answers; `report` is called after each batch.
+    """Send `events` to the service and return the answers' counts; `report` is called after each batch.
 
     Raises TelemetryError when the service cannot be reached, refuses the key or a whole batch, or stays busy.
     """
@@ -145,7 +146,7 @@ def first_of(failures: BaseExceptionGroup[TelemetryError]) -> TelemetryError:
 
 
 async def post(client: httpx.AsyncClient, batch: Batch, summary: Summary) -> list[dict[str, Any]]:
-    """Post one batch until it is answered; what the service answers for each event."""
+    """Post one batch until it is answered; return what the service answers for each event."""
     headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
     body = await asyncio.to_thread(gzip.compress, batch.body, GZIP_LEVEL)
     for attempt in range(TRIES):

@@ -52,7 +52,7 @@ class Run:
     clock: float
 
     def pass_time(self, median: float) -> float:
-        """Let about `median` seconds go by and say what time it is."""
+        """Let about `median` seconds go by and return the time then, in seconds."""
         self.clock += draw_skewed(self.random, median, 0.8)
         return self.clock
 
@@ -90,7 +90,8 @@ def draw_session(
 
 
 def filter_facts(session: Session, facts: Iterator[Fact]) -> Iterator[Fact]:
-    """Drop what the release could not yet send: other events than syncs, destinations, `canceled`."""
+    """Yield the facts without what the release could not yet send: other events than syncs, destinations,
+    `canceled`."""
     for fact in facts:
         if session.library.has_shared_id and fact.event != "sync":
             continue
@@ -106,7 +107,7 @@ def loop_facts(run: Run) -> Iterator[Fact]:
 
 
 def session_facts(run: Run, *, is_first: bool) -> Iterator[Fact]:
-    """Yield the first run installs and stumbles over the config; later ones sync one source or several."""
+    """Yield what happens in a session: a first run installs and stumbles over the config; later ones sync."""
     sources = (
         run.user.sources
         if run.chance(0.25)
@@ -135,7 +136,7 @@ def name_source(run: Run, choice: Choice) -> Party:
 
 
 def install(run: Run, source: Party) -> Iterator[Fact]:
-    """`install` sends an end only; after a failure people try again."""
+    """Yield the facts of `install`, which sends an end only; after a failure people try again."""
     if run.chance(0.07):
         yield Fact(
             run.pass_time(8), "install", "failed", source, exception_class=pick(run.random, INSTALL_ERRORS)
@@ -182,7 +183,7 @@ def failure_rate(run: Run, choice: Choice) -> float:
 
 
 def read_directly(run: Run, source: Party, activity: str) -> Iterator[Fact]:
-    """Reads past any cache: a start for each; only a plain loop says more, and that it was canceled."""
+    """Yield reads past any cache: a start for each; only a plain loop says more, and that it was canceled."""
     for _ in range(3 if activity == "samples" else 1):
         yield Fact(run.pass_time(1), "sync", "started", source)
     if activity == "loop":
@@ -217,7 +218,7 @@ def draw_error(run: Run, choice: Choice) -> str:
 
 
 def write_result(run: Run, destination: Choice) -> Iterator[Fact]:
-    """`destination.write(read_result)`: an end without a start and without a source."""
+    """Yield `destination.write(read_result)`: an end without a start and without a source."""
     target = name_destination(destination, run)
     failed = run.chance(destination.connector.releases[0].failure_rate)
     fact = Fact(

@@ -87,7 +87,7 @@ def write_event(random: Random, session: Session, fact: Fact) -> tuple[Fields, t
 
 
 def write_first(session: Session, fact: Fact) -> Fields:
-    """`properties` of 0.2.0 to 0.7.1: usage only, for there is no session."""
+    """Return `properties` of 0.2.0 to 0.7.1: usage only, for there is no session."""
     source = fact.source
     properties: Fields = {"version": session.library.release.version}
     if source is not None:
@@ -103,7 +103,7 @@ def write_first(session: Session, fact: Fact) -> Fields:
 
 
 def write_second(session: Session, fact: Fact) -> Fields:
-    """`properties` of 0.7.2 to 0.17.4."""
+    """Return `properties` of 0.7.2 to 0.17.4."""
     properties = common(session, fact) | {"cache": {"type": fact.cache_type or "streaming"}}
     if fact.source is not None:
         is_sync = fact.event == "sync"
@@ -121,7 +121,7 @@ def write_second(session: Session, fact: Fact) -> Fields:
 
 
 def write_modern(session: Session, fact: Fact) -> Fields:
-    """`properties` of the releases since 0.17.5: what is None is left out."""
+    """Return `properties` of the releases since 0.17.5: what is None is left out."""
     properties = common(session, fact)
     for role, party in (("source", fact.source), ("destination", fact.destination)):
         if party is not None:
@@ -158,7 +158,7 @@ def common(session: Session, fact: Fact) -> Fields:
 
 
 def counted(fact: Fact) -> Fields:
-    """`number_of_records`, where there is one."""
+    """Return `number_of_records`, where there is one."""
     return {} if fact.number_of_records is None else {"number_of_records": fact.number_of_records}
 
 

@@ -17,16 +17,15 @@ from app.store.tables.events import SWEEPS, tombstones
 SWEEP_AGAIN: Final = (dt.timedelta(0), dt.timedelta(minutes=1), dt.timedelta(hours=1))
 IDS_A_SWEEP: Final = 1_000
 KEPT: Final = dt.timedelta(hours=2)  # longer than the last sweep takes to come
-REST: Final = (
-    20  # a sweep of t seconds rests for 20 t: however many ask, 5 % of a core at most are spent on it
-)
+# After a sweep of t seconds none for 20 t: however many ask, 5 % of a core at most are spent on it.
+COOLDOWN: Final = 20
 COLUMNS: Final = (
     tombstones.c.bucket,
     tombstones.c.anonymous_id,
     tombstones.c.requested_at,
     tombstones.c.sweeps,
 )
-WORTH_A_REST: Final = 0.05  # seconds
+WORTH_A_COOLDOWN: Final = 0.05  # seconds
 # Rows that were ever inserted into a partition, as its statistics say within a minute; 0 where they are kept
 # elsewhere, as by a distributed Postgres.
 INSERTED: Final = """
@@ -44,7 +43,7 @@ class Sweeps:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         """`clock` tells seconds."""
         self.clock = clock
-        self.rests_until = 0.0
+        self.cooldown_until = 0.0
         self.clean: dict[
             tuple[Any, ...], dict[str, int]
         ] = {}  # inserted rows by partition, by row of `tombstones`
@@ -59,7 +58,7 @@ class Sweeps:
         """
         began = self.clock()
         now = now or dt.datetime.now(dt.UTC)
-        due = [] if began < self.rests_until else find_due(connection, now)
+        due = [] if began < self.cooldown_until else find_due(connection, now)
         if not due:
             return 0
         inserted = {str(name): int(rows) for name, rows in connection.execute(text(INSERTED))}
@@ -79,13 +78,13 @@ class Sweeps:
         self.remember(due, inserted, now)
         count_sweep(connection, due, found, now)
         ended = self.clock()
-        if ended - began >= WORTH_A_REST:
-            self.rests_until = ended + REST * (ended - began)
+        if ended - began >= WORTH_A_COOLDOWN:
+            self.cooldown_until = ended + COOLDOWN * (ended - began)
         return deleted
 
     def rest_left(self) -> float:
         """Return the seconds until the next sweep may begin."""
-        return max(0.0, self.rests_until - self.clock())
+        return max(0.0, self.cooldown_until - self.clock())
 
     def is_clean(self, each: Due, partition: str, inserted: dict[str, int]) -> bool:
         """Return whether an earlier sweep for the same request left nothing in a

@@ -87,7 +87,8 @@ class Committer:
         return outcomes
 
     async def insert(self, connection: AsyncConnection | None, batches: Sequence[Batch]) -> list[str]:
-        """Insert over the connection, a new one if there is none; keep it only if all went well."""
+        """Insert over the connection, a new one if there is none, and return the outcomes; keep it only if
+        all went well."""
         if connection is None:
             connection = await self.engine.connect()
             self.lexicon.forget()

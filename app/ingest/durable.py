@@ -37,7 +37,7 @@ class Queue(Protocol):
     async def take(self, rows: int) -> Taken | None:
         """Return the oldest entries, so many rows together and one entry at the least; None if none waits.
 
-        Entries that cannot be read are set aside on the way. Raises NotReadError.
+        Entries that cannot be read are quarantined on the way. Raises NotReadError.
         """
 
     async def done(self, taken: Taken) -> None:

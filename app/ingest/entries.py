@@ -63,7 +63,7 @@ def take(spool: SpoolFile, rows: int) -> list[tuple[Entry, Batch]]:
     """Return the oldest entries of a spool with their batches: so many rows together, one
     entry at the least if there is any.
 
-    What cannot be loaded is dropped and set aside.
+    What cannot be loaded is dropped and quarantined.
     """
     taken: list[tuple[Entry, Batch]] = []
     found, file = 0, spool.file

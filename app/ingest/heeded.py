@@ -22,7 +22,7 @@ def is_opt_out(headers: Mapping[bytes, bytes]) -> bool:
 
 
 def parse_unauthenticated(raw: bytes, *, batch: bool) -> Document:
-    """Parse a body that should name its write key; one that cannot be parsed names none."""
+    """Return a parsed body that should name its write key; one that cannot be parsed names none."""
     try:
         return parse(raw, batch=batch)
     except Problem:

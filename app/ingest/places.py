@@ -29,7 +29,8 @@ class Direct:
         self.committer = committer
 
     async def keep(self, batch: Batch, seconds: float | None) -> list[str]:
-        """Commit a batch. Raises NotKeptError; it may be committed later all the same."""
+        """Commit a batch and return the outcomes. Raises NotKeptError; it may be committed later all the
+        same."""
         if self.committer.circuit.is_open:
             raise NotKeptError
         return await self.committer.commit([batch], seconds)
@@ -43,7 +44,8 @@ class Appended:
         self.log = log
 
     async def keep(self, batch: Batch, seconds: float | None) -> list[str]:
-        """Append a batch; what is refused is refused already, all else is `queued`. Raises NotKeptError."""
+        """Append a batch and return the outcomes: what is refused is refused already, all else is `queued`.
+        Raises NotKeptError."""
         try:
             async with asyncio.timeout(seconds):
                 await self.log.append(batch)

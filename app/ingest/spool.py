@@ -47,7 +47,7 @@ class Spool:
         self.work = asyncio.Event()
 
     async def on_thread(self, function: Callable[[], Result]) -> Result:
-        """Run something on the spool's thread."""
+        """Return what something returns that runs on the spool's thread."""
         return await asyncio.get_running_loop().run_in_executor(self.thread, function)
 
     async def append(self, batch: Batch) -> None:
@@ -128,9 +128,9 @@ class Spool:
                 await self.work.wait()
 
     def adopt(self) -> None:
-        """Look for spools of dead processes, at those of living ones, and for what was set aside long ago."""
+        """Look for spools of dead processes, at those of living ones, and for old quarantined files."""
         try:
-            spool_folder.discard_set_aside(self.folder)
+            spool_folder.discard_quarantined(self.folder)
             found = spool_folder.adopt(self.folder, self.quota_bytes)
         except OSError:
             return
@@ -169,8 +169,8 @@ class Spool:
         instruments.SPOOL_AGE.set(depth.age_seconds)
         instruments.SPOOL_CORRUPT.set(depth.corrupt)
 
-    def set_aside(self) -> list[str]:
-        """Names of damaged spool files, kept for whoever wants to look at them."""
+    def quarantined(self) -> list[str]:
+        """Return the names of damaged spool files, kept for whoever wants to look at them."""
         return sorted(file.name for file in self.folder.glob("*.corrupt"))
 
     def describe(self) -> dict[str, Any]:
@@ -183,7 +183,7 @@ class Spool:
             "bytes": depth.payload_bytes,
             "age_seconds": round(depth.age_seconds, 1),
             "corrupt": depth.corrupt,
-            "set_aside": self.set_aside(),
+            "quarantined": self.quarantined(),
             "others": {"entries": self.others.entries, "age_seconds": round(self.others.age_seconds, 1)},
         }
 

@@ -65,7 +65,7 @@ def is_damage(error: Exception) -> bool:
 
 
 def readable_rows(damaged: Path) -> Iterator[tuple[float, bytes, bytes] | None]:
-    """Moment, checksum and payload of the entries of a damaged file, None for
+    """Yield moment, checksum and payload of the entries of a damaged file, None for
     one that is known to be lost."""
     with (
         suppress(*SQLITE_ERRORS),

@@ -17,7 +17,7 @@ class Depth:
     corrupt: int = 0
 
     def __add__(self, other: "Depth") -> "Depth":
-        """Two spools taken together."""
+        """Return the depth of two spools taken together."""
         return Depth(
             self.entries + other.entries,
             self.payload_bytes + other.payload_bytes,

@@ -49,7 +49,7 @@ class SpoolFile:
     """One spool file, held by this process. Blocking: use it from one thread."""
 
     def __init__(self, file: Path, lock: int, quota_bytes: int) -> None:
-        """Open the file under a lock that is held already; set aside what cannot be read."""
+        """Open the file under a lock that is held already; quarantine what cannot be read."""
         self.file = file
         self.lock = lock
         self.quota_bytes = quota_bytes
@@ -76,7 +76,7 @@ class SpoolFile:
         return cls(file, lock, quota_bytes)
 
     def connect(self) -> sqlite3.Connection:
-        """Open the file, fsyncing every commit."""
+        """Return a connection to the file, fsyncing every commit."""
         descriptor = os.open(self.file, os.O_RDWR | os.O_CREAT, 0o600)
         os.close(descriptor)
         connection = sqlite3.connect(self.file, isolation_level=None, check_same_thread=False)
@@ -138,13 +138,13 @@ class SpoolFile:
             self.drop_corrupt(entry)
 
     def drop_corrupt(self, entry: Entry) -> None:
-        """Set an entry aside that is not what was written, and say so."""
+        """Quarantine an entry that is not what was written, and say so."""
         self.corrupt += 1
-        aside = self.file.with_suffix(f".{entry.number}.corrupt")
+        kept = self.file.with_suffix(f".{entry.number}.corrupt")
         with suppress(OSError):  # on a full disk the log names it all the same
-            aside.touch(mode=0o600)
-            aside.write_bytes(entry.payload)
-        log.error("spool_entry_corrupt", spool=self.file.name, entry=entry.number, set_aside=aside.name)
+            kept.touch(mode=0o600)
+            kept.write_bytes(entry.payload)
+        log.error("spool_entry_corrupt", spool=self.file.name, entry=entry.number, quarantined=kept.name)
         self.remove(entry)
 
     def remove(self, *entries: Entry) -> None:
@@ -191,7 +191,7 @@ class SpoolFile:
         for suffix in ("", "-wal", "-shm"):
             with suppress(FileNotFoundError):
                 Path(f"{self.file}{suffix}").replace(f"{damaged}{suffix}")
-        log.error("spool_corrupt", spool=self.file.name, set_aside=damaged.name, saved=saved, lost=lost)
+        log.error("spool_corrupt", spool=self.file.name, quarantined=damaged.name, saved=saved, lost=lost)
         lock_file(self.file).unlink(missing_ok=True)
         os.close(self.lock)
         self.file, self.lock, self.connection = fresh.file, fresh.lock, fresh.connection

@@ -1,4 +1,4 @@
-"""The spool files of a folder: those of dead processes, those of living ones, and what was set aside."""
+"""The spool files of a folder: those of dead processes, those of living ones, and what is quarantined."""
 
 import os
 import sqlite3
@@ -37,14 +37,14 @@ def adopt(folder: Path, quota_bytes: int) -> list[SpoolFile]:
     return adopted
 
 
-def discard_set_aside(folder: Path) -> None:
-    """Delete what was set aside long ago: it holds pseudonyms, and nobody who asks to
+def discard_quarantined(folder: Path) -> None:
+    """Delete what was quarantined long ago: it holds pseudonyms, and nobody who asks to
     be forgotten is found in it."""
     for file in folder.glob("*.corrupt*"):
         with suppress(OSError):  # another process was faster, or it is somebody else's
             if time.time() - file.stat().st_mtime > SET_ASIDE_SECONDS:
                 file.unlink()
-                log.warning("spool_set_aside_deleted", file=file.name)
+                log.warning("spool_quarantined_deleted", file=file.name)
 
 
 def look(folder: Path, held: Collection[Path]) -> Depth:

@@ -19,11 +19,11 @@ SLICE: Final = 50  # events
 # another of its batch is copied.
 REFUSED: Final = 4
 ALIKE: Final = 0.1
-# Refused events of a batch, beyond which it is judged apart from the others and rests after every slice.
+# Refused events of a batch, beyond which it is judged apart from the others and pauses after every slice.
 MANY_REFUSED: Final = 50
-# A rest is so many times as long as the slice before it: what is refused by the
+# A pause is so many times as long as the slice before it: what is refused by the
 # thousand gets a quarter of a core.
-REST: Final = 3
+COOLDOWN: Final = 3
 # Batches that may be judged apart: each keeps some MB while it waits for its turn.
 APART: Final = 8
 # Of a live batch: more are a crowd.
@@ -84,10 +84,10 @@ class Turns:
 
 
 async def go_slowly(slices: Iterator[int]) -> None:
-    """Do slices of work with a rest before each, so many times as long as the one before it took."""
+    """Do slices of work with a pause before each, so many times as long as the one before it took."""
     took = 0.0
     while True:
-        await asyncio.sleep(REST * took)
+        await asyncio.sleep(COOLDOWN * took)
         began = time.perf_counter()
         if next(slices, None) is None:
             return
@@ -115,8 +115,8 @@ async def judge_batch(
 def judge_in_slices(
     events: Iterable[ParsedEvent], arrival: Arrival, installation: Installation, verdicts: list[Verdict]
 ) -> Iterator[int]:
-    """Add the verdicts on events to `verdicts`; after every slice of work yield how many
-    different ones were refused so far."""
+    """Yield after every slice of work how many different events were refused so far; the verdicts are added
+    to `verdicts`."""
     refused: dict[bytes, Verdict] = {}
     spent = 0.0
     for event in events:

@@ -74,7 +74,7 @@ class Writer:
         self.closing = False
 
     async def submit(self, verdicts: Sequence[Verdict], tallies: Mapping[Tally, int]) -> list[str]:
-        """Make the verdicts of one request durable; their outcomes, in order,
+        """Make the verdicts of one request durable; return their outcomes, in order,
         `queued` for what is on its way to Postgres.
 
         Raises Problem 503 when too much is waiting already, or when no place takes it in time.

@@ -34,7 +34,7 @@ Following = tuple[str, dt.date] | None  # the month that is published first and 
 
 
 def create_router(engine: Engine) -> APIRouter:
-    """`/`, `/public`, `/public/{month}`, `/privacy` and the static files; `engine`
+    """Return `/`, `/public`, `/public/{month}`, `/privacy` and the static files; `engine`
     may be one that only reads."""
     router = APIRouter(include_in_schema=False)
     document = render_document(policy().read_text("utf-8"))

@@ -60,7 +60,7 @@ def create_router(
     entries: Callable[[], Mapping[str, Entry]],
     is_spooling: Callable[[], bool],
 ) -> APIRouter:
-    """`/reports` and everything under it, for whom `entrance` lets in.
+    """Return `/reports` and everything under it, for whom `entrance` lets in.
 
     `entries`: the known connectors and what a registry says of them; `is_spooling`: whether events wait.
     """

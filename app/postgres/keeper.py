@@ -120,7 +120,8 @@ def clear_sockets(folder: str, names: list[str]) -> None:
 
 
 def start(orders: Orders) -> "subprocess.Popen[bytes]":
-    """Start the server as our child. It inherits the server lock and the cluster's folder."""
+    """Start the server as our child and return its process. It inherits the server lock and the cluster's
+    folder."""
     return subprocess.Popen(  # noqa: S603 -- the command comes from app.postgres.server
         orders.command,
         stdin=subprocess.DEVNULL,

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from app.postgres.errors import UnsuitablePlaceError
+from app.postgres.errors import UnsuitableLayoutError
 
 NO_LOCKS = {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL}
 
@@ -27,12 +27,12 @@ def open_lock(path: Path) -> int:
 
 
 def try_exclusive(descriptor: int) -> bool:
-    """Take the lock for ourselves alone; False if anyone else has it."""
+    """Take the lock for ourselves alone; return False if anyone else has it."""
     return _try(descriptor, fcntl.LOCK_EX)
 
 
 def try_shared(descriptor: int) -> bool:
-    """Take the lock together with others; False if someone has it alone."""
+    """Take the lock together with others; return False if someone has it alone."""
     return _try(descriptor, fcntl.LOCK_SH)
 
 
@@ -74,7 +74,7 @@ def _try(descriptor: int, operation: int) -> bool:
         return False
     except OSError as error:
         if error.errno in NO_LOCKS:
-            raise UnsuitablePlaceError(
+            raise UnsuitableLayoutError(
                 "The file system of the data directory has no file locks, without which two servers "
                 "could start on "
                 "one cluster. Set TELEMETRY_DATA_DIR to a folder on a local disk."

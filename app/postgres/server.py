@@ -27,7 +27,7 @@ from app.postgres.cluster import (
 )
 from app.postgres.configuration import server_arguments
 from app.postgres.errors import ClusterError, ServerStartError
-from app.postgres.place import FOLDER, Place, check_socket_folder, prepare_place, prepare_socket_folder
+from app.postgres.layout import FOLDER, Layout, check_socket_folder, prepare_layout, prepare_socket_folder
 
 # Recovery after a crash replays up to max_wal_size; a second command waits for the first one's initdb.
 PATIENCE_SECONDS: Final = 180
@@ -60,12 +60,12 @@ class Server:
         """
         self._pg_bin = pg_bin
         self._settings = dict(settings or {})
-        if not create and not Place(data_dir / FOLDER).cluster.exists():
+        if not create and not Layout(data_dir / FOLDER).cluster.exists():
             raise ClusterError(f"There is no data in {data_dir} yet; `serve` makes the database.")
-        self._place = prepare_place(data_dir)
-        self._account = choose_account(self._place.cluster)
-        self._socket_folder = self._place.socket_folder(self._account)
-        self._hold: int | None = locks.open_lock(self._place.hold_lock)
+        self._layout = prepare_layout(data_dir)
+        self._account = choose_account(self._layout.cluster)
+        self._socket_folder = self._layout.socket_folder(self._account)
+        self._hold: int | None = locks.open_lock(self._layout.hold_lock)
         try:
             self._wait_for_hold(self._hold)
             self.ensure_running()
@@ -81,7 +81,7 @@ class Server:
     @property
     def log(self) -> Path:
         """The server's own log."""
-        return self._place.log
+        return self._layout.log
 
     def ensure_running(self) -> None:
         """Return when the server accepts connections, starting it again if it or its keeper died. Blocks.
@@ -99,7 +99,7 @@ class Server:
             spoke = now if answer is Ping.REJECT else spoke
             if now - spoke > SILENCE_SECONDS or now - begun > PATIENCE_SECONDS:
                 raise ServerStartError(
-                    f"Some process holds the database in {self._place.home}, but no server answers in "
+                    f"Some process holds the database in {self._layout.home}, but no server answers in "
                     f"{self._socket_folder}. If the data directory is shared with a container or "
                     f"another machine, "
                     "stop the server there."
@@ -116,7 +116,7 @@ class Server:
         hurry = self._hurry()
         while time.monotonic() < deadline:
             hurry()
-            if locks.is_free(self._place.server_lock) or locks.others_hold(self._place.hold_lock):
+            if locks.is_free(self._layout.server_lock) or locks.others_hold(self._layout.hold_lock):
                 return
             time.sleep(PAUSE_SECONDS)
 
@@ -127,7 +127,7 @@ class Server:
         came from the kernel, and nobody watches it. Its crash recovery is the better way by then.
         A slow start is never hurried.
         """
-        file = self._place.cluster / "postmaster.pid"
+        file = self._layout.cluster / "postmaster.pid"
         begun = time.monotonic()
 
         def hurry() -> None:
@@ -146,7 +146,7 @@ class Server:
         while not locks.try_shared(descriptor):  # a keeper has it alone while its server stops
             hurry()
             if time.monotonic() > deadline:
-                raise ServerStartError(f"The server in {self._place.home} has been stopping for minutes.")
+                raise ServerStartError(f"The server in {self._layout.home} has been stopping for minutes.")
             time.sleep(PAUSE_SECONDS)
 
     def _ping(self) -> Ping:
@@ -171,8 +171,8 @@ class Server:
         return Ping.OK
 
     def _start_if_down(self, started: int) -> bool:
-        """Start the server if nobody has its lock; False if somebody has."""
-        with locks.opened(self._place.server_lock) as lock:
+        """Start the server if nobody has its lock; return False if somebody has."""
+        with locks.opened(self._layout.server_lock) as lock:
             if not locks.try_exclusive(lock):
                 return False
             if self._ping() is Ping.NO_RESPONSE:  # else it came up meanwhile … and went again
@@ -182,17 +182,17 @@ class Server:
             return True
 
     def _start(self, lock: int) -> None:
-        place, account = self._place, self._account
-        binaries = find_binaries(self._pg_bin, place, account)
-        if not place.cluster.exists():
-            make_cluster(place, binaries, account)
-        check_cluster(place, binaries)
+        layout, account = self._layout, self._account
+        binaries = find_binaries(self._pg_bin, layout, account)
+        if not layout.cluster.exists():
+            make_cluster(layout, binaries, account)
+        check_cluster(layout, binaries)
         prepare_socket_folder(self._socket_folder, account)
-        log = os.open(place.log, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        log = os.open(layout.log, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
             with (
-                opened_folder(place.cluster, account) as (cluster, path),
-                locks.opened(place.hold_lock) as hold,
+                opened_folder(layout.cluster, account) as (cluster, path),
+                locks.opened(layout.hold_lock) as hold,
             ):
                 command = [str(binaries.folder / "postgres"), "-D", path]
                 launch_keeper(
@@ -206,16 +206,16 @@ class Server:
                         socket_folder=str(self._socket_folder),
                         account=(account.uid, account.gid) if account.drops else None,
                     ),
-                    place.home,
+                    layout.home,
                 )
         finally:
             os.close(log)
 
     def _read_reason(self) -> str:
-        with self._place.log.open("rb") as log:
-            log.seek(max(0, self._place.log.stat().st_size - LOG_TAIL_BYTES))
+        with self._layout.log.open("rb") as log:
+            log.seek(max(0, self._layout.log.stat().st_size - LOG_TAIL_BYTES))
             lines = log.read().decode("utf-8", "replace").splitlines()
-        return f"It said: {find_reason(lines)} (more in {self._place.log})"
+        return f"It said: {find_reason(lines)} (more in {self._layout.log})"
 
 
 def launch_keeper(orders: keeper.Orders, home: Path) -> None:

@@ -81,7 +81,7 @@ class Findings:
 
 
 def examine(event: Mapping[str, Any], connectors: AbstractSet[str]) -> Findings:
-    """Sort the faults of an event into withheld and refused, and take both out of a copy.
+    """Return the faults of an event, withheld and refused, and a copy of it without either.
 
     What the table would withhold is refused all the same if it looks like personal data or a secret.
     """
@@ -169,7 +169,7 @@ def detect_word(word: str) -> str | None:
 
 
 def missing_ids(event: dict[str, Any]) -> list[tuple[str, str]]:
-    """Refusals for a session or an application hash that is absent."""
+    """Return refusals for a session or an application hash that is absent."""
     properties = event.get("properties")
     if not isinstance(properties, dict) or not lacks_session(properties):
         return []
@@ -188,7 +188,7 @@ def lacks_session(properties: Mapping[str, Any]) -> bool:
 
 
 def faults(event: dict[str, Any], connectors: AbstractSet[str]) -> list[tuple[Path, str]]:
-    """Location and pydantic error type of everything that is wrong with an event."""
+    """Return location and pydantic error type of everything that is wrong with an event."""
     try:
         validate(event, connectors)
     except ValidationError as error:

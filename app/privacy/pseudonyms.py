@@ -34,12 +34,12 @@ def ulid_number(ulid: str) -> int:
 
 @lru_cache(CACHED)
 def ulid_ms(ulid: str) -> int:
-    """Milliseconds since 1970 at which a ULID was minted."""
+    """Return the milliseconds since 1970 at which a ULID was minted."""
     return ulid_number(ulid[:10])
 
 
 def to_ms(moment: dt.datetime) -> int:
-    """Whole milliseconds since 1970, exactly: times a thousand, a float is
+    """Return whole milliseconds since 1970, exactly: times a thousand, a float is
     sometimes short of the next one."""
     return int(moment.timestamp()) * 1000 + moment.microsecond // 1000
 
@@ -137,7 +137,7 @@ class Pseudonyms:
         return self._wrapped(kind, raw, SECRET_BYTES)
 
     def _wrapped(self, kind: str, raw: str, length: int) -> bytes:
-        """`kind` keeps equal values of two fields apart."""
+        """Return a pseudonym's wrapped form; `kind` keeps equal values of two fields apart."""
         return wrap_through(self._rotations, self._digest(f"{kind}\0{raw}".encode())[:length])
 
     def units(self, anonymous_ids: Iterable[str]) -> list[int]:

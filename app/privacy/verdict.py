@@ -61,7 +61,7 @@ class Installation:
 
 
 def judge(parsed: ParsedEvent, arrival: Arrival, installation: Installation) -> Verdict:
-    """Decide on one parsed event. Never raises."""
+    """Return the verdict on one parsed event. Never raises."""
     message_key = digest(parsed.value, arrival, installation.pseudonyms, parsed.form)
     unwrapped = unwrap(parsed.value, archived=arrival.historical)
     fault = parsed.fault

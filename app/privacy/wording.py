@@ -60,7 +60,7 @@ def versions_of(row: Row) -> Iterator[Word]:
 
 
 def replace_versions(row: Row, unknown: AbstractSet[Word], _: AbstractSet[Word]) -> Iterator[str]:
-    """Make `other` of versions; yield the fields that they were in."""
+    """Yield the fields whose versions were replaced by `other`."""
     for column, subject, path in VERSION_FIELDS:
         if version_in(row, column, subject) in unknown:
             row[column] = OTHER
@@ -80,8 +80,8 @@ def combinations_of(row: Row) -> Iterator[Word]:
 
 
 def replace_combinations(row: Row, unknown: AbstractSet[Word], listed: AbstractSet[Word]) -> Iterator[str]:
-    """Leave a route its names and listed versions, an environment PyAirbyte's version and CI; yield which of
-    the two it was."""
+    """Yield which combination of a row was replaced: a route keeps its names and listed versions, an
+    environment PyAirbyte's version and CI."""
     route, environment = combinations_of(row)
     if route in unknown:
         before = ROUTE_WORDS(row)
@@ -122,7 +122,7 @@ def pairs_of(row: Row) -> Iterator[Word]:
 
 
 def replace_pairs(row: Row, unknown: AbstractSet[Word], _: AbstractSet[Word]) -> Iterator[str]:
-    """Leave a pair its source, and that there was a destination."""
+    """Yield a pair's columns that are replaced: it keeps its source, and that there was a destination."""
     for word in pairs_of(row):
         if word in unknown:
             row["destination_name"] = CUSTOM

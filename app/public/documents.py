@@ -39,7 +39,7 @@ class Document:
 
 
 def create_router(connectors: Callable[[], Collection[str]]) -> APIRouter:
-    """`/v1/schema`. `connectors` gives the names in force."""
+    """Return `/v1/schema`. `connectors` gives the names in force."""
     router = APIRouter(tags=["privacy"])
 
     @lru_cache(1)

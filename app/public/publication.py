@@ -38,8 +38,8 @@ def publish_due(
     denied: Sequence[int] = (),
     now: dt.datetime | None = None,
 ) -> list[dt.date]:
-    """Publish every month that is over, settled and not out yet, without the units `denied`;
-    which those were. Commits each."""
+    """Publish every month that is over, settled and not out yet, without the units `denied`; return those
+    months. Commits each."""
     now = now or dt.datetime.now(dt.UTC)
     over = {"now": now, "oldest": now.date() - KEPT, "settling": SETTLING}
     due = list(connection.execute(query("unpublished"), over).scalars())

@@ -46,7 +46,7 @@ Known = Annotated[str | None, Header(alias="if-none-match", description="The ETa
 
 
 def create_router(engine: Engine) -> APIRouter:
-    """`GET /v1/public/connectors.json` and `/v1/public/connectors/YYYY-MM.json`; `engine`
+    """Return `GET /v1/public/connectors.json` and `/v1/public/connectors/YYYY-MM.json`; `engine`
     may be one that only reads."""
     router = APIRouter(prefix="/v1/public", tags=["public"])
     frozen: dict[dt.date, bytes] = {}  # a month is read from the database once
@@ -86,7 +86,7 @@ def parse_month(month: str) -> dt.date:
 
 
 def not_published() -> Problem:
-    """There is no such document."""
+    """Return the problem that there is no such document."""
     return Problem(
         "not_published", "No figures are published of this month: /v1/public/connectors.json lists them."
     )
@@ -145,7 +145,7 @@ def render_month(connection: Connection, month: dt.date) -> bytes:
 
 
 def dump(document: dict[str, Any]) -> bytes:
-    """JSON, always the same bytes of the same values."""
+    """Return JSON, always the same bytes of the same values."""
     return orjson.dumps(document, option=orjson.OPT_UTC_Z)
 
 

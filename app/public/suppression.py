@@ -74,7 +74,7 @@ def is_safe(other: Count, small: int, large: int) -> bool:
 
 
 def round_count(number: int) -> int:
-    """To the nearest multiple of 5."""
+    """Return a count rounded to the nearest multiple of 5."""
     return (number + SLACK) // STEP * STEP
 
 

@@ -41,7 +41,7 @@ def alert(
     denied: Sequence[int] = (),
     now: dt.datetime | None = None,
 ) -> int:
-    """Look for regressions, record the new ones, and post what is not posted yet; how many were posted."""
+    """Look for regressions, record the new ones, post what is not posted yet, and return how many were."""
     now = now or dt.datetime.now(dt.UTC)
     record(connection, find(connection, denied, now), now)
     pending = select(alerts).where(alerts.c.posted_at.is_(None)).order_by(alerts.c.found_at, *KEY)
@@ -108,7 +108,7 @@ def compose(found: RowMapping) -> dict[str, Any]:
 
 
 def post(webhook: str, body: dict[str, Any], stop: threading.Event) -> bool:
-    """Post to the webhook; whether it took it. The webhook's address is a secret: no
+    """Post to the webhook; return whether it took it. The webhook's address is a secret: no
     message of a fault is logged."""
     for attempt in range(ATTEMPTS):
         try:

@@ -200,7 +200,8 @@ def assemble(name: str, given: dict[str, str]) -> str:
 
 
 def fetch(name: str, given: dict[str, str]) -> Table:
-    """Run a report against the database of the settings. Raises TelemetryError, which says what to mend."""
+    """Return a report, run against the database of the settings. Raises TelemetryError, which says what to
+    mend."""
     [table] = fetch_all([(name, given)])
     return table
 
@@ -217,7 +218,7 @@ def read(name: str, given: dict[str, str], now: dt.datetime) -> tuple[Report, Pa
 
 
 def fetch_all(asked: Sequence[tuple[str, dict[str, str]]]) -> list[Table]:
-    """Run reports, each with what is given to it, over one snapshot. Raises
+    """Return reports, each with what is given to it, over one snapshot. Raises
     TelemetryError, which says what to mend."""
     now = dt.datetime.now(dt.UTC)
     chosen = [read(name, given, now) for name, given in asked]

@@ -55,7 +55,7 @@ def unlikely_above(new: Floats, old: Floats) -> float:
 
 
 def weigh(votes: Floats, baseline: float) -> Floats:
-    """E after each of the votes, shape (n,): the mean over 12 bets b of the
+    """Return E after each of the votes, shape (n,): the mean over 12 bets b of the
     product of 1 + b (vote - baseline).
 
     `votes` in [0, 1], in the order in which they were settled; `baseline` in (0, 1]. Bets are 0.05 to 0.95 of

@@ -75,7 +75,7 @@ MEASURES: Final = (
 
 
 def share(part: float, whole: float) -> float | None:
-    """part / whole, None of nothing."""
+    """Return part / whole, None of nothing."""
     return part / whole if whole else None
 
 
@@ -179,7 +179,7 @@ def compare_shares(now: Row, before: Row, name: str) -> Row:
 
 
 def order(rows: Iterable[Row], column: str, *ties: str) -> list[Row]:
-    """Rows with the largest value of a column first; of equal value by burden, then
+    """Return rows with the largest value of a column first; of equal value by burden, then
     attempts, then the columns `ties`.
 
     Those without a value stand last. Rounded, so that the order in which a sum was taken decides nothing.
@@ -194,7 +194,7 @@ def order(rows: Iterable[Row], column: str, *ties: str) -> list[Row]:
 
 
 def rank(rows: Iterable[Row], column: str, names: Sequence[str] = ("connector",)) -> list[Row]:
-    """Rows in rank order with their ranks; those of APART stand behind the others, without a rank.
+    """Return rows in rank order with their ranks; those of APART stand behind the others, without a rank.
 
     `names` are the columns of connectors, which also break ties.
     """

@@ -190,12 +190,12 @@ def is_faint(heading: Heading, row: Row) -> bool:
 
 
 def admit_hidden(table: Table) -> str:
-    """Say how many rows say too little to be shown."""
+    """Return a sentence that says how many rows say too little to be shown."""
     return f"\nHidden for too few users: {table.hidden:,}. --few show lists them." if table.hidden else ""
 
 
 def admit_loss(table: Table, kept: Sequence[Heading]) -> str:
-    """Name the columns that have no room."""
+    """Return a sentence that names the columns that have no room."""
     missing = [heading.title for heading in table.report.headings if heading.title and heading not in kept]
     named = "; ".join(title.replace("-\n", "").replace("\n", " ") for title in missing)
     return f"\nNo room for: {named}. A wider terminal or --format csv has them." if missing else ""
@@ -215,7 +215,7 @@ def entitle(table: Table) -> str:
 
 
 def admit_lag(table: Table) -> str:
-    """Say so if the figures are behind."""
+    """Return a sentence if the figures are behind."""
     behind = table.lag_seconds >= LATE_SECONDS
     return f"; events of the last {table.lag_seconds:,.0f} s are still to be added" if behind else ""
 
@@ -261,7 +261,7 @@ DRAWN: Final[Mapping[str, Callable[[Any], str]]] = {
 
 
 def percents(values: Sequence[Value]) -> list[str]:
-    """Fractions as percentages of one decimal, without the sign."""
+    """Return fractions as percentages of one decimal, without the sign."""
     return [f"{100 * value:.1f}" for value in values if isinstance(value, int | float)]
 
 

@@ -38,7 +38,7 @@ Credentials = Annotated[HTTPAuthorizationCredentials | None, Security(bearer)]
 
 
 def create_router(tables: Tables, readers: Readers, find_peer: FindPeer = NO_PROXIES.find) -> APIRouter:
-    """`GET /v1/reports/NAME`, `/v1/reports/NAME.csv` and `.parquet` for each report, for
+    """Return `GET /v1/reports/NAME`, `/v1/reports/NAME.csv` and `.parquet` for each report, for
     whoever of `readers` brings a token.
 
     The token comes as Bearer; or, for a browser, as the parameter `token`; `find_peer` tells of a scope whose

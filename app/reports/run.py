@@ -40,7 +40,7 @@ def run(  # noqa: PLR0913, PLR0917  # Size: the steps of a report, in order
     denied: Sequence[int] = (),
     waiting_since: dt.datetime | None = None,
 ) -> Table:
-    """Run a report as of `now` (which decides what is in flight), leaving out the units
+    """Return a report as of `now` (which decides what is in flight), leaving out the units
     `denied` unless they are asked for.
 
     `waiting_since`: when the oldest event arrived that is not in the database yet. Raises Problem 400

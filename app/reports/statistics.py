@@ -49,7 +49,8 @@ class Estimates:
 
 
 def fit_prior(units: Floats, capped_rates: Floats) -> Prior:
-    """Fit the prior to a fleet by empirical Bayes: maximise the beta-binomial likelihood of all connectors.
+    """Return the prior, fitted to a fleet by empirical Bayes: maximise the beta-binomial likelihood of all
+    connectors.
 
     `units` (users, >= 0) and `capped_rates` (in [0, 1]) have one entry a connector, of any number of users:
     the likelihood weighs the small ones. An empty fleet gives DEFAULT_PRIOR.
@@ -73,7 +74,8 @@ def fit_prior(units: Floats, capped_rates: Floats) -> Prior:
 
 
 def estimate(prior: Prior, units: Floats, capped_rates: Floats) -> Estimates:
-    """Rate = (alpha + units·capped_rate) / (alpha + beta + units), and its 90 % interval with n = units."""
+    """Return rate = (alpha + units·capped_rate) / (alpha + beta + units), and its 90 % interval with n =
+    units."""
     failures = units * capped_rates
     alpha, beta = prior.alpha + failures, prior.beta + units - failures
     tail = (1 - INTERVAL) / 2
@@ -85,7 +87,8 @@ def estimate(prior: Prior, units: Floats, capped_rates: Floats) -> Estimates:
 
 
 def bound(share: float, units: float) -> tuple[float, float]:
-    """Jeffreys' 90 % interval of a share among so many users: the Beta posterior of the prior (1/2, 1/2)."""
+    """Return Jeffreys' 90 % interval of a share among so many users: the Beta posterior of the prior (1/2,
+    1/2)."""
     alpha, beta = share * units + 0.5, (1 - share) * units + 0.5
     tail = (1 - INTERVAL) / 2
     return float(betaincinv(alpha, beta, tail)), float(betainccinv(alpha, beta, tail))

@@ -11,7 +11,7 @@ LAG: Final = Gauge(
 )
 SESSIONS: Final = Counter("telemetry_rollup_sessions_total", "Marked sessions that were recomputed.")
 QUARANTINED: Final = Counter(
-    "telemetry_quarantined_sessions_total", "Sessions that were put aside, since their recomputation fails."
+    "telemetry_quarantined_sessions_total", "Sessions that are quarantined, since their recomputation fails."
 )
 SECONDS: Final = Histogram(
     "telemetry_rollup_seconds",

@@ -47,14 +47,15 @@ STORED: Final = "CREATE TEMPORARY TABLE IF NOT EXISTS stored (LIKE marks)"
 
 
 def first_day(connection: Connection) -> dt.date | None:
-    """The first day that can be rebuilt: a week after the last range that was dropped; None if none was."""
+    """Return the first day that can be rebuilt: a week after the last range that was dropped; None if none
+    was."""
     upper: dt.datetime | None = connection.execute(select(func.max(dropped_ranges.c.upper))).scalar()
     return None if upper is None else (upper + WEEK).date()
 
 
 def rebuild(connection: Connection, since: dt.date | None, advance: Callable[[int, int], None]) -> int:
-    """Make the rollups of the days from `since` on anew (of all that can be, if None), and commit; how
-    many rows of `attempts` that gave.
+    """Make the rollups of the days from `since` on anew (of all that can be, if None), commit, and
+    return how many rows of `attempts` that gave.
 
     `advance` is called with how many of how many buckets are done. Raises TelemetryError for a day that
     is frozen.
@@ -114,7 +115,7 @@ def list_stored(connection: Connection, since: dt.date | None) -> None:
 
 
 def rebuild_buckets(connection: Connection, buckets: list[int], since: dt.date | None) -> int:
-    """Make some buckets anew, in one transaction, and commit; how many rows of `attempts` that gave."""
+    """Make some buckets anew, in one transaction, commit, and return how many rows of `attempts` that gave."""
     claim = select(rollup_buckets).where(rollup_buckets.c.bucket.in_(buckets)).order_by("bucket")
     connection.execute(claim.with_for_update())
     some = {"buckets": buckets, "since": "-infinity" if since is None else since.isoformat()}

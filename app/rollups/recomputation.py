@@ -64,7 +64,8 @@ def analyze_unknown(connection: Connection) -> None:
 
 
 def recompute(connection: Connection, since: dt.date | None = None) -> int:
-    """Replace what the sessions in `marks` contributed by what they contribute; how many rows that is now.
+    """Replace what the sessions in `marks` contributed by what they contribute; return how many rows
+    that is now.
 
     With `since`, days before it are left as they are. Does not commit.
     """

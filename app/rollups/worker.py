@@ -25,10 +25,9 @@ MARKS: Final = 10_000  # a transaction of some hundred milliseconds
 PAUSE_SECONDS: Final = (
     0.5  # between steps: what came meanwhile is done at once, which costs less than one by one
 )
-REST: Final = (
-    20  # a session that took t to recompute rests for 20 t: a daemon of a week costs 5 % of a worker at most
-)
-WORTH_A_REST: Final = 0.05  # seconds
+# A session that took t to recompute is left for 20 t: a daemon of a week costs 5 % of a worker at most.
+COOLDOWN: Final = 20
+WORTH_A_COOLDOWN: Final = 0.05  # seconds
 # Classes of SQLSTATE that say that the rows read are the fault: cardinality, data, constraint, program limit.
 DATA_FAULTS: Final = frozenset({"21", "22", "23", "54"})
 
@@ -44,7 +43,7 @@ class Worker(Background):
     def __init__(self, url: str) -> None:
         """Work on the database at `url`."""
         super().__init__("rollups", url)
-        self.resting: dict[int, float] = {}  # session keys, until when
+        self.cooling: dict[int, float] = {}  # session keys, until when
         self.marks = MARKS  # fewer after a step that failed, until the session is found that it fails for
         self.alone: tuple[int, int] | None = None  # the session of a step that takes one only
 
@@ -88,7 +87,7 @@ class Worker(Background):
         return sessions
 
     def quarantine(self, connection: Connection, bucket: int, session_key: int, sqlstate: str) -> None:
-        """Put a session aside, and commit."""
+        """Quarantine a session, and commit."""
         aside = {"bucket": bucket, "session_key": session_key, "sqlstate": sqlstate}
         connection.execute(query("quarantine"), aside)
         connection.commit()
@@ -99,8 +98,8 @@ class Worker(Background):
         """Do one step; return how many marked sessions it took."""
         self.alone = None
         began = time.monotonic()
-        self.resting = {key: until for key, until in self.resting.items() if until > began}
-        postponed = list(self.resting)
+        self.cooling = {key: until for key, until in self.cooling.items() if until > began}
+        postponed = list(self.cooling)
         claimed = connection.execute(query("claim_buckets"), {"buckets": BUCKETS, "postponed": postponed})
         buckets = list(claimed.scalars())
         if not buckets:
@@ -114,16 +113,16 @@ class Worker(Background):
         recompute(connection)
         shares = list(connection.execute(query("count_sessions"), {"many": MANY}))
         connection.commit()
-        self.rest(shares, time.monotonic() - began, sessions)
+        self.cool_down(shares, time.monotonic() - began, sessions)
         return sessions
 
-    def rest(self, shares: list[Any], seconds: float, sessions: int) -> None:
-        """Let sessions rest that took long to recompute, and count."""
+    def cool_down(self, shares: list[Any], seconds: float, sessions: int) -> None:
+        """Let sessions cool down that took long to recompute, and count."""
         instruments.SESSIONS.inc(sessions)
         instruments.SECONDS.observe(seconds)
         for key, share in shares:
-            if share * seconds >= WORTH_A_REST:
-                self.resting[key] = time.monotonic() + REST * share * seconds
+            if share * seconds >= WORTH_A_COOLDOWN:
+                self.cooling[key] = time.monotonic() + COOLDOWN * share * seconds
 
     def failed(self, error: SQLAlchemyError) -> None:
         """Say that the database did not do it; never the message, which may quote a row."""
@@ -141,12 +140,13 @@ def observe_lag(connection: Connection) -> None:
 
 
 def drain(url: str) -> int:
-    """Roll up everything that is marked, resting sessions too; how many marked sessions that were."""
+    """Roll up everything that is marked, sessions in cooldown too; return how many marked sessions those
+    were."""
     worker = Worker(url)
     total = 0
     with worker.engine.connect() as connection:
         prepare(connection)
         while sessions := worker.step(connection):
             total += sessions
-            worker.resting.clear()
+            worker.cooling.clear()
     return total

@@ -122,7 +122,7 @@ class Ways(NamedTuple):
     def is_healthy(self) -> bool:
         """Return whether nothing waits where nothing should, and everything could."""
         spool, log = self.spool, self.log
-        if spool["in_use"] or spool["corrupt"] or spool["set_aside"] or not spool["writable"]:
+        if spool["in_use"] or spool["corrupt"] or spool["quarantined"] or not spool["writable"]:
             return False
         if self.ingest == "log" and log is None:
             return True
@@ -147,7 +147,7 @@ def create_router(
 ) -> APIRouter:
     """Return the health endpoints of a service on a database at Alembic revision `head`.
 
-    `failing_jobs` answers with the names of maintenance jobs that failed twice in a row.
+    `failing_jobs` answers with the names of upkeep jobs that failed twice in a row.
     """
     router = APIRouter(tags=["operations"])
     probe = Probe(engine, head)

@@ -19,7 +19,7 @@ QUIET: Final = ("uvicorn.access", "httpx", "httpcore", "asyncio", "alembic")
 
 
 def drop_message(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Replace exception info by the type and the frames, innermost last."""
+    """Return a record whose exception info is replaced by the type and the frames, innermost last."""
     info = event.pop("exc_info", None)
     if info is True:
         info = sys.exc_info()

@@ -198,7 +198,7 @@ def leave_with_parent() -> None:
 
 
 def prepare_or_spool(settings: Settings, database: Database, pseudonyms: Pseudonyms) -> str | None:
-    """Prepare the database; the first write key if it was made just now.
+    """Prepare the database; return the first write key if it was made just now.
 
     A database that will be usable again is no reason not to start: events are spooled until it is, and the
     service goes on trying. Raises DatabaseError for what only its operator can mend.

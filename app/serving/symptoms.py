@@ -24,7 +24,7 @@ SIGNS: Final = {
 def look(connection: Connection) -> list[str]:
     """Return the names of what is wrong: `rollups_lag`, `quarantined_sessions`, `many_expired`.
 
-    Rollups are more than ten minutes behind; sessions were put aside since their recomputation fails
+    Rollups are more than ten minutes behind; sessions are quarantined since their recomputation fails
     (`doctor` names them); more than 1 % of recent events came too late to be stored, so a clock is wrong,
     here or in a great many places.
     """

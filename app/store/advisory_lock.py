@@ -14,7 +14,7 @@ LOOK_SECONDS: Final = 0.1
 
 @contextmanager
 def only_one(connection: Connection, *, wait: bool) -> Iterator[bool]:
-    """Hold the lock of all maintenance for the block; yield whether it was free. `wait` waits for it."""
+    """Hold the lock of all upkeep for the block; yield whether it was free. `wait` waits for it."""
     held = take_lock(connection)
     while wait and not held:
         time.sleep(LOOK_SECONDS)
@@ -29,7 +29,7 @@ def only_one(connection: Connection, *, wait: bool) -> Iterator[bool]:
 
 
 def take_lock(connection: Connection) -> bool:
-    """Take the lock if it is free. Never waits inside a transaction: `REINDEX
+    """Take the lock if it is free; return whether it was. Never waits inside a transaction: `REINDEX
     CONCURRENTLY` waits for transactions."""
     held = connection.execute(text("SELECT pg_try_advisory_lock(:key)"), {"key": MAINTENANCE_LOCK}).scalar()
     connection.commit()

@@ -90,7 +90,7 @@ def parse_url(url: str) -> URL:
 
 
 def connect_arguments(application: str) -> dict[str, Any]:
-    """libpq's parameters."""
+    """Return libpq's parameters."""
     return {
         "application_name": application,
         "connect_timeout": CONNECT_SECONDS,

@@ -179,7 +179,7 @@ def assign(verdicts: Sequence[Verdict], rows: Sequence[tuple[Any, ...]]) -> list
 
 
 async def insert_apart(connection: AsyncConnection, batch: Batch) -> list[str]:
-    """Commit the halves of a batch one by one; a single row that fails is refused.
+    """Commit the halves of a batch one by one and return the outcomes; a single row that fails is refused.
 
     The halves' ids follow from the batch's, so that the fence holds when the batch is inserted again.
     """

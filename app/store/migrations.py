@@ -29,7 +29,7 @@ def scripts() -> Path:
 
 
 def configure(connection: Connection | None = None) -> Config:
-    """Alembic's configuration without a file."""
+    """Return Alembic's configuration without a file."""
     config = Config()
     config.set_main_option("script_location", str(scripts()).replace("%", "%%"))
     config.attributes["connection"] = connection

@@ -46,7 +46,7 @@ def monday(moment: dt.datetime) -> dt.date:
 
 
 def start(day: dt.date) -> dt.datetime:
-    """Midnight UTC of a day."""
+    """Return midnight UTC of a day."""
     return dt.datetime.combine(day, dt.time(), dt.UTC)
 
 
@@ -57,12 +57,12 @@ def due(now: dt.datetime) -> list[dt.date]:
 
 
 def existing(connection: Connection) -> set[str]:
-    """Names of the partitions of `events` that exist."""
+    """Return the names of the partitions of `events` that exist."""
     return set(leaves(connection, "events"))
 
 
 def leaves(connection: Connection, parent: str) -> list[str]:
-    """Names of the partitions of a table, the default one last: rows move from it, never to it."""
+    """Return the names of the partitions of a table, the default one last: rows move from it, never to it."""
     rows = connection.execute(
         text("SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = CAST(:parent AS regclass)"),
         {"parent": parent},
@@ -71,7 +71,7 @@ def leaves(connection: Connection, parent: str) -> list[str]:
 
 
 def weeks(connection: Connection) -> list[dt.date]:
-    """The Mondays whose week has a partition, oldest first."""
+    """Return the Mondays whose week has a partition, oldest first."""
     names = filter(None, map(NAME.fullmatch, existing(connection)))
     return sorted(dt.datetime.strptime(name[1], "%Y%m%d").replace(tzinfo=dt.UTC).date() for name in names)
 
@@ -86,12 +86,12 @@ def was_dropped(connection: Connection, week: dt.date) -> bool:
 
 
 def make_due(connection: Connection, now: dt.datetime | None = None) -> int:
-    """Make every partition that is due and missing; how many were made."""
+    """Make every partition that is due and missing; return how many were made."""
     return make_all(connection, due(now or dt.datetime.now(dt.UTC)))
 
 
 def make_all(connection: Connection, wanted: Iterable[dt.date]) -> int:
-    """Make the partitions of some weeks, but for those that exist or were dropped; how many were made.
+    """Make the partitions of some weeks, but for those that exist or were dropped; return how many were made.
 
     Raises sqlalchemy.exc.DBAPIError when the locks are not to be had within some ten seconds.
     """
@@ -187,7 +187,7 @@ def detach(connection: Connection, week: dt.date, *, record: bool) -> None:
 
 
 def detached(connection: Connection) -> list[str]:
-    """Names of the tables that were partitions."""
+    """Return the names of the tables that were partitions."""
     rows = connection.execute(
         text(
             "SELECT relname FROM pg_class WHERE relkind = 'r' AND NOT relispartition"

@@ -14,8 +14,8 @@ from app.store.sessions import refuse_transaction_pooling
 
 
 def prepare(settings: Settings, database: Database, pseudonyms: Pseudonyms) -> str | None:
-    """Migrate, check the hash key, accept the configured write keys, make the
-    first one; that one if it is new.
+    """Migrate, check the hash key, accept the configured write keys, make the first one; return that one if
+    it is new.
 
     Raises TelemetryError; of a database that cannot be used DatabaseError, which names the cause.
     """
@@ -26,7 +26,7 @@ def prepare(settings: Settings, database: Database, pseudonyms: Pseudonyms) -> s
 
 
 def prepare_database(settings: Settings, database: Database, pseudonyms: Pseudonyms) -> str | None:
-    """Do what `prepare` does; the driver's own exceptions come through."""
+    """Return what `prepare` does; the driver's own exceptions come through."""
     if settings.database_url is not None:
         refuse_transaction_pooling(database.url)
     migrations.migrate(database.url)

@@ -32,7 +32,7 @@ class Replayed:
 
 
 def replay(connection: Connection, journal: Journal) -> Replayed:
-    """Give each side what it lacks, and commit.
+    """Give each side what it lacks, commit, and return how much that was.
 
     Raises OSError, TelemetryError where file or database are of another hash key,
     sqlalchemy.exc.SQLAlchemyError.

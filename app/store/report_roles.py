@@ -33,7 +33,7 @@ UNREADABLE: Final = """
 
 
 def mend(connection: Connection) -> list[str]:
-    """The statements that are still to be run, by an account that may; none if
+    """Return the statements that are still to be run, by an account that may; none if
     both roles are as they should be.
 
     A role without a time-out of its own choice is reported; another one than ours is left alone.

@@ -52,7 +52,7 @@ def read_or_generate(file: Path) -> tuple[str, bool]:
 
 
 def read_or_generate_in(file: Path) -> tuple[str, bool]:
-    """Do what `read_or_generate` does. Raises OSError."""
+    """Return what `read_or_generate` does. Raises OSError."""
     file.parent.mkdir(parents=True, exist_ok=True)
     try:
         return file.read_text("ascii"), False
@@ -74,7 +74,7 @@ def read_or_generate_in(file: Path) -> tuple[str, bool]:
 
 
 def resolve(settings: Settings) -> Secrets:
-    """The secrets that are set, else the generated ones.
+    """Return the secrets that are set, else the generated ones.
 
     Raises ConfigurationError when an external database comes without its hash key: a generated one would be
     lost with this machine, and every stored pseudonym with it.
@@ -112,8 +112,8 @@ def rotations(settings: Settings) -> tuple[str, ...]:
 
 
 def add_rotation(settings: Settings) -> str:
-    """Generate a further hash key into the data dir, durably, before anything
-    is wrapped with it; that key."""
+    """Generate a further hash key into the data dir, durably, before anything is wrapped with it; return
+    it."""
     key = secrets.token_urlsafe(32)
     file = settings.data_dir / ROTATIONS
     descriptor, temporary = tempfile.mkstemp(dir=settings.data_dir, prefix=f".{ROTATIONS}-")  # mode 0600

@@ -91,9 +91,8 @@ async def make_consumer(client: "Client") -> None:
 
 
 async def settle(client: "Client", verb: str, config: Mapping[str, Any]) -> dict[str, Any]:
-    """Make or change the stream: with three replicas, or with as many as before where there are no servers
-    for three. Raises StreamError.
-    """
+    """Make or change the stream and return what it is: with three replicas, or with as many as before where
+    there are no servers for three. Raises StreamError."""
     request = f"STREAM.{verb}.{STREAM}"
     answer = await ask(client, request, {**config, "num_replicas": REPLICAS})
     if answer.get("error", {}).get("err_code") in NO_CLUSTER:

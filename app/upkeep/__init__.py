@@ -1,5 +1,5 @@
 """What `serve` does in the background to keep the database in order: retention, expiry,
-packing, and the thread for it.
+reindexing, and the thread for it.
 
 Work that makes figures of events belongs in `rollups`; deletion that a person asked for belongs in `erasure`.
 """

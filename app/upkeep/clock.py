@@ -24,27 +24,27 @@ READ: Final = """
     SELECT
         clock_timestamp() AS there,
         (SELECT max(hour) FROM outcomes WHERE outcome = 'received' AND hour <= :own) AS newest,
-        (SELECT marked_at FROM maintenance_clock) AS marked_at
+        (SELECT marked_at FROM upkeep_clock) AS marked_at
 """
 # A mark that lags behind moves on an hour at a time: a quiet installation that was
 # switched off comes back by itself.
 KEEP: Final = """
-    INSERT INTO maintenance_clock (single, marked_at, distrusted) VALUES (true, :mark, :distrusted)
+    INSERT INTO upkeep_clock (single, marked_at, distrusted) VALUES (true, :mark, :distrusted)
     ON CONFLICT (single) DO UPDATE SET
-        marked_at = greatest(maintenance_clock.marked_at, excluded.marked_at),
+        marked_at = greatest(upkeep_clock.marked_at, excluded.marked_at),
             distrusted = excluded.distrusted
 """
 TAKE_WEEK: Final = """
-    INSERT INTO maintenance_clock (single, marked_at, distrusted, dropped_on, dropped_weeks)
+    INSERT INTO upkeep_clock (single, marked_at, distrusted, dropped_on, dropped_weeks)
     VALUES (true, :now, false, CAST(:now AS date), 1)
     ON CONFLICT (single) DO UPDATE SET
         dropped_weeks = CASE
-            WHEN maintenance_clock.dropped_on = excluded.dropped_on THEN maintenance_clock.dropped_weeks + 1
+            WHEN upkeep_clock.dropped_on = excluded.dropped_on THEN upkeep_clock.dropped_weeks + 1
                 ELSE 1
         END,
         dropped_on = excluded.dropped_on
-    WHERE maintenance_clock.dropped_on IS DISTINCT FROM excluded.dropped_on
-        OR maintenance_clock.dropped_weeks < :most
+    WHERE upkeep_clock.dropped_on IS DISTINCT FROM excluded.dropped_on
+        OR upkeep_clock.dropped_weeks < :most
     RETURNING 1
 """
 

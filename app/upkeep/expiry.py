@@ -54,7 +54,7 @@ ARCHIVE_DAY: Final = read_sql("app.upkeep", "archive_day")
 
 
 def keep(connection: Connection, stop: threading.Event, guard: Guard) -> int:
-    """Do what `expire` does, unless the time is not to be trusted."""
+    """Do what `expire` does and return how many rows went, unless the time is not to be trusted."""
     now = guard.read(connection)
     return 0 if now is None else expire(connection, stop, now)
 

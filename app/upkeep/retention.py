@@ -58,7 +58,8 @@ def apply(connection: Connection, stop: threading.Event, days: int, now: dt.date
 
 
 def drop_week(connection: Connection, week: dt.date, since: dt.datetime, now: dt.datetime) -> bool:
-    """Drop a week if nothing in it was received since, and all of it is rolled up; whether it was dropped.
+    """Drop a week if nothing in it was received since, and all of it is rolled up; return whether it was
+    dropped.
 
     An empty one leaves no closed range behind, as it has no originals; it goes once it is no longer
     among those that are made ahead.
@@ -121,8 +122,8 @@ def finish(connection: Connection, since: dt.datetime) -> None:
 
 
 def compact(connection: Connection, stop: threading.Event, now: dt.datetime | None = None) -> int:
-    """Add up the counts that were written over a day ago, one transaction an hour
-    and table; how many rows went.
+    """Add up the counts that were written over a day ago, one transaction an hour and table; return how many
+    rows went.
 
     The sums stand under the nil batch id in bucket 0. The sum of every outcome stays the same.
     """

@@ -83,7 +83,7 @@ class Cached:
         return await asyncio.shield(making)
 
     async def keep(self) -> Answers:
-        """Make the answers and keep them."""
+        """Return the answers, made now and kept."""
         plain = await ask(self.app, self.path, b"identity")
         packed = await ask(self.app, self.path, b"gzip") if b"accept-encoding" in varying(plain) else plain
         made = Answers(plain, packed)

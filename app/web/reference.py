@@ -60,7 +60,7 @@ def read_file(name: str) -> bytes:
 
 
 def create_router() -> APIRouter:
-    """`GET /docs` and the files that it loads."""
+    """Return `GET /docs` and the files that it loads."""
     router = APIRouter(include_in_schema=False)
 
     @router.get("/docs")

@@ -61,7 +61,7 @@ class Throttle:
         self.buckets: dict[bytes, Bucket] = {}
 
     def admit(self, address: str) -> int | None:
-        """Take one token of an address; None, or the whole seconds after which there is one again."""
+        """Take one token of an address; return None, or the whole seconds after which there is one again."""
         if self.clock() - self.salted > SALT_SECONDS:
             self.start_over()
         digest = hashlib.blake2b(network(address), key=self.salt, digest_size=16).digest()
@@ -79,7 +79,7 @@ class Throttle:
             bucket.tokens = max(bucket.tokens - tokens, -float(self.each.burst))
 
     def take(self, name: bytes, rate: Rate) -> int | None:
-        """Take one token of a bucket; None, or the seconds to wait."""
+        """Take one token of a bucket; return None, or the seconds to wait."""
         now = self.clock()
         bucket = self.buckets.pop(name, None) or Bucket(rate.burst, now)
         self.buckets[name] = bucket  # last in order: the first is the one not seen for longest

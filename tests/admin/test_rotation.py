@@ -149,7 +149,7 @@ def test_a_waiting_spool_and_damaged_ones_hold_the_rotation_back(make_service: S
     spool = service.data_dir / "spool"
     spool.mkdir(parents=True, exist_ok=True)
     service.environment["TELEMETRY_HASH_KEY_ROTATIONS"] = NEW
-    for name, said in (("sqlite", "wait in the spool"), ("corrupt-wal", "set aside in")):
+    for name, said in (("sqlite", "wait in the spool"), ("corrupt-wal", "quarantined in")):
         file = spool / f"01M831Y67Z4Z89BH0DGHDMT1M9.{name}"
         file.touch()
         refused = service.run("keys", "rotate-hash")

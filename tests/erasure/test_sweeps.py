@@ -14,7 +14,7 @@ from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import Connection
 
 from app.erasure import forget
-from app.erasure.sweeps import REST, Sweeps
+from app.erasure.sweeps import COOLDOWN, Sweeps
 from app.privacy.projection import BUCKETS
 from app.store import partitions
 from app.store.journal import Journal
@@ -100,7 +100,7 @@ def test_what_is_asked_for_during_a_rest_is_swept_together(engine: Engine, journ
             forget.request(connection, PSEUDONYMS, user, NOW + MINUTE / 2, journal)
             assert sweeps.sweep(connection, stop, NOW + MINUTE / 2) == 0
         assert read == []
-        clock.now += REST * 20
+        clock.now += COOLDOWN * 20
         assert sweeps.sweep(connection, stop, NOW + MINUTE / 2) == 6
         assert sorted(read) == sorted(every)
         assert count(connection) == 0
@@ -116,7 +116,7 @@ def test_a_rest_is_over_when_it_says_so(engine: Engine, journal: Journal) -> Non
             forget.request(connection, PSEUDONYMS, user, NOW + MINUTE / 10 * number, journal)
             assert sweeps.sweep(connection, stop, NOW + MINUTE / 10 * number) == 3
             clock.seconds, left = 0.0, sweeps.rest_left()
-            assert 0 < left <= REST
+            assert 0 < left <= COOLDOWN
             clock.now += left
             clock.seconds = 0.5
 

@@ -199,7 +199,7 @@ def test_a_damaged_spool_never_blocks_the_start(
     assert body["spool"]["corrupt"] >= 1
     stored = len(ids(database_url, "events"))
     assert stored == 39 if where == "entry" else stored < 40
-    [aside] = body["spool"]["set_aside"]
+    [aside] = body["spool"]["quarantined"]
     assert re.fullmatch(rf"{file.stem}(\.[0-9]+)?\.corrupt", aside)
     assert (aside == f"{file.stem}.corrupt") == (where != "entry")
     assert post(service, 100).json()["outcome"] in ("accepted", "queued")  # by a slow disk

@@ -159,12 +159,12 @@ def test_a_rescue_may_go_beyond_the_quota(tmp_path: Path) -> None:
     rescued.close()
 
 
-def test_what_was_set_aside_is_deleted_after_a_month(tmp_path: Path) -> None:
+def test_what_was_quarantined_is_deleted_after_a_month(tmp_path: Path) -> None:
     names = ["01.corrupt", "01.corrupt-wal", "02.7.corrupt", "03.corrupt", "04.sqlite", "04.lock"]
     for days, name in zip((31, 31, 31, 29, 31, 31), names, strict=True):
         (tmp_path / name).touch()
         os.utime(tmp_path / name, (0, time.time() - days * 24 * 3600))
-    spool_folder.discard_set_aside(tmp_path)
+    spool_folder.discard_quarantined(tmp_path)
     assert sorted(file.name for file in tmp_path.iterdir()) == ["03.corrupt", "04.lock", "04.sqlite"]
 
 

@@ -154,7 +154,7 @@ class Store:
                 copy_rows(connection, table.name, chosen)
             copy_rows(connection, dirty_sessions.name, [mark(row) for row in rows])
         while self.worker.step(self.connection):
-            self.worker.resting.clear()
+            self.worker.cooling.clear()
 
     def clear(self) -> None:
         """Forget every event."""

@@ -106,7 +106,7 @@ class Ledger:
         """Roll up what is marked; how many steps that took."""
         steps = 0
         while self.worker.step(self.connection):
-            self.worker.resting.clear()
+            self.worker.cooling.clear()
             steps += 1
         return steps
 

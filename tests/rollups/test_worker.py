@@ -57,13 +57,13 @@ def test_a_session_that_takes_long_rests_while_others_go_on(ledger: Ledger) -> N
     ledger.write([long])
     worker = Worker(ledger.url)
     assert worker.step(ledger.connection) == 1
-    worker.rest([(pseudonym("daemon"), 1.0)], seconds=100.0, sessions=1)
+    worker.cool_down([(pseudonym("daemon"), 1.0)], seconds=100.0, sessions=1)
     ledger.write([[sync("failed", session="daemon")], [sync("failed", session="short")]])
     assert worker.step(ledger.connection) == 1
     [(failed,)] = ledger.query("SELECT sum(failed) FROM unit_days")
     assert failed == 1
     assert worker.step(ledger.connection) == 0
-    worker.resting.clear()
+    worker.cooling.clear()
     assert worker.step(ledger.connection) == 1
     assert ledger.query("SELECT CAST(sum(failed) AS int), CAST(sum(open) AS int) FROM unit_days") == [
         (2, MANY - 1)

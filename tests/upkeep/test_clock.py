@@ -36,20 +36,20 @@ def test_the_lesser_of_two_clocks_counts(connection: Connection) -> None:
 def test_a_clock_that_leaps_is_not_trusted_and_comes_back(connection: Connection, bare: Look) -> None:
     # The database's clock is right, or both are wrong; here both are said to be ahead by a mark in the past.
     bare.run(
-        "INSERT INTO maintenance_clock (single, marked_at, distrusted) VALUES (true, now() - interval "
+        "INSERT INTO upkeep_clock (single, marked_at, distrusted) VALUES (true, now() - interval "
         "'50 hours', false)"
     )
     assert clock.trusted_now(connection, NOW) is None
-    assert bare.value("SELECT distrusted FROM maintenance_clock")
+    assert bare.value("SELECT distrusted FROM upkeep_clock")
     # It moves on an hour at each reading: some readings later the installation works again by itself.
     assert clock.trusted_now(connection, NOW) is None
     assert clock.trusted_now(connection, NOW) is not None
-    assert not bare.value("SELECT distrusted FROM maintenance_clock")
+    assert not bare.value("SELECT distrusted FROM upkeep_clock")
 
 
 def test_arrivals_vouch_for_the_time(connection: Connection, bare: Look, database_url: str) -> None:
     bare.run(
-        "INSERT INTO maintenance_clock (single, marked_at, distrusted) VALUES (true, now() - interval "
+        "INSERT INTO upkeep_clock (single, marked_at, distrusted) VALUES (true, now() - interval "
         "'90 days', false)"
     )
     assert clock.trusted_now(connection, NOW) is None
@@ -93,9 +93,7 @@ def test_the_service_does_not_delete_by_a_clock_that_leapt(
     """As after a start whose clock is years ahead: seen from there, everything arrived long ago."""
     old = NOW - 40 * DAY
     assert write(database_url, old, old) == "accepted"
-    bare.run(
-        "INSERT INTO maintenance_clock (single, marked_at, distrusted) VALUES (true, :mark, false)", mark=old
-    )
+    bare.run("INSERT INTO upkeep_clock (single, marked_at, distrusted) VALUES (true, :mark, false)", mark=old)
     service = make_service({"TELEMETRY_RAW_RETENTION_DAYS": "30", "TELEMETRY_RETENTION_GRACE_MINUTES": "0"})
     wait_until(lambda: "clock_not_trusted" in service.output(), "the clock is not trusted")
     assert bare.value("SELECT count(*) FROM events") == 1

@@ -66,7 +66,8 @@ def holds_card(text: str) -> bool:
 
 
 def passes_luhn(digits: str) -> bool:
-    """Luhn: from the right, every second digit doubled (less 9 when over 9); the sum is a multiple of ten."""
+    """Return whether digits pass Luhn: from the right, every second digit doubled (less 9 when over 9); the
+    sum is a multiple of ten."""
     reversed_digits = digits.encode()[::-1]
     return (
         sum(reversed_digits[::2]) + sum(reversed_digits[1::2].translate(DOUBLED)) - 48 * len(digits)
@@ -109,7 +110,8 @@ def is_iban(text: str, length: int) -> bool:
 
 
 def passes_mod97(iban: str) -> bool:
-    """ISO 7064: the first four characters moved to the end, letters as 10 to 35, modulo 97 is 1."""
+    """Return whether ISO 7064 holds: the first four characters moved to the end, letters as 10 to 35, modulo
+    97 is 1."""
     return int("".join(str(int(letter, 36)) for letter in iban[4:] + iban[:4])) % 97 == 1
 
 

@@ -91,7 +91,8 @@ def flatten(value: object) -> str:
 
 
 def unescape(encoded: bytes) -> bytes:
-    """JSON without the escapes of its strings: some end in a letter, which would hide where a word begins."""
+    """Return JSON without the escapes of its strings: some end in a letter, which would hide where a word
+    begins."""
     if b"\\" not in encoded:
         return encoded
     encoded = encoded.replace(b"\\\\", NUL)  # first, and JSON holds no NUL: what is left is no part of a pair

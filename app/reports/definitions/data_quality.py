@@ -38,7 +38,7 @@ ATTEMPTS: Final = {
 
 
 def shape(answers: Answers, _: Parameters) -> list[Row]:
-    """Section by section."""
+    """Return the rows, section by section."""
     attempts, units, events = (split(answers[name]) for name in ("attempts", "units", "events"))
     names = {key["id"]: key["name"] for key in answers["names"]}
     rows = [*list_attempts(*attempts), *list_units(*units), *list_events(*events)]
@@ -69,7 +69,7 @@ def line(section: str, key: str, count: float, whole: int | None = None, **furth
 
 
 def list_attempts(now: Iterable[Counts], before: Iterable[Counts]) -> Iterable[Row]:
-    """Orphans, abandoned and the rest, by lane."""
+    """Yield orphans, abandoned and the rest, by lane."""
     prior = {count["lane"]: count for count in before}
     for count in now:
         lane = count["lane"]
@@ -80,7 +80,7 @@ def list_attempts(now: Iterable[Counts], before: Iterable[Counts]) -> Iterable[R
 
 
 def list_units(now: Sequence[Counts], before: Sequence[Counts]) -> Iterable[Row]:
-    """Users who were never seen again: a container mints a new id each run."""
+    """Yield users who were never seen again: a container mints a new id each run."""
     units, ephemeral = (sum(count[name] for count in now) for name in ("units", "ephemeral"))
     was = float(sum(count["ephemeral"] for count in before))
     item = "ephemeral: every session a first run"
@@ -88,7 +88,7 @@ def list_units(now: Sequence[Counts], before: Sequence[Counts]) -> Iterable[Row]
 
 
 def list_events(now: Iterable[Counts], before: Iterable[Counts]) -> Iterable[Row]:
-    """Outcomes as shares of what was received, reasons as shares of what was rejected."""
+    """Yield outcomes as shares of what was received, reasons as shares of what was rejected."""
     prior = {(count["section"], count["item"]): float(count["count"]) for count in before}
     sections: dict[str, dict[str, int]] = {}
     for count in now:
@@ -104,7 +104,7 @@ def list_events(now: Iterable[Counts], before: Iterable[Counts]) -> Iterable[Row
 
 
 def list_keys(now: Iterable[Counts], before: Iterable[Counts], names: Mapping[int, str]) -> Iterable[Row]:
-    """Outcomes under each write key, as shares of what was received under it."""
+    """Yield outcomes under each write key, as shares of what was received under it."""
     prior = {(count["write_key"], count["item"]): float(count["count"]) for count in before}
     keys: dict[int, dict[str, int]] = {}
     for count in now:

@@ -93,7 +93,7 @@ SHARES: Final = ("capped_rate", "affected_share")  # of users, which have an int
 
 
 def shape(answers: Answers, parameters: Parameters) -> list[Row]:
-    """Section by section."""
+    """Return the rows, section by section."""
     parts: dict[str, list[Counts]] = {part: [] for part in ("fleet", "source", "destination", "day")}
     for count in answers["figures"]:
         parts[count["part"]].append(count)
@@ -148,7 +148,7 @@ def list_top(parts: Answers, parameters: Parameters) -> Iterable[Row]:
 
 
 def list_regressions(answers: Answers) -> Iterable[Row]:
-    """New versions that are watched or found to be worse, the strongest evidence first."""
+    """Yield new versions that are watched or found to be worse, the strongest evidence first."""
     rows = regressions.assess(regressions.gather(answers["votes"]), ())
     for row in ranking.order(rows, "evidence", "connector", "new_version"):
         if row["verdict"] != regressions.NOT_ENOUGH:
@@ -164,7 +164,7 @@ def list_regressions(answers: Answers) -> Iterable[Row]:
 
 
 def list_classes(counts: Iterable[Counts]) -> Iterable[Row]:
-    """Failed attempts by class, most first."""
+    """Yield failed attempts by class, most first."""
     for count in sorted(counts, key=lambda each: (-each["failed"], each["failure_class"])):
         yield {
             "section": "class",

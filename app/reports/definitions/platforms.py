@@ -27,7 +27,7 @@ COLUMNS: Final = (
 
 
 def shape(answers: Answers, parameters: Parameters) -> list[Row]:
-    """Dimension by dimension, the values in rank order. The prior is fitted to each
+    """Return the rows dimension by dimension, the values in rank order. The prior is fitted to each
     dimension: its values part one fleet."""
     dimensions: dict[str, list[Row]] = defaultdict(list)
     for count in answers["platforms"]:

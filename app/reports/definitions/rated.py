@@ -40,7 +40,7 @@ HEADINGS: Final = (
 
 
 def rate(counts: list[Counts], parameters: Parameters) -> list[Row]:
-    """Counts with their rates, the prior fitted to all of them together."""
+    """Return counts with their rates, the prior fitted to all of them together."""
     rows = [ranking.describe(count, rated=parameters.is_rated) for count in counts]
     ranking.add_estimates(rows)
     return rows

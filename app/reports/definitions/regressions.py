@@ -107,7 +107,7 @@ def shape(answers: Answers, parameters: Parameters) -> list[Row]:
 
 
 def shape_series(answers: Answers, _: Parameters) -> list[Row]:
-    """E against each version of 5 votes or more by day, as votes were settled."""
+    """Return E against each version of 5 votes or more by day, as votes were settled."""
     courses = [
         row
         for comparison in gather(answers["findings"])

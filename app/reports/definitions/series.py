@@ -14,7 +14,7 @@ RELEASES: Final = (*SCOPE, "told/versions", "named_versions", "release_numbers",
 
 
 def smooth(counts: Sequence[Counts]) -> list[Row]:
-    """Days of one connector, each with the rate of the week that ends on it, by
+    """Return the days of one connector, each with the rate of the week that ends on it, by
     days that had settled syncs."""
     rows: list[Row] = []
     known = {dt.date.fromisoformat(count["day"]): count for count in counts}
@@ -37,12 +37,12 @@ def shape_connectors(answers: Answers, _: Parameters) -> list[Row]:
 
 
 def shape_versions(answers: Answers, _: Parameters) -> list[Row]:
-    """Users of each version on each day that it was used."""
+    """Return the users of each version on each day that it was used."""
     return ranking.select([dict(count) for count in answers["series"]], VERSIONS.columns)
 
 
 def shape_errors(answers: Answers, _: Parameters) -> list[Row]:
-    """Failures by exception and day."""
+    """Return the failures by exception and day."""
     return ranking.select([dict(count) for count in answers["series"]], ERRORS.columns)
 
 

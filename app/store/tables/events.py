@@ -47,7 +47,8 @@ def moment(name: str, *, nullable: bool = False) -> Column[object]:
 
 
 def pseudonym(name: str, *, nullable: bool = True) -> Column[object]:
-    """64 bits of an HMAC under the hash key, as a signed integer; 0 stands for none in a key.
+    """Return a column of 64 bits of an HMAC under the hash key, as a signed integer; 0 stands for none in a
+    key.
 
     Unique within its bucket, which is compared wherever the pseudonym is. The mark is what `keys rotate-hash`
     goes by: a message key does not bear it.
@@ -202,8 +203,8 @@ dropped_ranges = Table(
 
 # One row: up to when the time was trusted, whether the last reading was not, and how many
 # weeks were dropped on a day.
-maintenance_clock = Table(
-    "maintenance_clock",
+upkeep_clock = Table(
+    "upkeep_clock",
     metadata,
     moment("marked_at"),
     Column("dropped_on", Date),
@@ -211,7 +212,7 @@ maintenance_clock = Table(
     Column("single", Boolean, nullable=False, server_default=text("true")),
     Column("distrusted", Boolean, nullable=False),
     PrimaryKeyConstraint("single"),
-    CheckConstraint("single", name="maintenance_clock_single_check"),
+    CheckConstraint("single", name="upkeep_clock_single_check"),
 )
 
 # What a registry says of public connectors, from `connectors refresh`: names beside those that the release

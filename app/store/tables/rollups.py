@@ -44,7 +44,7 @@ OR_MESSAGE_KEY: Final = "or the message key"  # a mark beside PSEUDONYM
 
 
 def words(*names: str) -> list[Column[Any]]:
-    """Columns of words of the closed vocabulary; the empty word is none."""
+    """Return columns of words of the closed vocabulary; the empty word is none."""
     return [Column(name, Text, nullable=False) for name in names]
 
 

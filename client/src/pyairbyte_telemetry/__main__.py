@@ -54,7 +54,7 @@ def find_proxy_problem() -> str | None:
 
 
 def show_status() -> int:
-    """Print whether events are sent, and why or why not."""
+    """Print whether events are sent, and why or why not; return the exit status."""
     reasons = find_reasons()
     write_line("Usage reporting is " + ("off:" if reasons else "on."))
     for reason in reasons:
@@ -76,7 +76,7 @@ def show_status() -> int:
 
 
 def _explain(known: str | None) -> str:
-    """Say where the id comes from, where that is not plain."""
+    """Return where the id comes from, where that is not plain."""
     if not known:
         return ""
     chosen = f", from {_settings.ANALYTICS_ID}" if os.environ.get(_settings.ANALYTICS_ID) else ""
@@ -84,7 +84,8 @@ def _explain(known: str | None) -> str:
 
 
 def show_sample() -> int:
-    """Print what a sync's last event would send: the JSON on stdout, the rest on stderr."""
+    """Print what a sync's last event would send, and return the exit status: the JSON on stdout, the rest on
+    stderr."""
     event = _events.build(
         session_id=telemetry.PYAIRBYTE_SESSION_ID,
         source=_SAMPLE_SOURCE,
@@ -112,7 +113,7 @@ def show_sample() -> int:
 
 
 def turn_off() -> int:
-    """Opt out for good."""
+    """Opt out for good; return the exit status."""
     try:
         path = _optout.opt_out(telemetry._ANALYTICS_FILE)
     except OSError as error:
@@ -123,7 +124,7 @@ def turn_off() -> int:
 
 
 def turn_on() -> int:
-    """Take the opt-out back, and say what else keeps reporting off."""
+    """Take the opt-out back, say what else keeps reporting off, and return the exit status."""
     try:
         _optout.opt_in(telemetry._ANALYTICS_FILE)
     except OSError as error:
@@ -133,7 +134,8 @@ def turn_on() -> int:
 
 
 def forget() -> int:
-    """Ask the service to erase everything under this user's id. Works when reporting is off, too."""
+    """Ask the service to erase everything under this user's id; return the exit status. Works when reporting
+    is off, too."""
     from ._transport import NoAnswerError, Transport  # noqa: PLC0415 -- imports TLS
 
     known = _identity.peek(telemetry._ANALYTICS_FILE)
@@ -165,7 +167,7 @@ def forget() -> int:
 
 
 def offer_new_id() -> int:
-    """Ask the person at the terminal whether a new id is wanted."""
+    """Ask the person at the terminal whether a new id is wanted; return the exit status."""
     if os.environ.get(_settings.ANALYTICS_ID):
         write_line(f"{_settings.ANALYTICS_ID} still names the old one.")
         return 0
@@ -177,7 +179,8 @@ def offer_new_id() -> int:
 
 
 def make_new_id() -> int:
-    """Put a new random id in the place of the one that is kept. Nothing connects the two."""
+    """Put a new random id in the place of the one that is kept; return the exit status. Nothing connects the
+    two."""
     if os.environ.get(_settings.ANALYTICS_ID):
         note(f"The id comes from {_settings.ANALYTICS_ID}: change it, or unset it.")
         return 1

@@ -28,7 +28,8 @@ class Deadline:
         return float("inf") if self._at is None else self._at - time.monotonic()
 
     def pause(self, seconds: float) -> bool:
-        """Wait. False if the deadline was set meanwhile, which ends the wait; one set before does not."""
+        """Wait. Returns False if the deadline was set meanwhile, which ends the wait; one set before does
+        not."""
         if self.is_set:
             time.sleep(seconds)
             return True

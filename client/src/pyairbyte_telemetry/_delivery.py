@@ -126,7 +126,7 @@ class Delivery:
 
     def _wait(self, attempt: int, answer: Answer | NoAnswerError, began: float) -> bool:
         """Pause before the next attempt: full jitter, or what the service asked for.
-        False if it is not worth it."""
+        Returns False if it is not worth it."""
         limits, left = self._limits, self._deadline.remaining
         if attempt + 1 >= limits.attempts:
             return False
@@ -217,7 +217,7 @@ def _read_reason(body: bytes) -> str:
 
 
 def form_batches(encoded: list[tuple[Endpoint, bytes]], limits: Limits) -> Iterator[Batch]:
-    """Group consecutive events for one endpoint into batches within the limits."""
+    """Yield consecutive events for one endpoint as batches within the limits."""
     events: list[bytes] = []
     size = 0
     for index, (endpoint, event) in enumerate(encoded):

@@ -83,7 +83,8 @@ def get_script_name() -> str | None:
 
 @lru_cache(maxsize=1)
 def find_colab_notebook() -> str | None:
-    """Ask Google Colab for the notebook's name. Goes to the network: for the sender's thread."""
+    """Return the notebook's name, as Google Colab answers it. Goes to the network: for the sender's
+    thread."""
     import json  # noqa: PLC0415 -- for the sender's thread
 
     try:

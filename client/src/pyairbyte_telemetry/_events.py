@@ -115,7 +115,7 @@ def _hash_name(name: str | None) -> str:
 
 
 def _describe_exception(exception: Exception, host: _hooks.Hooks) -> dict[str, Any]:
-    """Keep the declared fields of what the host says of an exception. The message is not among them."""
+    """Return the declared fields of what the host says of an exception. The message is not among them."""
     info = host.exception_info(exception)
     described: dict[str, Any] = {"class": identifier(info.get("class"), "other")}
     name = info.get("connector_name")

@@ -45,7 +45,7 @@ class _Gate:
         self._forker: int | None = None
 
     def load(self, name: str) -> ModuleType:
-        """Import a module of this package (`.name`) or another."""
+        """Return a module of this package (`.name`) or another."""
         if self.is_broken:
             raise ImportError("this process was forked in the middle of an import")
         if self._importer == threading.get_ident():  # an import within an import
@@ -85,7 +85,7 @@ if hasattr(os, "register_at_fork"):
 
 
 def load(name: str) -> ModuleType:
-    """Import a module of this package (`.name`) or another. Raises ImportError where no
+    """Return a module of this package (`.name`) or another. Raises ImportError where no
     import can be made any more."""
     return _gate.load(name)
 

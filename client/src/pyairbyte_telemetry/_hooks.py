@@ -20,7 +20,7 @@ _HOSTED = frozenset({"AirbyteError", "AirbyteCloudError"})
 
 
 def describe_exception(exception: BaseException) -> Mapping[str, Any]:
-    """Describe an exception as PyAirbyte does: its class, and for errors of hosted Airbyte
+    """Return an exception as PyAirbyte does: its class, and for errors of hosted Airbyte
     what they call safe to log."""
     if any(base.__name__ in _HOSTED for base in type(exception).__mro__):
         description = getattr(exception, "safe_logging_dict", None)

@@ -98,7 +98,7 @@ _MOST_SLOWNESS = 3.0
 
 
 def _wind_up(worker: Worker, timeout: float, most_slowness: float = 1.0) -> bool:
-    """Have a worker end within `timeout` seconds of sending; what it has to import
+    """Have a worker end within `timeout` seconds of sending, and return whether it did; what it has to import
     before that has a time of its own.
 
     Imports are this machine's own business and come to an end; hosts need not. A machine that took long for

@@ -117,7 +117,7 @@ class Transport:
         return connection, f"{parts.scheme}://{parts.netloc}{target}", proxy.headers
 
     def _read(self, connection: http.client.HTTPConnection) -> Answer:
-        """Read the answer as it came, never inflated. One that is over the limit is
+        """Return the answer as it came, never inflated. One that is over the limit is
         not read on, and not believed."""
         limit = self._limits.answer_bytes
         # Closed here: of an answer that ends with its connection, that holds on to the socket.

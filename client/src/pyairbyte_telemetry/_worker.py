@@ -144,7 +144,8 @@ class Worker:
         sentinel.reached.set()
 
     def _prepare(self) -> "Delivery | None":
-        """Import what sending takes. None, and every event lost, on an interpreter where that fails."""
+        """Return what sending takes, imported. None, and every event lost, on an interpreter where that
+        fails."""
         try:
             module = _heavy.load_delivery()
             delivery: Delivery = module.Delivery(_hooks.current.limits, self._counts, self.deadline)
@@ -154,7 +155,7 @@ class Worker:
         return delivery
 
     def _collect(self) -> tuple[list[QueuedEvent], Sentinel | None]:
-        """Wait for an event and for company, for half a second; an urgent event takes
+        """Return an event and its company after waiting for them, for half a second; an urgent event takes
         along what is there already."""
         limits = _hooks.current.limits
         items: list[QueuedEvent] = []

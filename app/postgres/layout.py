@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.postgres.account import ROOT, Account
-from app.postgres.errors import UnsuitablePlaceError
+from app.postgres.errors import UnsuitableLayoutError
 
 FOLDER = "postgres"
 SOCKET_NAME = ".s.PGSQL.5432"
@@ -27,7 +27,7 @@ MOUNTS = Path("/proc/self/mountinfo")
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Layout:
     """The embedded server's own folder, `postgres` in the data directory."""
 
     home: Path
@@ -76,8 +76,8 @@ class Place:
         return file.read_text("ascii")
 
 
-def prepare_place(data_dir: Path) -> Place:
-    """Make the folders that are missing; raises UnsuitablePlaceError where a cluster would not be safe."""
+def prepare_layout(data_dir: Path) -> Layout:
+    """Return the layout, its folders made; raises UnsuitableLayoutError where a cluster would not be safe."""
     data_dir = data_dir.absolute()
     home = data_dir / FOLDER
     try:
@@ -86,23 +86,23 @@ def prepare_place(data_dir: Path) -> Place:
         data_dir.mkdir(mode, parents=True, exist_ok=True)
         home.mkdir(mode, exist_ok=True)
     except OSError as error:
-        raise UnsuitablePlaceError(
+        raise UnsuitableLayoutError(
             f"The data directory {data_dir} cannot be made ({error.strerror}). Set TELEMETRY_DATA_DIR."
         ) from error
     if not os.access(home, os.R_OK | os.W_OK | os.X_OK):
-        raise UnsuitablePlaceError(
+        raise UnsuitableLayoutError(
             f"The data directory {data_dir} belongs to another user. Run as that user, or set "
             f"TELEMETRY_DATA_DIR."
         )
     refuse_network(home)
-    return Place(home.resolve())
+    return Layout(home.resolve())
 
 
 def refuse_network(folder: Path, mounts: Path = MOUNTS) -> None:
-    """Raise UnsuitablePlaceError on a network file system: its locks and its fsync are not to be trusted."""
+    """Raise UnsuitableLayoutError on a network file system: its locks and its fsync are not to be trusted."""
     kind = file_system(folder, mounts)
     if kind and NETWORK_FILE_SYSTEMS.fullmatch(kind):
-        raise UnsuitablePlaceError(
+        raise UnsuitableLayoutError(
             f"{folder} is on a network file system ({kind}), where two machines could start a server on "
             f"one cluster. "
             "Set TELEMETRY_DATA_DIR to a folder on a local disk, or name a database in "
@@ -148,4 +148,4 @@ def check_socket_folder(folder: Path, account: Account) -> None:
         or status.st_uid != account.uid
         or stat.S_IMODE(status.st_mode) & 0o077
     ):
-        raise UnsuitablePlaceError(f"{folder} is not a private folder of user {account.name}; remove it.")
+        raise UnsuitableLayoutError(f"{folder} is not a private folder of user {account.name}; remove it.")

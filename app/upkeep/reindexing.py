@@ -1,4 +1,4 @@
-"""Packing: the indexes of a week that is over are built anew, once, and take about a sixth less.
+"""Reindexing: the indexes of a week that is over are built anew, once, and take about a sixth less.
 
 Events come in nearly, but not quite, in the order of their clocks, and session keys in none: pages are split
 in the middle and stay half empty. Those of a new index are filled to 90 %, so there is room for what comes
@@ -17,18 +17,18 @@ from app.store.partitions import WEEK
 from app.store.tables.events import PARTITIONED
 
 SETTLED: Final = dt.timedelta(days=1)  # so long after its end a week still gets its share of late events
-PACKED: Final = "indexes packed"  # the comment on a partition that was
+REINDEXED: Final = "reindexed"  # the comment on a partition that was
 LOCK_WAIT: Final = "1min"  # it waits for those that read or write to end, but they do not wait for it
 
-LOOSE: Final = text(
+BLOATED: Final = text(
     """
     SELECT relname FROM pg_class
     WHERE relname = ANY(:names) AND relispartition AND pg_relation_size(oid) > 0
-      AND obj_description(oid, 'pg_class') IS DISTINCT FROM :packed
+      AND obj_description(oid, 'pg_class') IS DISTINCT FROM :reindexed
     ORDER BY 1
     """
 )
-# What a packing that was interrupted left behind.
+# What a reindexing that was interrupted left behind.
 HALF_BUILT: Final = text(
     """
     SELECT i.indexrelid::regclass::text
@@ -38,8 +38,8 @@ HALF_BUILT: Final = text(
 )
 
 
-def pack(connection: Connection, stop: threading.Event, now: dt.datetime | None = None) -> int:
-    """Pack the partitions of weeks that are over and were not packed yet; how many."""
+def reindex(connection: Connection, stop: threading.Event, now: dt.datetime | None = None) -> int:
+    """Reindex the partitions of weeks that are over and were not reindexed yet; return how many."""
     now = now or dt.datetime.now(dt.UTC)
     names = [
         f"{parent}_p{week:%Y%m%d}"
@@ -47,7 +47,7 @@ def pack(connection: Connection, stop: threading.Event, now: dt.datetime | None 
         if partitions.start(week) + WEEK + SETTLED <= now
         for parent in PARTITIONED
     ]
-    loose = list(connection.execute(LOOSE, {"names": names, "packed": PACKED}).scalars())
+    bloated = list(connection.execute(BLOATED, {"names": names, "reindexed": REINDEXED}).scalars())
     half_built = list(connection.execute(HALF_BUILT, {"names": names}).scalars())
     connection.commit()
     driver: Any = connection.connection.driver_connection
@@ -56,13 +56,13 @@ def pack(connection: Connection, stop: threading.Event, now: dt.datetime | None 
         driver.execute(f"SET lock_timeout = '{LOCK_WAIT}'".encode())
         for name in half_built:
             driver.execute(f"DROP INDEX CONCURRENTLY {name}".encode())
-        for name in loose:
+        for name in bloated:
             if stop.is_set():
                 break
             driver.execute(f"REINDEX TABLE CONCURRENTLY {name}".encode())
-            driver.execute(f"COMMENT ON TABLE {name} IS '{PACKED}'".encode())
+            driver.execute(f"COMMENT ON TABLE {name} IS '{REINDEXED}'".encode())
         driver.execute(f"SET lock_timeout = '{partitions.LOCK_WAIT}'".encode())
     finally:
         if not driver.closed:
             driver.autocommit = False
-    return len(loose)
+    return len(bloated)

@@ -44,13 +44,13 @@ class Job:
     run: Callable[[Connection, threading.Event], object]
 
 
-class Maintenance(Background):
+class Upkeep(Background):
     """The upkeep of one process."""
 
     def __init__(self, url: str, jobs: Sequence[Job], recover: Callable[[], None] = lambda: None) -> None:
         """Work on the database at `url`; `recover` may bring it back when it
         cannot be reached. It may block."""
-        super().__init__("maintenance", url)
+        super().__init__("upkeep", url)
         self.recover = recover
         self.jobs = jobs
         # Spread, so that many processes that were started together do not come together.
@@ -75,7 +75,7 @@ class Maintenance(Background):
             self.woken.clear()
 
     def tick(self) -> float:
-        """Do what is due; the seconds after which to try again, 0 if all was done."""
+        """Do what is due; return the seconds after which to try again, 0 if all was done."""
         try:
             with self.connected() as connection, only_one(connection, wait=False) as held:
                 if held:
@@ -122,6 +122,4 @@ class Maintenance(Background):
         if not self.stopping.is_set():
             RUNS.labels(name, "failed").inc()
             self.failures[name] = self.failures.get(name, 0) + 1
-            log.warning(
-                "maintenance_failed", job=name, error=type(error).__name__, sqlstate=sqlstate_of(error)
-            )
+            log.warning("upkeep_failed", job=name, error=type(error).__name__, sqlstate=sqlstate_of(error))

