@@ -115,7 +115,7 @@ def list_stored(connection: Connection, since: dt.date | None) -> None:
 
 
 def rebuild_buckets(connection: Connection, buckets: list[int], since: dt.date | None) -> int:
-    """Make some buckets anew, in one transaction, commit, and return how many rows of `attempts` that gave."""
+    """Make some buckets anew, in one transaction, commit; return how many rows of `attempts` that gave."""
     claim = select(rollup_buckets).where(rollup_buckets.c.bucket.in_(buckets)).order_by("bucket")
     connection.execute(claim.with_for_update())
     some = {"buckets": buckets, "since": "-infinity" if since is None else since.isoformat()}

@@ -88,8 +88,7 @@ UNKNOWN = "unknown"
 
 
 def __getattr__(name: str) -> Any:
-    """Return `_ANALYTICS_ID`, looked up when it is asked for: importing this package reads and writes no
-    file."""
+    """Return `_ANALYTICS_ID`, looked up now: importing this package reads and writes no file."""
     if name != "_ANALYTICS_ID":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return _get_analytics_id() if _settings.find_endpoint("") else None
