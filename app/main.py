@@ -30,7 +30,7 @@ from app.ingest.drain import Drain
 from app.ingest.gate import Gate
 from app.ingest.keyring import Keyring
 from app.ingest.places import Appended, Direct, Place
-from app.ingest.routes import Ingest, count_lost, endpoints
+from app.ingest.routes import IngestContext, count_lost, endpoints
 from app.ingest.shortcut import TelemetryApp, add_reference
 from app.ingest.spool import Spool
 from app.ingest.stream_log import StreamLog, open_stream
@@ -39,7 +39,7 @@ from app.pages import public as public_pages
 from app.pages import routes as pages
 from app.pages.entrance import Entrance
 from app.pages.session import Session
-from app.privacy.verdict import Installation
+from app.privacy.verdict import VerdictContext
 from app.problems import TelemetryError
 from app.public import documents as publication
 from app.public import publication as figures
@@ -134,13 +134,13 @@ class Service:
             self.drains.append(self.make_stream_drain(self.stream))
         self.writer = Writer([*first, Appended(self.spool)], settings.deadline_ms)
         self.vocabulary = Vocabulary(self.load_connectors)
-        installation = Installation(self.vocabulary.names, self.pseudonyms)
+        verdict_context = VerdictContext(self.vocabulary.names, self.pseudonyms)
         self.peers = Peers(parse_networks(settings.trusted_proxies.split(",")))
         self.addresses = limits.limit_addresses(settings)
-        self.ingest = Ingest(
+        self.ingest = IngestContext(
             self.keyring,
             self.writer,
-            installation,
+            verdict_context,
             self.addresses,
             limits.limit_keys(settings),
             self.peers.find,

@@ -25,7 +25,7 @@ from app.ingest.spool_file import SpoolFile
 from app.postgres import open_server
 from app.privacy.projection import Arrival
 from app.privacy.pseudonyms import Pseudonyms
-from app.privacy.verdict import Installation, judge
+from app.privacy.verdict import VerdictContext, judge
 from app.store import migrations
 from app.store.database import open_write_engine
 from app.store.events import Batch
@@ -39,12 +39,12 @@ PATIENCE_SECONDS: Final = 600.0
 
 def fill(folder: Path, entries: int, rows: int) -> None:
     """Leave a spool of a dead process with so many entries of so many events of the demo."""
-    installation = Installation(
+    verdict_context = VerdictContext(
         shipped_connectors(), Pseudonyms("the hash key of a benchmark, not of anybody")
     )
     arrival = Arrival(dt.datetime.fromtimestamp(UNTIL, dt.UTC), 1, b"key")
     events = generate_events(shipped_connectors(), users=3000, days=60, seed=7, until=UNTIL)
-    verdicts = (judge(ParsedEvent(event.body), arrival, installation) for event in events)
+    verdicts = (judge(ParsedEvent(event.body), arrival, verdict_context) for event in events)
     spool = SpoolFile.create(folder, QUOTA)
     for _ in range(entries):
         spool.append(dump(Batch(list(islice(verdicts, rows)))))

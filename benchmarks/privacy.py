@@ -25,7 +25,7 @@ from app.privacy.detector import detect
 from app.privacy.detector.automata import AUTOMATA
 from app.privacy.projection import Arrival
 from app.privacy.pseudonyms import Pseudonyms
-from app.privacy.verdict import Installation, judge
+from app.privacy.verdict import VerdictContext, judge
 from app.problems import Problem
 
 ROOM: Final = EVENT_BYTES - 1_000  # for a value beside the rest of an event
@@ -33,7 +33,7 @@ CALLS: Final = 200
 WORST_MS: Final = 5.0
 MOST_OVERHEAD: Final = 0.5
 CONNECTORS: Final = shipped_connectors()
-INSTALLATION: Final = Installation(CONNECTORS, Pseudonyms("k" * 32))
+VERDICT_CONTEXT: Final = VerdictContext(CONNECTORS, Pseudonyms("k" * 32))
 ARRIVAL: Final = Arrival(dt.datetime(2026, 11, 23, 2, 0, tzinfo=dt.UTC), 1, b"key")
 HASH: Final = "1ca1a99b5402cadc0832d624ce05678fd106be2c486617b1d4568b52ade12430"
 CLEAN: Final = {
@@ -106,10 +106,10 @@ def measure_clean(rounds: int) -> dict[str, float]:
         "parse alone, with the check for repeated keys": lambda: parse(raw),
         "validate alone": lambda: validate(value, CONNECTORS),
         "whole verdict: parse, judge, pseudonyms": lambda: judge(
-            ParsedEvent(parse(raw).value), ARRIVAL, INSTALLATION
+            ParsedEvent(parse(raw).value), ARRIVAL, VERDICT_CONTEXT
         ),
         "whole verdict, one name withheld": lambda: judge(
-            ParsedEvent(parse(withheld).value), ARRIVAL, INSTALLATION
+            ParsedEvent(parse(withheld).value), ARRIVAL, VERDICT_CONTEXT
         ),
         "detector alone, one name": lambda: detect("source-acme-internal"),
         "detector's automata alone, this event's 800 bytes": lambda: [each.match(raw) for each in AUTOMATA],
@@ -211,7 +211,7 @@ def decide(raw: bytes) -> str:
         document = parse(raw)
     except Problem as problem:
         return problem.rule or problem.code
-    verdict = judge(ParsedEvent(document.value, document.clean), ARRIVAL, INSTALLATION)
+    verdict = judge(ParsedEvent(document.value, document.clean), ARRIVAL, VERDICT_CONTEXT)
     return verdict.reason or ("withheld" if verdict.withheld else "accepted")
 
 

@@ -23,7 +23,7 @@ from app.demo.fleet import FleetEvent, generate_events
 from app.postgres import open_server
 from app.privacy.projection import Arrival
 from app.privacy.pseudonyms import Pseudonyms
-from app.privacy.verdict import Installation, judge
+from app.privacy.verdict import VerdictContext, judge
 from app.rollups.rebuild import rebuild
 from app.store import migrations
 from app.store.database import open_admin_engine, open_write_engine
@@ -61,7 +61,7 @@ def demo_events(users: int, days: int) -> Iterator[FleetEvent]:
 
 async def store(url: str, events: Iterable[FleetEvent], batch: int) -> tuple[int, int]:
     """Judge and insert, `batch` events a transaction; how many were stored, and the bytes of their bodies."""
-    installation = Installation(shipped_connectors(), Pseudonyms(HASH_KEY))
+    verdict_context = VerdictContext(shipped_connectors(), Pseudonyms(HASH_KEY))
     engine = open_write_engine(url)
     stored = body_bytes = 0
     remaining = iter(events)
@@ -69,7 +69,7 @@ async def store(url: str, events: Iterable[FleetEvent], batch: int) -> tuple[int
         while chosen := list(islice(remaining, batch)):
             arrivals = [Arrival(dt.datetime.fromtimestamp(each.at, dt.UTC), 1, b"key") for each in chosen]
             verdicts = [
-                judge(ParsedEvent(each.body), at, installation)
+                judge(ParsedEvent(each.body), at, verdict_context)
                 for each, at in zip(chosen, arrivals, strict=True)
             ]
             outcomes = await insert(connection, Batch(verdicts))

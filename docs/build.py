@@ -172,7 +172,7 @@ def pages() -> dict[Path, str]:
         DOCS / "reference.md": wrap(reference),
         DOCS / "reports.md": wrap(reports),
         README: fill_readme(),
-        DOCS / "event.schema.json": json.dumps(wire_schema.describe(), indent=2) + "\n",
+        DOCS / "event.schema.json": json.dumps(wire_schema.build_schema(), indent=2) + "\n",
     }
 
 

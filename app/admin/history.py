@@ -27,7 +27,7 @@ from app.contract.limits import BATCH_BYTES, BATCH_EVENTS
 from app.contract.moments import EARLIEST
 from app.privacy.envelope import find_refusal_of_batch, is_too_large
 from app.privacy.projection import Arrival
-from app.privacy.verdict import Installation, Verdict, judge
+from app.privacy.verdict import Verdict, VerdictContext, judge
 from app.problems import Problem, TelemetryError
 from app.store import partitions
 from app.store.events import INTERNAL, REJECTED, Batch, Tally, hour_of, insert
@@ -175,7 +175,7 @@ def read(value: object, document: Document, refusal: tuple[str, str] | None = No
 def judge_files(
     paths: Iterable[Path],
     arrival: Arrival,
-    installation: Installation,
+    verdict_context: VerdictContext,
     summary: Summary,
     progress: Callable[[int, int], None],
 ) -> Iterator[Judged]:
@@ -186,7 +186,7 @@ def judge_files(
             position = Position(path, at)
             if line.strip():
                 for parsed, sent_at in events(line, position, summary):
-                    yield Judged(judge(parsed, arrival._replace(sent_at=sent_at), installation), position)
+                    yield Judged(judge(parsed, arrival._replace(sent_at=sent_at), verdict_context), position)
 
 
 def pretend(found: Iterable[Judged], summary: Summary) -> None:

@@ -18,7 +18,7 @@ from app.admin import history
 from app.contract.vocabulary import shipped_connectors
 from app.privacy.projection import Arrival
 from app.privacy.pseudonyms import Pseudonyms
-from app.privacy.verdict import Installation
+from app.privacy.verdict import VerdictContext
 from app.problems import TelemetryError
 from app.settings import Settings, load_settings
 from app.store import connectors, keys, preparation, secrets
@@ -100,10 +100,10 @@ def import_files(
         pseudonyms = secrets.resolve(settings).pseudonyms()
         first_key = preparation.prepare(settings, database, pseudonyms)
         number, key = find_key(connection, pseudonyms, settings, write_key or first_key)
-        installation = Installation({*connectors.load(connection), *shipped_connectors()}, pseudonyms)
+        verdict_context = VerdictContext({*connectors.load(connection), *shipped_connectors()}, pseudonyms)
         arrival = Arrival(dt.datetime.now(dt.UTC), number, key.encode(), historical=True)
         connection.commit()
-        found = history.judge_files(files, arrival, installation, summary, progress)
+        found = history.judge_files(files, arrival, verdict_context, summary, progress)
         history.load(found, connection, open_write_engine(database.url), summary)
 
 
@@ -116,9 +116,9 @@ def dry_run_files(
 ) -> None:
     """Count what would become of the events of files. Makes no database, no key, nothing."""
     names = shipped_connectors() | load_connectors(settings)
-    installation = Installation(names, Pseudonyms(random.token_hex(32)))
+    verdict_context = VerdictContext(names, Pseudonyms(random.token_hex(32)))
     arrival = Arrival(dt.datetime.now(dt.UTC), 0, b"", historical=True)
-    history.pretend(history.judge_files(files, arrival, installation, summary, progress), summary)
+    history.pretend(history.judge_files(files, arrival, verdict_context, summary, progress), summary)
 
 
 def load_connectors(settings: Settings) -> frozenset[str]:

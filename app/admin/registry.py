@@ -108,7 +108,7 @@ def parse(document: Any) -> Registry:
             if isinstance(entry, dict) and entry.get("custom") is True:
                 private += 1
             elif (name := name_of(entry)) and name.startswith(role):
-                entries[name] = describe(entry, f"{role}DefinitionId")
+                entries[name] = parse_entry(entry, f"{role}DefinitionId")
                 versions |= words_of(name, tags_of(entry))
             else:
                 unusable += 1
@@ -124,7 +124,7 @@ def name_of(entry: object) -> str | None:
     return name if NAME.fullmatch(name) else None
 
 
-def describe(entry: Mapping[str, object], id_key: str) -> Entry:
+def parse_entry(entry: Mapping[str, object], id_key: str) -> Entry:
     """Return what is kept of a registry's entry; what is not of the expected form is left out."""
     documentation, label = entry.get("documentationUrl"), entry.get("githubIssueLabel")
     return Entry(

@@ -96,13 +96,13 @@ def size(
     """
     needed = estimate(parse_users(users), events)
     table = Table("what", "how much", "from", box=None)
-    for row in describe(needed, events):
+    for row in list_figures(needed, events):
         table.add_row(*row)
     Console().print(table)
     typer.echo(f"Step: {needed.step}.")
 
 
-def describe(needed: Size, events: float) -> list[tuple[str, str, str]]:
+def list_figures(needed: Size, events: float) -> list[tuple[str, str, str]]:
     """Return the rows to print: what, how much, from which figure."""
     return [
         ("events a second, mean", f"{needed.events_a_second:,.1f}", f"{events:g} a user and day"),

@@ -85,7 +85,7 @@ def flat(**properties: Mapping[str, Any]) -> dict[str, Any]:
     return {"type": "object", "properties": dict(properties), "additionalProperties": False}
 
 
-def describe() -> dict[str, Any]:
+def build_schema() -> dict[str, Any]:
     """Return the JSON Schema of the keys of one event that are dropped: of each the forms that SDKs send."""
     library = flat(name=SHORT_WORD, version=SHORT_VERSION)
     forms: dict[str, Mapping[str, Any]] = {

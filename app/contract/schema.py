@@ -21,11 +21,11 @@ SESSIONS: Final[list[dict[str, Any]]] = [
 ]
 
 
-def describe(ref_template: str = "#/$defs/{model}") -> dict[str, Any]:
+def build_schema(ref_template: str = "#/$defs/{model}") -> dict[str, Any]:
     """Return the JSON Schema of one track event with what SDKs put around it.
     References follow `ref_template`."""
     schema = EVENT.json_schema(ref_template=ref_template)
     schema["$defs"]["Properties"]["anyOf"] = SESSIONS
-    schema["properties"] |= envelope.describe()
+    schema["properties"] |= envelope.build_schema()
     schema["properties"]["writeKey"] = KEPT_OUT | {"description": "Where no `Authorization` header names it."}
     return schema

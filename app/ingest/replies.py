@@ -20,7 +20,7 @@ DETAILS: Final = {
 }
 
 
-def describe(verdict: Verdict, outcome: str, *, success: bool | None = None) -> dict[str, object]:
+def make_result(verdict: Verdict, outcome: str, *, success: bool | None = None) -> dict[str, object]:
     """Return one event's result."""
     result: dict[str, object] = {} if success is None else {"success": success}
     result["id"] = verdict.id
@@ -38,13 +38,13 @@ def render_single(verdicts: Sequence[Verdict], outcomes: Sequence[str]) -> bytes
     """Return the reply to one event. Raises Problem 422 if it is refused; it is in the ledger then."""
     if outcomes[0] == REJECTED:
         raise refused(verdicts[0])
-    return orjson.dumps(describe(verdicts[0], outcomes[0], success=True))
+    return orjson.dumps(make_result(verdicts[0], outcomes[0], success=True))
 
 
 def render_batch(verdicts: Sequence[Verdict], outcomes: Sequence[str]) -> bytes:
     """Return the reply to a batch. Raises Problem 422, with the same results, if
     all of its events are refused."""
-    results = [describe(verdict, outcome) for verdict, outcome in zip(verdicts, outcomes, strict=True)]
+    results = [make_result(verdict, outcome) for verdict, outcome in zip(verdicts, outcomes, strict=True)]
     if outcomes and all(outcome == REJECTED for outcome in outcomes):
         problem = refused(verdicts[0])
         problem.detail = (
@@ -57,7 +57,7 @@ def render_batch(verdicts: Sequence[Verdict], outcomes: Sequence[str]) -> bytes:
 
 def render_dry_run(verdicts: Sequence[Verdict]) -> bytes:
     """Return what would become of the events of a batch."""
-    results = [describe(verdict, REJECTED if verdict.rejected else "accepted") for verdict in verdicts]
+    results = [make_result(verdict, REJECTED if verdict.rejected else "accepted") for verdict in verdicts]
     return orjson.dumps({"success": True, "results": results})
 
 

@@ -23,7 +23,7 @@ from app.ingest.verdicts import REFUSED, Turns, count_events, judge_batch, judge
 from app.ingest.writer import Writer
 from app.privacy.examination import UNSUPPORTED_TYPE
 from app.privacy.projection import Arrival
-from app.privacy.verdict import Installation, Verdict
+from app.privacy.verdict import Verdict, VerdictContext
 from app.problems import Problem
 from app.scopes import IMPORT, INGEST, RELAY, SCOPES
 from app.store.events import Tally, hour_of
@@ -45,12 +45,12 @@ Submit = Callable[[Sequence[Verdict], Mapping[Tally, int]], Awaitable[list[str]]
 
 
 @dataclass(frozen=True, slots=True)
-class Ingest:
+class IngestContext:
     """What the endpoints share."""
 
     keyring: Keyring
     writer: Writer
-    installation: Installation
+    verdict_context: VerdictContext
     addresses: Limit
     keys: Limit
     find_peer: Callable[[Mapping[str, Any]], str]  # the address that sends
@@ -67,7 +67,7 @@ class Endpoint:
     scope: str | None = INGEST  # that the write key needs
     gzip_types = FORM  # what else than JSON a gzip body may be called
 
-    def __init__(self, ingest: Ingest, path: str, type_: str = "track") -> None:
+    def __init__(self, ingest: IngestContext, path: str, type_: str = "track") -> None:
         """Answer at a path."""
         self.ingest = ingest
         self.submit = self.make_submit()
@@ -146,7 +146,7 @@ class Endpoint:
 
     async def judge(self, document: Document, arrival: Arrival) -> list[Verdict]:
         """Return the verdicts on what came. Raises Problem 400 if it is no event."""
-        verdicts = judge_single(document, arrival, self.ingest.installation, self.refusal)
+        verdicts = judge_single(document, arrival, self.ingest.verdict_context, self.refusal)
         if verdicts[0].malformed:
             raise malformed(verdicts[0])
         return verdicts
@@ -185,7 +185,7 @@ class BatchEndpoint(Endpoint):
     async def judge(self, document: Document, arrival: Arrival) -> list[Verdict]:
         """Return the verdicts in order. Raises Problem 400 or 413 for the batch as a whole."""
         arrival = arrival._replace(historical=self.historical)
-        return await judge_batch(document, arrival, self.ingest.installation, self.ingest.turns)
+        return await judge_batch(document, arrival, self.ingest.verdict_context, self.ingest.turns)
 
     def render(self, verdicts: Sequence[Verdict], outcomes: Sequence[str]) -> bytes:
         """Return the results in order. Raises Problem 422 if all events are refused."""
@@ -230,13 +230,13 @@ async def submit_nothing(verdicts: Sequence[Verdict], _tallies: Mapping[Tally, i
     return [""] * len(verdicts)
 
 
-def count_lost(ingest: Ingest) -> None:
+def count_lost(ingest: IngestContext) -> None:
     """Count a POST to a path that nobody answers: a sender who is set up wrongly loses every event."""
     now = dt.datetime.now(dt.UTC)
     ingest.writer.tally(Tally(hour_of(now), NO_WRITE_KEY, "refused", "not_found"))
 
 
-def endpoints(ingest: Ingest) -> dict[str, Endpoint]:
+def endpoints(ingest: IngestContext) -> dict[str, Endpoint]:
     """Return the endpoints by path."""
     kinds: dict[str, type[Endpoint]] = {
         "/v1/track": Endpoint,

@@ -194,15 +194,15 @@ def add_reference(app: FastAPI) -> None:
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
-            describe(generate())
+            add_endpoints(generate())
         return generate()
 
     app.openapi = openapi  # type: ignore[method-assign]
 
 
-def describe(document: dict[str, Any]) -> None:
+def add_endpoints(document: dict[str, Any]) -> None:
     """Write paths, schemas and the security scheme into an OpenAPI document."""
-    event = wire_schema.describe(ref_template="#/components/schemas/{model}")
+    event = wire_schema.build_schema(ref_template="#/components/schemas/{model}")
     components = document.setdefault("components", {})
     schemas = components.setdefault("schemas", {})
     schemas.update({**event.pop("$defs", {}), "Event": event, "Problem": SCHEMA, "Result": RESULT})

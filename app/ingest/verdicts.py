@@ -10,7 +10,7 @@ from app.contract.limits import BATCH_EVENTS
 from app.ingest.body import TOO_LARGE
 from app.privacy.envelope import Refusal, find_refusal_of_batch, is_too_large
 from app.privacy.projection import Arrival
-from app.privacy.verdict import Installation, Verdict, judge
+from app.privacy.verdict import Verdict, VerdictContext, judge
 from app.problems import Problem
 
 # 2 ms of judging at a stretch: other requests, and the socket of a commit under way, come in between.
@@ -37,14 +37,14 @@ NOT_A_BATCH: Final = Problem(
 
 
 def judge_single(
-    document: Document, arrival: Arrival, installation: Installation, refusal: Refusal | None = None
+    document: Document, arrival: Arrival, verdict_context: VerdictContext, refusal: Refusal | None = None
 ) -> list[Verdict]:
     """Return the verdict on a body that is one event; `refusal` refuses it. Raises
     Problem 400 for what is no object."""
     if not isinstance(document.value, dict):
         raise NOT_AN_OBJECT.fresh()
     form = document.forms[0] if document.forms else None
-    return [judge(ParsedEvent(document.value, document.clean, form, None, refusal), arrival, installation)]
+    return [judge(ParsedEvent(document.value, document.clean, form, None, refusal), arrival, verdict_context)]
 
 
 class Turns:
@@ -95,7 +95,7 @@ async def go_slowly(slices: Iterator[int]) -> None:
 
 
 async def judge_batch(
-    document: Document, arrival: Arrival, installation: Installation, turns: Turns
+    document: Document, arrival: Arrival, verdict_context: VerdictContext, turns: Turns
 ) -> list[Verdict]:
     """Return the verdicts on the events of a batch, in order. Raises Problem 400, 413 or
     503 for the batch as a whole."""
@@ -107,13 +107,13 @@ async def judge_batch(
     arrival = arrival._replace(sent_at=envelope.get("sentAt"))
     verdicts: list[Verdict] = []
     events = parsed_events(document, envelope, historical=arrival.historical)
-    await turns.take(judge_in_slices(events, arrival, installation, verdicts))
+    await turns.take(judge_in_slices(events, arrival, verdict_context, verdicts))
     mark_crowd(verdicts, arrival)
     return verdicts
 
 
 def judge_in_slices(
-    events: Iterable[ParsedEvent], arrival: Arrival, installation: Installation, verdicts: list[Verdict]
+    events: Iterable[ParsedEvent], arrival: Arrival, verdict_context: VerdictContext, verdicts: list[Verdict]
 ) -> Iterator[int]:
     """Yield after every slice of work how many different events were refused so far; the verdicts are added
     to `verdicts`."""
@@ -128,7 +128,7 @@ def judge_in_slices(
             verdicts.append(verdict._replace(row=dict(verdict.row)))
             spent += ALIKE
             continue
-        verdict = judge(event, arrival, installation)
+        verdict = judge(event, arrival, verdict_context)
         spent += 1
         if verdict.rejected and event.form:
             spent += REFUSED

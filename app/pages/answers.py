@@ -201,6 +201,6 @@ class Site:
             if problem.code == "unknown_connector"
             else [],
         }
-        page = site.describe(request.url.path)
+        page = site.find_page(request.url.path)
         dressed = self.dress(context, request, page) | {"notices": []}
         return frame.respond_problem(request, problem, frame.render("problem.html", dressed))

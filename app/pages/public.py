@@ -156,14 +156,14 @@ def group(rows: Sequence[Row], role: str, title: str, *, shows_all: bool) -> dic
     return {
         "role": role,
         "title": title,
-        "rows": [describe(row, is_rest=row["connector"] == OTHER) for row in (*shown, *rest)],
+        "rows": [make_row(row, is_rest=row["connector"] == OTHER) for row in (*shown, *rest)],
         "of": len(named),
         "is_cut": len(shown) < len(named),
         "most": max((row["units"] for row in named), default=0),
     }
 
 
-def describe(row: Row, *, is_rest: bool) -> dict[str, Any]:
+def make_row(row: Row, *, is_rest: bool) -> dict[str, Any]:
     """Return a row with its bars: the share of affected users, and what it may be more where it is "<5"."""
     hidden = row["affected_units"] == FEW
     units = row["units"]

@@ -173,7 +173,7 @@ def show_login(request: Request, problem: Problem | None, way: str = "", status:
     """Return the login page: of the page that was asked for it tells the title, and nothing else."""
     asked = f"{request.url.path}?{request.url.query}" if request.url.query else request.url.path
     target = way or find_way_back(asked)
-    context = {"asked": site.describe(target.partition("?")[0]), "next": target, "problem": problem}
+    context = {"asked": site.find_page(target.partition("?")[0]), "next": target, "problem": problem}
     body = frame.render("login.html", context)
     if problem is not None:
         return frame.respond_problem(request, problem, body)

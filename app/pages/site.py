@@ -85,7 +85,7 @@ PATHS: Final = frozenset(
 )
 
 
-def describe(path: str) -> Page:
+def find_page(path: str) -> Page:
     """Return the page of an address, for those who may only know its title."""
     best = OVERVIEW
     for page in (*PAGES, MEANING):

@@ -52,7 +52,7 @@ class Verdict(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Installation:
+class VerdictContext:
     """What verdicts depend on besides the event: the vocabulary of connector
     names and the pseudonyms' keys."""
 
@@ -60,21 +60,21 @@ class Installation:
     pseudonyms: Pseudonyms
 
 
-def judge(parsed: ParsedEvent, arrival: Arrival, installation: Installation) -> Verdict:
+def judge(parsed: ParsedEvent, arrival: Arrival, verdict_context: VerdictContext) -> Verdict:
     """Return the verdict on one parsed event. Never raises."""
-    message_key = digest(parsed.value, arrival, installation.pseudonyms, parsed.form)
+    message_key = digest(parsed.value, arrival, verdict_context.pseudonyms, parsed.form)
     unwrapped = unwrap(parsed.value, archived=arrival.historical)
     fault = parsed.fault
     if fault is None and (unwrapped.too_deep or not parsed.clean):
         fault = find_fault_around(parsed, unwrapped, arrival)
     refusal = parsed.refusal or unwrapped.refusal
     if fault is None and refusal is None:
-        row = project_if_clean(unwrapped.event, message_key, arrival, installation)
+        row = project_if_clean(unwrapped.event, message_key, arrival, verdict_context)
         if row is not None:
             identity = event_id(row["occurred_at"], message_key, row["bucket"])
             return Verdict(identity, row, dropped=True) if unwrapped.dropped else Verdict(identity, row)
-    findings = examine(unwrapped.event, installation.connectors)
-    row = project(findings.cleaned, message_key, arrival, installation.pseudonyms)
+    findings = examine(unwrapped.event, verdict_context.connectors)
+    row = project(findings.cleaned, message_key, arrival, verdict_context.pseudonyms)
     identity = event_id(row["occurred_at"], message_key, row["bucket"])
     fault = fault or find_fault_around(parsed, unwrapped, arrival)
     if fault is not None:
@@ -95,16 +95,16 @@ def find_fault_around(parsed: ParsedEvent, unwrapped: Unwrapped, arrival: Arriva
 
 
 def project_if_clean(
-    event: Mapping[str, Any], message_key: int, arrival: Arrival, installation: Installation
+    event: Mapping[str, Any], message_key: int, arrival: Arrival, verdict_context: VerdictContext
 ) -> dict[str, Any] | None:
     """Return the row of an event that is in the closed world as it is; None for any other."""
     try:
-        valid: Mapping[str, Any] = validate(event, installation.connectors)
+        valid: Mapping[str, Any] = validate(event, verdict_context.connectors)
     except ValidationError:
         return None
     if lacks_session(valid["properties"]):
         return None
-    row = project(valid, message_key, arrival, installation.pseudonyms)
+    row = project(valid, message_key, arrival, verdict_context.pseudonyms)
     for column in FREE_DIGITS:
         if row[column] and detect_word(row[column]):
             return None

@@ -78,7 +78,7 @@ def build_schema(connectors: Collection[str]) -> dict[str, Any]:
     """Return the JSON Schema of an event, with the vocabularies as lists of words."""
     schema: dict[str, Any] = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        **wire_schema.describe(),
+        **wire_schema.build_schema(),
     }
     schema["title"] = TITLE
     definitions = schema["$defs"]

@@ -26,7 +26,7 @@ class Comparison:
     own_before: list[float | None] = field(default_factory=list)
 
 
-def describe(comparison: Comparison) -> Row:
+def make_row(comparison: Comparison) -> Row:
     """Return one comparison, its evidence weighed; no evidence without votes on both sides."""
     import numpy as np  # noqa: PLC0415
 

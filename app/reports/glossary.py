@@ -27,7 +27,7 @@ TERMS: Final[Mapping[str, Place]] = {
     "ranking": "app.reports/sql/counts.sql",
     "duration": "app.reports/sql/duration_classes.sql",
     "arrivals": "app.reports/sql/arrivals.sql",
-    "failure rate, burden": ranking.describe,
+    "failure rate, burden": ranking.measure,
     "rate": ranking.add_estimates,
     "change": ranking.compare,
     "shares of users": ranking.compare_shares,

@@ -44,7 +44,7 @@ HEADERS: Final = {
 }
 
 
-def describe(report: Report, form: str) -> dict[str, Any]:
+def make_operation(report: Report, form: str) -> dict[str, Any]:
     """Return the arguments of FastAPI's route for a report in one of the forms."""
     operation = f"read_{report.name.replace('-', '_')}"
     return {

@@ -79,7 +79,7 @@ def share(part: float, whole: float) -> float | None:
     return part / whole if whole else None
 
 
-def describe(count: Counts, *, rated: bool = True) -> Row:
+def measure(count: Counts, *, rated: bool = True) -> Row:
     """Return the measures of a row of `sql/counts.sql`, all but its estimates; usage that is
     not rated has its counts only.
 

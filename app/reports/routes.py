@@ -65,7 +65,7 @@ def create_router(tables: Tables, readers: Readers, find_peer: FindPeer = NO_PRO
 
         path = f"/{report.name}" if form == "json" else f"/{report.name}.{form}"
         router.add_api_route(
-            path, read, methods=["GET"], response_class=Response, **openapi.describe(report, form)
+            path, read, methods=["GET"], response_class=Response, **openapi.make_operation(report, form)
         )
 
     for report in registry.REPORTS.values():

@@ -126,15 +126,15 @@ async def insert_whole(connection: AsyncConnection, batch: Batch, *others: Batch
     """Commit a batch and `others` in one statement, each fenced by its id. Return all outcomes, in order."""
     if not others:
         verdicts = batch.verdicts
-        parameters = describe(verdicts, batch)
+        parameters = make_parameters(verdicts, batch)
     else:  # thousands of rows: other requests go on meanwhile
         verdicts = [verdict for each in (batch, *others) for verdict in each.verdicts]
-        parameters = await asyncio.to_thread(describe, verdicts, batch, *others)
+        parameters = await asyncio.to_thread(make_parameters, verdicts, batch, *others)
     result = await connection.exec_driver_sql(INSERT_BATCH, parameters)
     return assign(verdicts, [tuple(row) for row in result])
 
 
-def describe(verdicts: Sequence[Verdict], batch: Batch, *others: Batch) -> dict[str, Any]:
+def make_parameters(verdicts: Sequence[Verdict], batch: Batch, *others: Batch) -> dict[str, Any]:
     """Return the parameters of the statement. All verdicts are counted under the first batch's id."""
     tallies = [row for each in (batch, *others) for row in tally(each)]
     return {

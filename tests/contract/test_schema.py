@@ -13,11 +13,11 @@ from app.contract.document import ParsedEvent, canonical, parse
 from app.contract.vocabulary import shipped_connectors
 from app.privacy.projection import Arrival
 from app.privacy.pseudonyms import Pseudonyms
-from app.privacy.verdict import Installation, Verdict, judge
+from app.privacy.verdict import Verdict, VerdictContext, judge
 from app.public.documents import build_schema
 from tests.samples import HASH, clean_event, spoil, without
 
-INSTALLATION = Installation(shipped_connectors(), Pseudonyms("k" * 32))
+VERDICT_CONTEXT = VerdictContext(shipped_connectors(), Pseudonyms("k" * 32))
 ARRIVAL = Arrival(dt.datetime(2026, 11, 23, 2, 0, tzinfo=dt.UTC), 1, b"key")
 SCHEMA = build_schema(shipped_connectors())
 VALIDATOR = jsonschema_rs.validator_for(SCHEMA, validate_formats=True)
@@ -84,7 +84,7 @@ def objects(schema: dict[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
 
 def verdict_on(event: Any) -> Verdict:
     document = parse(canonical(event))
-    return judge(ParsedEvent(document.value, document.clean), ARRIVAL, INSTALLATION)
+    return judge(ParsedEvent(document.value, document.clean), ARRIVAL, VERDICT_CONTEXT)
 
 
 def check(event: dict[str, Any]) -> bool:

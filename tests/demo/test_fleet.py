@@ -14,7 +14,7 @@ from app.contract.vocabulary import shipped_connectors
 from app.demo.fleet import FleetEvent, generate_events
 from app.privacy.projection import Arrival
 from app.privacy.pseudonyms import Pseudonyms
-from app.privacy.verdict import Installation, judge
+from app.privacy.verdict import VerdictContext, judge
 
 UNTIL = dt.datetime(2026, 11, 23, 15, tzinfo=dt.UTC).timestamp()
 
@@ -53,13 +53,13 @@ def test_events_come_in_time_order_within_the_window(fleet: list[FleetEvent]) ->
 
 
 def test_every_event_gets_the_verdict_that_it_is_tagged_with(fleet: list[FleetEvent]) -> None:
-    installation = Installation(shipped_connectors(), Pseudonyms("k" * 32))
+    verdict_context = VerdictContext(shipped_connectors(), Pseudonyms("k" * 32))
     seen: set[bytes] = set()
     for event in fleet:
         arrival = Arrival(
             dt.datetime.fromtimestamp(UNTIL, dt.UTC), 1, b"key", historical=event.route == "import"
         )
-        verdict = judge(ParsedEvent(event.body), arrival, installation)
+        verdict = judge(ParsedEvent(event.body), arrival, verdict_context)
         assert verdict.rejected == (event.outcome == "rejected"), (verdict.reason, verdict.path)
         assert sorted(verdict.withheld) == sorted(event.withheld) or verdict.rejected
         assert (verdict.row["message_key"] in seen) == (event.outcome == "duplicate")

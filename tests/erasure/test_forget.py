@@ -16,7 +16,7 @@ from app.erasure import forget
 from app.erasure.sweeps import Sweeps
 from app.privacy.projection import Arrival
 from app.privacy.pseudonyms import Pseudonyms
-from app.privacy.verdict import Installation, judge
+from app.privacy.verdict import VerdictContext, judge
 from app.store.database import open_write_engine
 from app.store.events import Batch, insert
 from app.store.journal import Journal
@@ -29,7 +29,7 @@ OTHER = "01M831Y67Z4Z89BH0DGHDMT1MA"
 UUID = "6f9619ff-8b86-4d01-b42d-00cf4fc964ff"
 PSEUDONYMS = Pseudonyms("a hash key of thirty-two characters or more")
 INSERTED = "SELECT CAST(sum(n_tup_ins) AS bigint) FROM pg_stat_user_tables WHERE relname LIKE 'events%'"
-INSTALLATION = Installation(shipped_connectors(), PSEUDONYMS)
+VERDICT_CONTEXT = VerdictContext(shipped_connectors(), PSEUDONYMS)
 NOW = dt.datetime(2026, 11, 23, 12, tzinfo=dt.UTC)
 
 
@@ -200,7 +200,7 @@ def write(url: str, event: dict[str, Any]) -> list[str]:
         engine = open_write_engine(url)
         async with engine.connect() as connection:
             outcomes = await insert(
-                connection, Batch([judge(ParsedEvent(event), Arrival(NOW, 1, b"key"), INSTALLATION)])
+                connection, Batch([judge(ParsedEvent(event), Arrival(NOW, 1, b"key"), VERDICT_CONTEXT)])
             )
         await engine.dispose()
         return outcomes

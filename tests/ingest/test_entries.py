@@ -12,12 +12,12 @@ from app.contract.vocabulary import shipped_connectors
 from app.ingest.entries import dump, load
 from app.privacy.projection import NO_ROW, Arrival
 from app.privacy.pseudonyms import Pseudonyms
-from app.privacy.verdict import Installation, Verdict, judge
+from app.privacy.verdict import Verdict, VerdictContext, judge
 from app.store.events import Batch, Tally, refuse
 from tests.samples import captured_requests, clean_event, spoil
 
 NOW = dt.datetime(2026, 11, 26, 12, 0, 0, 123456, tzinfo=dt.UTC)
-INSTALLATION = Installation(shipped_connectors(), Pseudonyms("k" * 32))
+VERDICT_CONTEXT = VerdictContext(shipped_connectors(), Pseudonyms("k" * 32))
 CAPTURED = [request["body"] for request in captured_requests() if request["path"] == "/v1/track"]
 ODD = [
     spoil("messageId", "m-1"),
@@ -28,7 +28,7 @@ ODD = [
 
 
 def verdict_on(event: object) -> Verdict:
-    return judge(ParsedEvent(event), Arrival(NOW, 1, b"key"), INSTALLATION)
+    return judge(ParsedEvent(event), Arrival(NOW, 1, b"key"), VERDICT_CONTEXT)
 
 
 def batch_of(verdicts: list[Verdict]) -> Batch:

@@ -9,11 +9,11 @@ from app.contract.vocabulary import shipped_connectors
 from app.ingest.verdicts import APART, MANY_REFUSED, REFUSED, SLICE, Turns, judge_batch
 from app.privacy.projection import Arrival
 from app.privacy.pseudonyms import Pseudonyms
-from app.privacy.verdict import Installation
+from app.privacy.verdict import VerdictContext
 from app.problems import Problem
 from tests.samples import clean_event
 
-INSTALLATION = Installation(shipped_connectors(), Pseudonyms("k" * 32))
+VERDICT_CONTEXT = VerdictContext(shipped_connectors(), Pseudonyms("k" * 32))
 ARRIVAL = Arrival(dt.datetime(2026, 11, 23, 9, 0, tzinfo=dt.UTC), 1, b"key")
 
 
@@ -41,7 +41,7 @@ async def judge_beside_a_counter(number: int) -> tuple[int, list[int]]:
 
     counter = asyncio.create_task(count())
     await asyncio.sleep(0)
-    verdicts = await judge_batch(make_document(number), ARRIVAL, INSTALLATION, Turns())
+    verdicts = await judge_batch(make_document(number), ARRIVAL, VERDICT_CONTEXT, Turns())
     counter.cancel()
     return turns, [verdict.row["number_of_records"] for verdict in verdicts]
 
@@ -64,7 +64,7 @@ def test_refused_events_make_smaller_slices() -> None:
 
         counter = asyncio.create_task(count())
         await asyncio.sleep(0)
-        verdicts = await judge_batch(make_dear(MANY_REFUSED), ARRIVAL, INSTALLATION, Turns())
+        verdicts = await judge_batch(make_dear(MANY_REFUSED), ARRIVAL, VERDICT_CONTEXT, Turns())
         counter.cancel()
         return turns, len(verdicts)
 
@@ -84,7 +84,7 @@ def test_batches_are_judged_in_the_order_in_which_they_came() -> None:
     ended: list[int] = []
 
     async def judge_one(turns: Turns, number: int) -> None:
-        await judge_batch(make_document(number), ARRIVAL, INSTALLATION, turns)
+        await judge_batch(make_document(number), ARRIVAL, VERDICT_CONTEXT, turns)
         ended.append(number)
 
     async def judge_all() -> None:
@@ -101,7 +101,7 @@ def test_a_batch_of_refused_events_holds_up_nobody_behind_it() -> None:
     ended: list[str] = []
 
     async def judge_one(turns: Turns, document: Document, name: str) -> None:
-        verdicts = await judge_batch(document, ARRIVAL, INSTALLATION, turns)
+        verdicts = await judge_batch(document, ARRIVAL, VERDICT_CONTEXT, turns)
         assert [verdict.rejected for verdict in verdicts] == [name == "dear"] * len(document.value["batch"])
         ended.append(name)
 
@@ -119,7 +119,8 @@ def test_only_so_many_batches_of_refused_events_wait() -> None:
     async def judge_all() -> tuple[list[str], int]:
         turns = Turns()
         judging = [
-            judge_batch(make_dear(2 * MANY_REFUSED), ARRIVAL, INSTALLATION, turns) for _ in range(APART + 3)
+            judge_batch(make_dear(2 * MANY_REFUSED), ARRIVAL, VERDICT_CONTEXT, turns)
+            for _ in range(APART + 3)
         ]
         async with turns.second:  # none of them ends before all have come
             waiting = [asyncio.create_task(each) for each in judging]

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from app.pages import frame
-from app.pages.public import Months, describe, group
+from app.pages.public import Months, group, make_row
 from app.problems import Problem
 from app.store.database import open_admin_engine, open_engine
 from app.store.tables.publications import publications
@@ -84,7 +84,7 @@ def test_demo_publishes_nothing_beside_other_events(make_service: ServiceFactory
 
 def test_few_affected_users_are_hatched_over_what_they_may_be() -> None:
     row = {"role": "source", "connector": "source-faker", "units": 40, "affected_units": "<5"}
-    assert describe(row, is_rest=False)["more"] == 0.1
+    assert make_row(row, is_rest=False)["more"] == 0.1
     rows = [{**row, "connector": f"source-{n}"} for n in range(20)] + [{**row, "connector": "other"}]
     shown = group(rows, "source", "Sources", shows_all=False)
     assert [each["connector"] for each in shown["rows"]][-1] == "all others"

@@ -12,13 +12,13 @@ from app.contract.vocabulary import shipped_connectors
 from app.privacy.detector import KINDS
 from app.privacy.projection import Arrival
 from app.privacy.pseudonyms import Pseudonyms
-from app.privacy.verdict import Installation, Verdict, judge
+from app.privacy.verdict import Verdict, VerdictContext, judge
 from app.problems import Problem
 from tests.privacy.adversarial import Case, patched, read_cases
 from tests.service import Service
 
 CASES = read_cases()
-INSTALLATION = Installation(shipped_connectors(), Pseudonyms("k" * 32))
+VERDICT_CONTEXT = VerdictContext(shipped_connectors(), Pseudonyms("k" * 32))
 ARRIVAL = Arrival(dt.datetime(2026, 11, 23, 2, 0, tzinfo=dt.UTC), 1, b"key")
 PURE = [
     case
@@ -32,7 +32,7 @@ def judge_content(content: bytes) -> Verdict | Problem:
         document = parse(content)
     except Problem as problem:
         return problem
-    return judge(ParsedEvent(document.value, document.clean), ARRIVAL, INSTALLATION)
+    return judge(ParsedEvent(document.value, document.clean), ARRIVAL, VERDICT_CONTEXT)
 
 
 @pytest.mark.parametrize("case", PURE, ids=lambda case: case.case)

@@ -19,14 +19,14 @@ from app.privacy import envelope
 from app.privacy.envelope import find_refusal_of_batch, unwrap
 from app.privacy.projection import Arrival
 from app.privacy.pseudonyms import Pseudonyms
-from app.privacy.verdict import Installation, Verdict, judge
+from app.privacy.verdict import Verdict, VerdictContext, judge
 from app.privacy.versions import FORMS
 from tests.look import Look, wait_until
 from tests.samples import clean_event, spoil
 from tests.sdks import MARKER, archived, bodies
 from tests.service import Service
 
-INSTALLATION = Installation(shipped_connectors(), Pseudonyms("k" * 32))
+VERDICT_CONTEXT = VerdictContext(shipped_connectors(), Pseudonyms("k" * 32))
 ARRIVAL = Arrival(dt.datetime(2026, 11, 23, 2, 0, tzinfo=dt.UTC), 1, b"key")
 ARCHIVE = ARRIVAL._replace(historical=True)
 OCCURRED_AT = dt.datetime(2026, 11, 23, 1, 59, 40, 914_000, dt.UTC)
@@ -39,7 +39,7 @@ json_values = st.recursive(
 
 
 def verdict_on(event: object, arrival: Arrival = ARRIVAL) -> Verdict:
-    return judge(ParsedEvent(event), arrival, INSTALLATION)
+    return judge(ParsedEvent(event), arrival, VERDICT_CONTEXT)
 
 
 def dump(look: Look) -> str:

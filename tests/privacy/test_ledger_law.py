@@ -16,10 +16,10 @@ from app.contract.document import ParsedEvent, canonical
 from app.contract.vocabulary import shipped_connectors
 from app.privacy.projection import NO_ROW, Arrival
 from app.privacy.pseudonyms import Pseudonyms
-from app.privacy.verdict import Installation, Verdict, judge
+from app.privacy.verdict import Verdict, VerdictContext, judge
 from tests.samples import HASH, clean_event, spoil
 
-INSTALLATION = Installation(shipped_connectors(), Pseudonyms("k" * 32))
+VERDICT_CONTEXT = VerdictContext(shipped_connectors(), Pseudonyms("k" * 32))
 ARRIVAL = Arrival(dt.datetime(2026, 11, 23, 9, 0, tzinfo=dt.UTC), 1, b"key")
 KEPT = (
     *(
@@ -96,7 +96,7 @@ def attempt_event(state: str) -> dict[str, Any]:
 
 
 def verdict_on(event: object, *, clean: bool = True) -> Verdict:
-    return judge(ParsedEvent(event, clean), ARRIVAL, INSTALLATION)
+    return judge(ParsedEvent(event, clean), ARRIVAL, VERDICT_CONTEXT)
 
 
 def kept(verdict: Verdict) -> dict[str, Any]:
@@ -118,7 +118,7 @@ def test_whatever_else_is_spoiled_the_attempt_is_counted(
     spoiled = verdict_on(event, clean=clean)
     assert kept(spoiled) == kept(original)
     assert list(spoiled.row) == list(NO_ROW)  # what writes it goes by position
-    assert judge(ParsedEvent(event, clean, canonical(event)), ARRIVAL, INSTALLATION) == spoiled
+    assert judge(ParsedEvent(event, clean, canonical(event)), ARRIVAL, VERDICT_CONTEXT) == spoiled
     if not spoiled.malformed:
         assert spoiled.row["state"] == state
 

@@ -13,16 +13,16 @@ from app.contract.document import ParsedEvent
 from app.contract.vocabulary import shipped_connectors
 from app.privacy.projection import NO_TIME, Arrival, cut
 from app.privacy.pseudonyms import Pseudonyms, event_id, ulid_number
-from app.privacy.verdict import Installation, Verdict, judge
+from app.privacy.verdict import Verdict, VerdictContext, judge
 from tests.samples import HASH, SESSION, USER, clean_event, spoil, without
 
-INSTALLATION = Installation(shipped_connectors(), Pseudonyms("k" * 32))
+VERDICT_CONTEXT = VerdictContext(shipped_connectors(), Pseudonyms("k" * 32))
 RECEIVED = dt.datetime(2026, 11, 23, 2, 0, tzinfo=dt.UTC)
 ARRIVAL = Arrival(RECEIVED, 1, b"key")
 
 
 def verdict_on(event: object, arrival: Arrival = ARRIVAL) -> Verdict:
-    return judge(ParsedEvent(event), arrival, INSTALLATION)
+    return judge(ParsedEvent(event), arrival, VERDICT_CONTEXT)
 
 
 def test_a_clean_event_is_accepted_whole() -> None:
@@ -487,7 +487,7 @@ def test_another_event_has_another_identity(other: dict[str, Any]) -> None:
 def test_a_message_id_outweighs_the_content() -> None:
     first, second = (verdict_on(spoil("messageId", "m", clean_event(number_of_records=n))) for n in (1, 2))
     assert first.row["message_key"] == second.row["message_key"]
-    elsewhere = judge(ParsedEvent(spoil("messageId", "m")), Arrival(RECEIVED, 2, b"other"), INSTALLATION)
+    elsewhere = judge(ParsedEvent(spoil("messageId", "m")), Arrival(RECEIVED, 2, b"other"), VERDICT_CONTEXT)
     assert elsewhere.row["message_key"] != first.row["message_key"]
 
 

@@ -8,7 +8,7 @@ from app.demo import catalog
 from app.demo.fleet import build_world, generate_events, start_random
 from app.privacy.projection import Arrival
 from app.privacy.pseudonyms import Pseudonyms
-from app.privacy.verdict import Installation, judge
+from app.privacy.verdict import VerdictContext, judge
 from tests.reports.rows import Store
 
 USERS, DAYS, SEED = 6000, 60, 7  # the seed of `demo`
@@ -21,14 +21,14 @@ def test_the_planted_regressions_are_found_and_no_other(store: Store) -> None:
     world = build_world(start_random(SEED), shipped_connectors(), DAYS, UNTIL)
     chosen = {rank: world.sources[rank] for rank in RANKS}
     names = {source.name for source in chosen.values()}
-    installation = Installation(shipped_connectors(), Pseudonyms("k" * 32))
+    verdict_context = VerdictContext(shipped_connectors(), Pseudonyms("k" * 32))
     rows = []
     for event in generate_events(shipped_connectors(), users=USERS, days=DAYS, seed=SEED, until=UNTIL):
         properties = event.body["properties"]
         assert isinstance(properties, dict)
         if event.body["event"] == "sync" and (properties.get("source") or {}).get("name") in names:
             arrival = Arrival(dt.datetime.fromtimestamp(event.at, dt.UTC), 1, b"key", historical=True)
-            verdict = judge(ParsedEvent(event.body), arrival, installation)
+            verdict = judge(ParsedEvent(event.body), arrival, verdict_context)
             if event.outcome == "accepted" and not verdict.rejected:
                 rows.append(verdict.row)
     store.write(rows)

@@ -18,7 +18,7 @@ from app.contract.words import FAMILIES
 from app.privacy.examination import RULES
 from app.privacy.projection import NO_ROW, Arrival
 from app.privacy.pseudonyms import Pseudonyms
-from app.privacy.verdict import Installation, judge
+from app.privacy.verdict import VerdictContext, judge
 from app.store.database import open_write_engine
 from app.store.events import INTERNAL, Batch, Tally, insert
 from app.store.schema import METADATA
@@ -191,12 +191,12 @@ def test_every_rule_and_every_path_is_taken(connection: "psycopg.Connection[Any]
 
 
 def test_captured_events_are_taken(database_url: str) -> None:
-    installation = Installation(
+    verdict_context = VerdictContext(
         shipped_connectors(), Pseudonyms("a hash key of thirty-two characters or more")
     )
     bodies = [request["body"] for request in captured_requests()]
     sent = [event for body in bodies for event in body.get("batch", [body])]
-    verdicts = [judge(ParsedEvent(event), Arrival(NOW, 1, b"key"), installation) for event in sent]
+    verdicts = [judge(ParsedEvent(event), Arrival(NOW, 1, b"key"), verdict_context) for event in sent]
 
     async def run() -> list[str]:
         engine = open_write_engine(database_url)
@@ -211,11 +211,11 @@ def test_captured_events_are_taken(database_url: str) -> None:
 
 def test_a_row_that_postgres_refuses_never_blocks_its_batch(database_url: str) -> None:
     """Should a bug let free text through, its event is refused, and nothing of the text is kept."""
-    installation = Installation(
+    verdict_context = VerdictContext(
         shipped_connectors(), Pseudonyms("a hash key of thirty-two characters or more")
     )
     verdicts = [
-        judge(ParsedEvent(clean_event(number_of_records=n)), Arrival(NOW, 1, b"key"), installation)
+        judge(ParsedEvent(clean_event(number_of_records=n)), Arrival(NOW, 1, b"key"), verdict_context)
         for n in range(5)
     ]
     verdicts[2].row["source_name"] = "jane@example.com"

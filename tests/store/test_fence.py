@@ -13,7 +13,7 @@ from app.contract.document import ParsedEvent
 from app.contract.vocabulary import shipped_connectors
 from app.privacy.projection import Arrival
 from app.privacy.pseudonyms import Pseudonyms
-from app.privacy.verdict import Installation, judge
+from app.privacy.verdict import VerdictContext, judge
 from app.store.database import open_write_engine
 from app.store.events import Batch, Tally, insert
 from tests.samples import clean_event
@@ -38,11 +38,11 @@ def test_a_batch_that_is_committed_already_is_recognised_by_either_count(
         with psycopg.connect(database_url.replace("+psycopg", "")) as connection:
             for table in ("outcomes", "tallies"):
                 connection.execute(HIDE.format(table).encode())
-    installation = Installation(
+    verdict_context = VerdictContext(
         shipped_connectors(), Pseudonyms("a hash key of thirty-two characters or more")
     )
     verdicts = [
-        judge(ParsedEvent(clean_event(number_of_records=n)), Arrival(NOW, 1, b"key"), installation)
+        judge(ParsedEvent(clean_event(number_of_records=n)), Arrival(NOW, 1, b"key"), verdict_context)
         for n in range(3)
     ]
     batch = Batch(verdicts, Counter({Tally(NOW.replace(minute=0), 1, "refused", "malformed"): 1}))

@@ -13,26 +13,26 @@ from app.contract.document import ParsedEvent
 from app.contract.vocabulary import shipped_connectors
 from app.privacy.projection import Arrival
 from app.privacy.pseudonyms import Pseudonyms
-from app.privacy.verdict import Installation, Verdict, judge
+from app.privacy.verdict import Verdict, VerdictContext, judge
 from app.store.database import open_write_engine
-from app.store.events import INSERT_BATCH, Batch, Tally, describe, insert
+from app.store.events import INSERT_BATCH, Batch, Tally, insert, make_parameters
 from app.store.merging import insert_all
 from tests.look import Look
 from tests.samples import clean_event, spoil
 
 NOW = dt.datetime(2026, 11, 25, 12, 30, tzinfo=dt.UTC)
-INSTALLATION = Installation(shipped_connectors(), Pseudonyms("k" * 32))
+VERDICT_CONTEXT = VerdictContext(shipped_connectors(), Pseudonyms("k" * 32))
 BATCHES = 12
 
 
 def verdict_on(name: str, **properties: object) -> Verdict:
     event = clean_event(**properties) | {"messageId": name}
-    return judge(ParsedEvent(event), Arrival(NOW, 1, b"key"), INSTALLATION)
+    return judge(ParsedEvent(event), Arrival(NOW, 1, b"key"), VERDICT_CONTEXT)
 
 
 def refused(name: str) -> Verdict:
     event = spoil("anonymousId", "jane@example.com") | {"messageId": name}
-    return judge(ParsedEvent(event), Arrival(NOW, 1, b"key"), INSTALLATION)
+    return judge(ParsedEvent(event), Arrival(NOW, 1, b"key"), VERDICT_CONTEXT)
 
 
 def batch_of(number: int) -> Batch:
@@ -151,7 +151,7 @@ def test_a_batch_that_commits_after_we_looked(bare: Look, database_url: str) -> 
         engine = open_write_engine(database_url)
         with psycopg.connect(url, row_factory=scalar_row) as behind, psycopg.connect(url) as watch:
             watch.autocommit = True
-            behind.execute(INSERT_BATCH.encode(), describe(batches[4].verdicts, batches[4]))
+            behind.execute(INSERT_BATCH.encode(), make_parameters(batches[4].verdicts, batches[4]))
             async with engine.connect() as connection:
                 merged = asyncio.create_task(insert_all(connection, batches))
                 began = time.monotonic()

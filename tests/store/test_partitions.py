@@ -12,13 +12,15 @@ from app.contract.document import ParsedEvent
 from app.contract.vocabulary import shipped_connectors
 from app.privacy.projection import Arrival
 from app.privacy.pseudonyms import Pseudonyms
-from app.privacy.verdict import Installation, judge
+from app.privacy.verdict import VerdictContext, judge
 from app.store import partitions
 from app.store.database import open_write_engine
 from app.store.events import Batch, insert
 from tests.samples import clean_event, spoil
 
-INSTALLATION = Installation(shipped_connectors(), Pseudonyms("a hash key of thirty-two characters or more"))
+VERDICT_CONTEXT = VerdictContext(
+    shipped_connectors(), Pseudonyms("a hash key of thirty-two characters or more")
+)
 FIRST = dt.datetime(2025, 1, 6, tzinfo=dt.UTC)  # a Monday
 WEEKS = 12
 WRITERS = 3
@@ -38,7 +40,7 @@ async def write_until(stop: threading.Event, url: str, writer: int, outcomes: li
                 if number % 5 == 0:
                     event = spoil("properties.application_hash", "short", event)
                 verdicts.append(
-                    judge(ParsedEvent(event), Arrival(at, 1, b"key", historical=True), INSTALLATION)
+                    judge(ParsedEvent(event), Arrival(at, 1, b"key", historical=True), VERDICT_CONTEXT)
                 )
             outcomes += await insert(connection, Batch(verdicts))
             outcomes += await insert(connection, Batch(verdicts[:1]))  # alone in its batch, and a duplicate

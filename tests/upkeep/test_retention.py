@@ -15,7 +15,7 @@ from app.contract.document import ParsedEvent
 from app.contract.vocabulary import shipped_connectors
 from app.privacy.projection import Arrival
 from app.privacy.pseudonyms import Pseudonyms
-from app.privacy.verdict import Installation, judge
+from app.privacy.verdict import VerdictContext, judge
 from app.rollups.worker import drain
 from app.store import partitions
 from app.store.database import open_write_engine
@@ -25,7 +25,9 @@ from tests.conftest import ServiceFactory
 from tests.look import Look, wait_until
 from tests.samples import clean_event, spoil
 
-INSTALLATION = Installation(shipped_connectors(), Pseudonyms("a hash key of thirty-two characters or more"))
+VERDICT_CONTEXT = VerdictContext(
+    shipped_connectors(), Pseudonyms("a hash key of thirty-two characters or more")
+)
 STOP = threading.Event()
 DAY = dt.timedelta(days=1)
 NOW = dt.datetime(2026, 11, 23, 12, tzinfo=dt.UTC)
@@ -56,7 +58,7 @@ def write_only(url: str, occurred_at: dt.datetime, received_at: dt.datetime, **c
         for path, value in changes.items():
             event = spoil(path.replace("__", "."), value, event)
         engine = open_write_engine(url)
-        verdict = judge(ParsedEvent(event), Arrival(received_at, 1, b"key", historical=True), INSTALLATION)
+        verdict = judge(ParsedEvent(event), Arrival(received_at, 1, b"key", historical=True), VERDICT_CONTEXT)
         async with engine.connect() as opened:
             [outcome] = await insert(opened, Batch([verdict]))
         await engine.dispose()

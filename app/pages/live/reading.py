@@ -41,14 +41,14 @@ def look(engine: Engine, since: dt.datetime, minutes_since: dt.datetime, most: i
     asked = {"since": since, "from_time": min(since, now) - NEAR, "to_time": now + NEAR, "most": most}
     with engine.connect() as connection:
         for row in connection.execute(query("arrivals"), asked).mappings():
-            found.events.append(describe(row["received_at"], dict(row)))
+            found.events.append(make_event(row["received_at"], dict(row)))
         for row in connection.execute(query("minutes"), {"since": minutes_since}).mappings():
             tally = found.minutes.setdefault(row["minute"], Counter())
             tally[row["outcome"], row["reason"]] += row["count"]
     return found
 
 
-def describe(received_at: dt.datetime, row: Event) -> Event:
+def make_event(received_at: dt.datetime, row: Event) -> Event:
     """Return an event as it is shown: its time of arrival in UTC, and words."""
     shown = {name: row[name] for name in ("event", "state", "connector", "error", "cache", "version")}
     return {"time": f"{received_at.astimezone(dt.UTC):%H:%M:%S}", **shown, "received_at": received_at}

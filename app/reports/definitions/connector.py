@@ -90,7 +90,7 @@ def add_first_seen(
 
 def make_row(count: Counts, failed: int, parameters: Parameters) -> Row:
     """Return one item with its rates. `failed`: the failed attempts in all."""
-    described = ranking.describe(count, rated=parameters.is_rated)
+    described = ranking.measure(count, rated=parameters.is_rated)
     return {
         **described,
         "version": None,

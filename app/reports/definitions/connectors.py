@@ -58,7 +58,7 @@ def rank(answers: Answers, parameters: Parameters) -> list[Row]:
     prior fitted to its own fleet."""
     windows: dict[bool, dict[str, Row]] = {True: {}, False: {}}
     for count in answers["connectors"]:
-        row = ranking.describe(count, rated=parameters.is_rated)
+        row = ranking.measure(count, rated=parameters.is_rated)
         windows[count["is_current"]][count["connector"]] = row | {"role": parameters.role}
     for rows in windows.values():
         ranking.add_estimates([row for name, row in rows.items() if name not in ranking.APART])

@@ -98,7 +98,7 @@ def shape(answers: Answers, parameters: Parameters) -> list[Row]:
     for count in answers["figures"]:
         parts[count["part"]].append(count)
     windows = {
-        count["is_current"]: ranking.describe(count, rated=parameters.is_rated) for count in parts["fleet"]
+        count["is_current"]: ranking.measure(count, rated=parameters.is_rated) for count in parts["fleet"]
     }
     now, before = windows.get(True, {}), windows.get(False, {})
     rows = [*list_fleet(now, before), *list_top(parts, parameters)]
@@ -130,7 +130,7 @@ def list_top(parts: Answers, parameters: Parameters) -> Iterable[Row]:
         counts = parts[role]
         ranked += [row | {"role": role} for row in connectors.rank({"connectors": counts}, parameters)]
         before |= {
-            (role, count["connector"]): ranking.describe(count, rated=parameters.is_rated)
+            (role, count["connector"]): ranking.measure(count, rated=parameters.is_rated)
             for count in counts
             if not count["is_current"]
         }
@@ -187,7 +187,7 @@ def list_freshness(counts: Iterable[Counts]) -> Iterable[Row]:
 
 def list_days(counts: Iterable[Counts], parameters: Parameters) -> Iterable[Row]:
     """Return every day of the window before and of the window, those without attempts too."""
-    by_number = {count["n"]: ranking.describe(count, rated=parameters.is_rated) for count in counts}
+    by_number = {count["n"]: ranking.measure(count, rated=parameters.is_rated) for count in counts}
     for number in range(2 * parameters.days):
         row = by_number.get(number, dict.fromkeys(DAILY, 0) | {"failure_rate": None})
         figures = {name: row[name] for name in (*DAILY, "failure_rate")}

@@ -31,7 +31,7 @@ def shape(answers: Answers, parameters: Parameters) -> list[Row]:
     dimension: its values part one fleet."""
     dimensions: dict[str, list[Row]] = defaultdict(list)
     for count in answers["platforms"]:
-        dimensions[count["dimension"]].append(ranking.describe(count, rated=parameters.is_rated))
+        dimensions[count["dimension"]].append(ranking.measure(count, rated=parameters.is_rated))
     rows: list[Row] = []
     for _, values in sorted(dimensions.items()):
         ranking.add_estimates(values)

@@ -41,6 +41,6 @@ HEADINGS: Final = (
 
 def rate(counts: list[Counts], parameters: Parameters) -> list[Row]:
     """Return counts with their rates, the prior fitted to all of them together."""
-    rows = [ranking.describe(count, rated=parameters.is_rated) for count in counts]
+    rows = [ranking.measure(count, rated=parameters.is_rated) for count in counts]
     ranking.add_estimates(rows)
     return rows

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from app.reports import ranking
-from app.reports.comparison import WATCH, Comparison, describe, list_course
+from app.reports.comparison import WATCH, Comparison, list_course, make_row
 from app.reports.model import FILTERS, ORDER, Answers, Column, Counts, Heading, Report, Row, Series
 from app.reports.parameters import Parameters
 
@@ -139,7 +139,7 @@ def assess(comparisons: Sequence[Comparison], errors: Sequence[Counts]) -> list[
     # numpy and scipy take 70 MB: only a process that makes such a report pays for them.
     from app.reports import evidence  # noqa: PLC0415
 
-    rows = [describe(comparison) | {"verdict": NOT_ENOUGH, "new_errors": ""} for comparison in comparisons]
+    rows = [make_row(comparison) | {"verdict": NOT_ENOUGH, "new_errors": ""} for comparison in comparisons]
     weighed = {place: float(row["evidence"]) for place, row in enumerate(rows) if row["evidence"] is not None}
     family = [place for place in weighed if len(comparisons[place].new_votes) >= VOTES_LEAST]
     tested = [weighed[place] for place in family]

@@ -41,7 +41,7 @@ def shape(answers: Answers, parameters: Parameters) -> list[Row]:
     weeks = parameters.days // WEEK
     found: dict[str, dict[int, Row]] = defaultdict(dict)
     for count in answers["weeks"]:
-        found[count["connector"]][count["weeks_ago"]] = ranking.describe(count, rated=parameters.is_rated)
+        found[count["connector"]][count["weeks_ago"]] = ranking.measure(count, rated=parameters.is_rated)
     connectors: list[Row] = [
         {
             "connector": name,
