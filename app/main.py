@@ -27,11 +27,13 @@ from app.erasure.sweeps import Sweeps
 from app.ingest.circuit import Circuit
 from app.ingest.committer import Committer, UnavailableError
 from app.ingest.drain import Drain
+from app.ingest.endpoints import count_lost, endpoints
 from app.ingest.gate import Gate
 from app.ingest.keyring import Keyring
+from app.ingest.openapi import add_reference
 from app.ingest.places import Appended, Direct, Place
-from app.ingest.routes import IngestContext, count_lost, endpoints
-from app.ingest.shortcut import TelemetryApp, add_reference
+from app.ingest.routes import IngestContext
+from app.ingest.shortcut import TelemetryApp
 from app.ingest.spool import Spool
 from app.ingest.stream_log import StreamLog, open_stream
 from app.ingest.writer import Writer

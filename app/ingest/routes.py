@@ -1,7 +1,7 @@
-"""`/v1/track`, `/v1/batch`, `/v1/b`, `/v1/import`, `/v1/validate`: all of the way in that knows HTTP.
+"""One event or a batch over HTTP, from the request to the answer: all of the way in that knows HTTP.
 
 Bare ASGI inside the FastAPI app: FastAPI's request and response machinery costs more than all the rest of an
-event. `app.ingest.shortcut` describes the endpoints in OpenAPI all the same.
+event. `app.ingest.endpoints` has the paths, `app.ingest.openapi` what OpenAPI says of them.
 """
 
 import datetime as dt
@@ -12,20 +12,19 @@ from typing import Any, Final
 import structlog
 
 from app.contract.document import Document, parse
-from app.contract.envelope import UNSUPPORTED_TYPES
 from app.contract.limits import BATCH_BYTES, EVENT_BYTES
 from app.ingest import instruments
-from app.ingest.body import FORM, GZIP_TYPES_OF_SEGMENT, Disconnected, Receive, Room, read
+from app.ingest.body import FORM, Disconnected, Receive, Room, read
 from app.ingest.heeded import count, is_opt_out, parse_unauthenticated
 from app.ingest.keyring import Keyring, Sender, find_key
-from app.ingest.replies import malformed, render_batch, render_dry_run, render_single
+from app.ingest.replies import malformed, render_batch, render_single
 from app.ingest.verdicts import REFUSED, Turns, count_events, judge_batch, judge_single
 from app.ingest.writer import Writer
 from app.privacy.examination import UNSUPPORTED_TYPE
 from app.privacy.projection import Arrival
 from app.privacy.verdict import Verdict, VerdictContext
 from app.problems import Problem
-from app.scopes import IMPORT, INGEST, RELAY, SCOPES
+from app.scopes import INGEST, RELAY, SCOPES
 from app.store.events import Tally, hour_of
 from app.web.limits import Limit, weigh
 from app.web.problems import FAILED
@@ -94,39 +93,61 @@ class Endpoint:
     ) -> None:
         """Take the steps of a request in order and answer with 200 or 204. Raises
         Problem for everything else."""
-        if scope["method"] != "POST":
-            raise NOT_ALLOWED.fresh()
-        address = self.ingest.find_peer(scope)
-        self.ingest.addresses.require(address)
-        headers = dict(scope["headers"])
+        address, headers = self.admit(scope)
         if is_opt_out(headers):
             self.refused(received_at, NO_WRITE_KEY, "dnt")
             await self.respond(send, 204, [], b"")
             return
         took = instruments.time_steps()
-        header = headers.get(b"authorization")
-        sender = await self.authenticate(header, None) if header is not None else None
-        room = self.ingest.room if sender is None else None
-        raw = await read(receive, headers, self.limit, room, self.gzip_types)
+        raw, sender = await self.read(receive, headers)
         took("read")
-        if sender is None:
-            await self.ingest.keyring.authenticate(None, find_key(raw))
-        document = parse(raw, batch=self.batch) if sender else parse_unauthenticated(raw, batch=self.batch)
-        sender = sender or await self.authenticate_by_body(document)
+        document, sender = await self.parse(raw, sender)
         took("parse")
-        self.ingest.keys.require(str(sender.write_key))
-        weight = weigh(len(raw), count_events(document)) if self.batch else 0.0
-        self.ingest.addresses.charge(address, weight)  # ahead of the verdicts, which may be refused
+        weight = self.charge(address, sender, raw, document)  # ahead of the verdicts, which may be refused
         verdicts = await self.judge(document, self.arrive(received_at, sender))
         took("judge")
-        if self.batch and (refused := [verdict.rejected for verdict in verdicts].count(True)):
-            further = weigh(len(raw), len(verdicts) + REFUSED * refused) - weight
-            self.ingest.addresses.charge(address, further)
+        self.charge_refused(address, raw, verdicts, weight)
         tallies = count(headers, received_at, sender, verdicts)
         outcomes = await self.submit(verdicts, tallies) if verdicts else []
         took("store")
         await self.respond(send, 200, JSON, self.render(verdicts, outcomes))
         took("reply")
+
+    def admit(self, scope: Mapping[str, Any]) -> tuple[str, dict[bytes, bytes]]:
+        """Return the address that a request comes from, and its headers. Raises Problem 405 or 429."""
+        if scope["method"] != "POST":
+            raise NOT_ALLOWED.fresh()
+        address = self.ingest.find_peer(scope)
+        self.ingest.addresses.require(address)
+        return address, dict(scope["headers"])
+
+    async def read(self, receive: Receive, headers: Mapping[bytes, bytes]) -> tuple[bytes, Sender | None]:
+        """Return the inflated body, and the sender if the header names one. Raises Problem, Disconnected."""
+        header = headers.get(b"authorization")
+        sender = await self.authenticate(header, None) if header is not None else None
+        room = self.ingest.room if sender is None else None
+        return await read(receive, headers, self.limit, room, self.gzip_types), sender
+
+    async def parse(self, raw: bytes, sender: Sender | None) -> tuple[Document, Sender]:
+        """Return the parsed body and its sender, whom it may name itself. Raises Problem 400, 401, 403."""
+        if sender is not None:
+            return parse(raw, batch=self.batch), sender
+        await self.ingest.keyring.authenticate(None, find_key(raw))
+        document = parse_unauthenticated(raw, batch=self.batch)
+        return document, await self.authenticate_by_body(document)
+
+    def charge(self, address: str, sender: Sender, raw: bytes, document: Document) -> float:
+        """Charge key and address for a request; return the tokens it cost. Raises Problem 429."""
+        self.ingest.keys.require(str(sender.write_key))
+        weight = weigh(len(raw), count_events(document)) if self.batch else 0.0
+        self.ingest.addresses.charge(address, weight)
+        return weight
+
+    def charge_refused(self, address: str, raw: bytes, verdicts: Sequence[Verdict], weight: float) -> None:
+        """Charge an address for what was refused of a batch, beyond the `weight` that it has paid."""
+        if self.batch and (refused := [verdict.rejected for verdict in verdicts].count(True)):
+            further = weigh(len(raw), len(verdicts) + REFUSED * refused) - weight
+            self.ingest.addresses.charge(address, further)
 
     async def authenticate(self, header: bytes | None, body_key: object) -> Sender:
         """Return the sender, who may do what this endpoint does. Raises Problem 401 or 403."""
@@ -190,61 +211,3 @@ class BatchEndpoint(Endpoint):
     def render(self, verdicts: Sequence[Verdict], outcomes: Sequence[str]) -> bytes:
         """Return the results in order. Raises Problem 422 if all events are refused."""
         return render_batch(verdicts, outcomes)
-
-
-class ShortBatchEndpoint(BatchEndpoint):
-    """`/v1/b`, where Segment's SDKs for C#, Kotlin, Swift and React Native send their batches."""
-
-    gzip_types = GZIP_TYPES_OF_SEGMENT
-
-
-class ImportEndpoint(BatchEndpoint):
-    """History: times are kept as they are, and what archives added is dropped unread."""
-
-    historical = True
-    scope = IMPORT
-
-
-class ValidateEndpoint(BatchEndpoint):
-    """A dry run of a batch or an event: the same verdicts; stores nothing, counts nothing. Any key may."""
-
-    scope = None
-
-    async def judge(self, document: Document, arrival: Arrival) -> list[Verdict]:
-        """Return the verdicts on a batch, or on an event as a batch of one."""
-        if isinstance(document.value, dict) and "batch" not in document.value:
-            document = Document({"batch": [document.value]}, document.clean, document.forms)
-        return await super().judge(document, arrival)
-
-    def make_submit(self) -> Submit:
-        """Return what stores nothing."""
-        return submit_nothing
-
-    def render(self, verdicts: Sequence[Verdict], _outcomes: Sequence[str]) -> bytes:
-        """Return what would become of the events."""
-        return render_dry_run(verdicts)
-
-
-async def submit_nothing(verdicts: Sequence[Verdict], _tallies: Mapping[Tally, int]) -> list[str]:
-    """Return no outcomes."""
-    return [""] * len(verdicts)
-
-
-def count_lost(ingest: IngestContext) -> None:
-    """Count a POST to a path that nobody answers: a sender who is set up wrongly loses every event."""
-    now = dt.datetime.now(dt.UTC)
-    ingest.writer.tally(Tally(hour_of(now), NO_WRITE_KEY, "refused", "not_found"))
-
-
-def endpoints(ingest: IngestContext) -> dict[str, Endpoint]:
-    """Return the endpoints by path."""
-    kinds: dict[str, type[Endpoint]] = {
-        "/v1/track": Endpoint,
-        "/v1/batch": BatchEndpoint,
-        "/v1/b": ShortBatchEndpoint,
-        "/v1/import": ImportEndpoint,
-        "/v1/validate": ValidateEndpoint,
-    }
-    found = {path: kind(ingest, path) for path, kind in kinds.items()}
-    others = {f"/v1/{type_}": type_ for type_ in UNSUPPORTED_TYPES}
-    return found | {path: Endpoint(ingest, path, type_) for path, type_ in others.items()}

@@ -1,5 +1,4 @@
-"""Hands the ingest paths to their ASGI endpoints ahead of FastAPI's routing,
-and describes them in OpenAPI."""
+"""Hands the ingest paths to their ASGI endpoints ahead of FastAPI's routing."""
 
 import asyncio
 import re
@@ -12,12 +11,9 @@ from urllib.parse import quote
 from fastapi import FastAPI
 from fastapi.responses import JSONResponse
 
-from app.contract import schema as wire_schema
-from app.contract.limits import BATCH_BYTES, BATCH_EVENTS, EVENT_BYTES
 from app.ingest.gate import Gate
 from app.problems import Problem
 from app.web import prefix
-from app.web.openapi import SCHEMA, describe_problems
 
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 AsgiApp = Callable[[Any, Any, Any], Awaitable[None]]
@@ -127,108 +123,3 @@ async def answer_head(app: AsgiApp, scope: Any, receive: Any, send: Send) -> Non
             over.set()
 
     await app({**scope, "method": "GET"}, receive_until_over, send_head)
-
-
-RESULT: Final = {
-    "type": "object",
-    "properties": {
-        "id": {"type": "string", "description": "ULID of the event; a retry gets the same"},
-        "outcome": {"enum": ["accepted", "duplicate", "queued", "expired", "forgotten", "rejected"]},
-        "reason": {"type": "string"},
-        "path": {"type": "string"},
-        "withheld": {"type": "array", "items": {"type": "string"}},
-    },
-    "required": ["id", "outcome"],
-}
-BATCH: Final = {
-    "type": "object",
-    "properties": {
-        "batch": {"type": "array", "maxItems": BATCH_EVENTS, "items": {"$ref": "#/components/schemas/Event"}},
-        "sentAt": {"type": "string", "format": "date-time"},
-        "writeKey": {"type": "string"},
-    },
-    "required": ["batch"],
-    "additionalProperties": True,
-    "description": "Any other key is dropped.",
-}
-PROBLEMS: Final = (
-    "malformed",
-    "unauthorized",
-    "missing_scope",
-    "method_not_allowed",
-    "too_large",
-    "unsupported_media_type",
-    "too_many_requests",
-    "internal",
-    "database_unavailable",
-)
-# Of endpoints that store what they get.
-OF_STORING: Final = ("event_refused", "not_stored", "overloaded")
-
-
-def operation(
-    summary: str, body: Mapping[str, Any], reply: Mapping[str, Any], *further: str, answer: str = "Durable."
-) -> dict[str, Any]:
-    """Return one POST operation of the OpenAPI document; `further` are the codes that
-    it answers beside `PROBLEMS`."""
-    responses: dict[str, Any] = {
-        "200": {"description": answer, "content": {"application/json": {"schema": reply}}},
-        "204": {"description": "`DNT: 1` or `Sec-GPC: 1`: nothing was stored."},
-    }
-    problems = describe_problems(*PROBLEMS, *further)
-    responses |= {str(status): response for status, response in problems.items()}
-    return {
-        "post": {
-            "summary": summary,
-            "tags": ["ingest"],
-            "security": [{"writeKey": []}],
-            "requestBody": {"required": True, "content": {"application/json": {"schema": body}}},
-            "responses": responses,
-        }
-    }
-
-
-def add_reference(app: FastAPI) -> None:
-    """Add the ingest endpoints to the OpenAPI document of the app."""
-    generate = app.openapi
-
-    def openapi() -> dict[str, Any]:
-        if app.openapi_schema is None:
-            add_endpoints(generate())
-        return generate()
-
-    app.openapi = openapi  # type: ignore[method-assign]
-
-
-def add_endpoints(document: dict[str, Any]) -> None:
-    """Write paths, schemas and the security scheme into an OpenAPI document."""
-    event = wire_schema.build_schema(ref_template="#/components/schemas/{model}")
-    components = document.setdefault("components", {})
-    schemas = components.setdefault("schemas", {})
-    schemas.update({**event.pop("$defs", {}), "Event": event, "Problem": SCHEMA, "Result": RESULT})
-    components.setdefault("securitySchemes", {})["writeKey"] = {
-        "type": "http",
-        "scheme": "basic",
-        "description": "user name: the write key; no password",
-    }
-    reference = {"$ref": "#/components/schemas/Event"}
-    result = {"$ref": "#/components/schemas/Result"}
-    results = {"type": "object", "properties": {"results": {"type": "array", "items": result}}}
-    either = {"anyOf": [reference, BATCH]}
-    document["paths"].update(
-        {
-            "/v1/track": operation(
-                f"Send one event of at most {EVENT_BYTES} bytes", reference, result, *OF_STORING
-            ),
-            "/v1/batch": operation(
-                f"Send up to {BATCH_EVENTS} events, {BATCH_BYTES} bytes", BATCH, results, *OF_STORING
-            ),
-            "/v1/b": operation(
-                "`/v1/batch` under the name that Segment's SDKs for phones use", BATCH, results, *OF_STORING
-            ),
-            "/v1/import": operation("Send history: times are kept as they are", BATCH, results, *OF_STORING),
-            "/v1/validate": operation(
-                "Dry run: the same verdicts, nothing stored", either, results, answer="The verdicts."
-            ),
-        }
-    )

@@ -38,7 +38,7 @@ HEADERS = {
     "Telemetry-Client-Dropped": MARKER,
     f"X-{MARKER}": MARKER,
 }
-ENDPOINTS = ("/v1/track", "/v1/batch", "/v1/import", "/v1/validate", "/v1/identify", "/v1//track/")
+ENDPOINTS = ("/v1/track", "/v1/batch", "/v1/b", "/v1/import", "/v1/validate", "/v1/identify", "/v1//track/")
 QUERY = f"?email={MARKER}%40example.com&{MARKER}=1"
 
 
