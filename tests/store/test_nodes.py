@@ -17,7 +17,7 @@ from tests.reports.test_http import listen
 
 STAND_INS = (Path(__file__).parents[1] / "admin" / "stand_ins.sql").read_text("utf-8")
 SPOOL = {
-    **{"in_use": False, "writable": True, "entries": 0, "age_seconds": 0, "corrupt": 0, "set_aside": []},
+    **{"in_use": False, "writable": True, "entries": 0, "age_seconds": 0, "corrupt": 0, "quarantined": []},
     "others": {"entries": 0, "age_seconds": 0},
 }
 
