@@ -65,6 +65,7 @@ def receipt(service: Service, id_: str) -> str:
     return str(reply.json()["status"]) if reply.status_code == 200 else str(reply.status_code)
 
 
+@pytest.mark.one_server  # whoever restores a cluster may create the extension, and distributes anew
 def test_a_restored_dump_brings_nobody_back(
     make_service: ServiceFactory,
     administer: "psycopg.Connection[tuple[object, ...]]",

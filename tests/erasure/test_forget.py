@@ -208,6 +208,7 @@ def write(url: str, event: dict[str, Any]) -> list[str]:
     return asyncio.run(run())
 
 
+@pytest.mark.one_server  # a reference table is not to be hidden from writers
 def test_what_was_on_its_way_is_met_by_a_later_sweep(bare: Look, database_url: str, tmp_path: Path) -> None:
     engine = create_engine(database_url)
     stop = threading.Event()

@@ -19,6 +19,7 @@ from app.privacy.projection import BUCKETS
 from app.store import partitions
 from app.store.journal import Journal
 from app.store.tables.events import events, tombstones
+from tests import citus
 from tests.erasure.test_forget import INSERTED, NOW, PSEUDONYMS
 from tests.look import Look, wait_until
 from tests.reports.rows import sync
@@ -49,7 +50,8 @@ def engine(bare: Look, database_url: str) -> Iterator[Engine]:
         partitions.make_all(connection, [partitions.monday(NOW - WEEK * number) for number in range(3)])
         for user in USERS:
             store(connection, user, *(NOW - WEEK * number for number in range(3)))
-    wait_until(lambda: bare.value(INSERTED) == 9, "Postgres never counts the rows")
+    if not citus.DSN:  # the rows of shards are counted on their nodes
+        wait_until(lambda: bare.value(INSERTED) == 9, "Postgres never counts the rows")
     yield engine
     engine.dispose()
 
@@ -121,6 +123,7 @@ def test_a_rest_is_over_when_it_says_so(engine: Engine, journal: Journal) -> Non
             clock.seconds = 0.5
 
 
+@pytest.mark.one_server  # a cluster's partitions are all read again: what came in is not counted here
 def test_a_later_sweep_reads_only_where_something_came_in(
     engine: Engine, journal: Journal, bare: Look
 ) -> None:
