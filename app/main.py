@@ -25,11 +25,13 @@ from app.admin.registry import Vocabulary
 from app.erasure import routes
 from app.erasure.sweeps import Sweeps
 from app.ingest.circuit import Circuit
-from app.ingest.committer import Committer, UnavailableError
+from app.ingest.committer import Committer
 from app.ingest.drain import Drain
+from app.ingest.durable import UnavailableError
 from app.ingest.endpoints import count_lost, endpoints
 from app.ingest.gate import Gate
 from app.ingest.keyring import Keyring
+from app.ingest.node_queues import NodeQueues
 from app.ingest.openapi import add_reference
 from app.ingest.places import Appended, Direct, Place
 from app.ingest.routes import IngestContext
@@ -118,8 +120,12 @@ class Service:
             settings.extra_write_keys,
         )
         self.listed = Listed()
-        self.committer = Committer(self.write_engine, Circuit(), Lexicon(self.listed.words))
-        self.spool = Spool(settings.data_dir / "spool", settings.spool_mb * 2**20, self.committer.circuit)
+        folder, quota_bytes = settings.data_dir / "spool", settings.spool_mb * 2**20
+        self.nodes = NodeQueues(
+            open_write_engine(self.database.url), folder, quota_bytes, lambda: Lexicon(self.listed.words)
+        )
+        self.committer = Committer(self.write_engine, Circuit(), Lexicon(self.listed.words), self.nodes)
+        self.spool = Spool(folder, quota_bytes, self.committer.circuit)
         appends = settings.ingest == "log"
         self.drain = Drain(
             self.spool,
@@ -256,7 +262,8 @@ class Service:
 
     def make_stream_drain(self, stream: StreamLog) -> Drain:
         """Return what empties the stream, beside the spool: over a connection of its own."""
-        committer = Committer(self.write_engine, self.committer.circuit, Lexicon(self.listed.words))
+        lexicon = Lexicon(self.listed.words)
+        committer = Committer(self.write_engine, self.committer.circuit, lexicon, self.nodes)
         return Drain(stream, committer, self.database.ensure_running, self.settle_write_keys, LINGER_SECONDS)
 
     def describe_ways(self) -> health.Ways:
@@ -309,6 +316,7 @@ class Service:
             if self.stream is not None:  # what waits there is drained by any instance
                 await self.stream.close()
             await self.drain.finish(DRAIN_AT_END_SECONDS)
+            await self.nodes.close()
             await self.spool.close()
             with contextlib.suppress(SQLAlchemyError, TimeoutError, KeyError):
                 await self.keyring.note_use()

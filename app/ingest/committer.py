@@ -8,7 +8,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 from sqlalchemy.exc import DBAPIError
@@ -16,10 +16,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from app.ingest import instruments
 from app.ingest.circuit import Circuit
-from app.ingest.durable import NotKeptError
+from app.ingest.durable import UnavailableError
 from app.store.events import Batch
 from app.store.lexicon import Lexicon
 from app.store.merging import insert_all
+
+if TYPE_CHECKING:
+    from app.ingest.node_queues import NodeQueues
 
 log = structlog.get_logger()
 
@@ -27,18 +30,22 @@ LEFT_BEHIND_AT_MOST: Final = 3
 LEFT_BEHIND_SECONDS: Final = 20.0  # after that nobody is there; a server that hangs ends a statement after 2
 
 
-class UnavailableError(NotKeptError):
-    """Postgres did not commit in time, or said that it cannot."""
-
-
 class Committer:
     """One connection to Postgres at a time, opened when needed, dropped after any fault."""
 
-    def __init__(self, engine: AsyncEngine, circuit: Circuit, lexicon: Lexicon) -> None:
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        circuit: Circuit,
+        lexicon: Lexicon,
+        nodes: "NodeQueues | None" = None,
+    ) -> None:
         """Commit through an engine whose connections commit by themselves.
 
-        `circuit` learns of every success and failure; `lexicon` has a look at the words first.
+        `circuit` learns of every success and failure; `lexicon` has a look at the words first. `nodes` take
+        what is for nodes of a cluster that do not answer; None: nothing is committed in parts.
         """
+        self.nodes = nodes
         self.circuit = circuit
         self.engine = engine
         self.lexicon = lexicon
@@ -51,7 +58,7 @@ class Committer:
         Raises UnavailableError after `seconds` at the latest, None: however long it takes.
         """
         try:
-            outcomes = await self.attempt(batches, seconds)
+            outcomes = await self.attempt_by_node(batches, seconds)
         except UnavailableError:
             instruments.UNAVAILABLE.inc()
             self.circuit.fail()
@@ -61,6 +68,13 @@ class Committer:
         for outcome, number in Counter(outcomes).items():
             instruments.OUTCOMES.labels(outcome).inc(number)
         return outcomes
+
+    async def attempt_by_node(self, batches: Sequence[Batch], seconds: float | None) -> list[str]:
+        """Return the outcomes of one attempt at `commit`, on a cluster of several nodes in parts for each."""
+        placement = await self.nodes.find() if self.nodes else None
+        if self.nodes is None or placement is None:
+            return await self.attempt(batches, seconds)
+        return await self.nodes.commit(batches, placement, seconds, self.attempt)
 
     async def attempt(self, batches: Sequence[Batch], seconds: float | None) -> list[str]:
         """Return one attempt at `commit`."""

@@ -7,8 +7,8 @@ from typing import Final
 
 import structlog
 
-from app.ingest.committer import Committer, UnavailableError
-from app.ingest.durable import NotReadError, Queue, Taken
+from app.ingest.committer import Committer
+from app.ingest.durable import NotReadError, Queue, Taken, UnavailableError
 from app.problems import TelemetryError
 from app.store.events import Batch
 
@@ -44,6 +44,7 @@ class Drain:
         self.recover = recover
         self.prepare = prepare
         self.linger_seconds = linger_seconds
+        self.pause_seconds = PAUSE_SECONDS  # after a failure
         self.most_rows = self.rows = MOST_ROWS
         self.lingers_until = 0.0
 
@@ -58,7 +59,7 @@ class Drain:
             if progressed is None:
                 await self.queue.wait(IDLE_SECONDS)
             elif not progressed:
-                await asyncio.sleep(PAUSE_SECONDS)
+                await asyncio.sleep(self.pause_seconds)
             await asyncio.sleep(max(0.0, self.lingers_until - time.monotonic()))
 
     async def drain_some(self) -> bool | None:

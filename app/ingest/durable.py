@@ -16,6 +16,10 @@ class NotKeptError(Exception):
     """The batch was not made durable here: no room, or no answer in time. Another place may take it."""
 
 
+class UnavailableError(NotKeptError):
+    """Postgres did not commit in time, or said that it cannot."""
+
+
 class NotReadError(Exception):
     """What waits cannot be read, or not be forgotten, just now; the drain tries again."""
 

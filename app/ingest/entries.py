@@ -24,6 +24,7 @@ def dump(batch: Batch) -> bytes:
     """Return a batch as JSON: the names of the columns once, a list of values for each row."""
     document = {
         "batch_id": batch.batch_id,
+        "bucket": batch.bucket,
         "columns": COLUMNS,
         "verdicts": [
             [verdict.id, VALUES(verdict.row), verdict.withheld, verdict.reason, verdict.path]
@@ -56,7 +57,7 @@ def load(payload: bytes) -> Batch:
             for hour, write_key, kind, reason, number in document["tallies"]
         }
     )
-    return Batch(verdicts, tallies, UUID(document["batch_id"]))
+    return Batch(verdicts, tallies, UUID(document["batch_id"]), document.get("bucket"))
 
 
 def take(spool: SpoolFile, rows: int) -> list[tuple[Entry, Batch]]:

@@ -31,8 +31,15 @@ ROOM: Final = 0.75  # of the quota: with less in it a spool is no longer full
 class Spool:
     """Keeps batches on disk while Postgres is unavailable, and brings them there afterwards."""
 
-    def __init__(self, folder: Path, quota_bytes: int, circuit: Circuit) -> None:
-        """Spool into `folder`, at most `quota_bytes`; `circuit` knows whether Postgres takes batches."""
+    def __init__(
+        self, folder: Path, quota_bytes: int, circuit: Circuit, *, is_for_node: bool = False
+    ) -> None:
+        """Spool into `folder`, at most `quota_bytes`; `circuit` knows whether Postgres takes batches.
+
+        One that is for a node of a cluster stands beside the process's own, which adopts for both and counts
+        what waits in it among the others'.
+        """
+        self.is_for_node = is_for_node
         self.folder = folder
         self.quota_bytes = quota_bytes
         self.circuit = circuit
@@ -94,7 +101,7 @@ class Spool:
             await self.probe()
             hurt = self.full or self.unwritable
             self.next_probe = time.monotonic() + (ADOPT_SECONDS if hurt else PROBE_SECONDS)
-        if time.monotonic() >= self.next_look:
+        if not self.is_for_node and time.monotonic() >= self.next_look:
             self.next_look = time.monotonic() + ADOPT_SECONDS
             with reading():
                 await self.on_thread(self.adopt)
@@ -163,6 +170,8 @@ class Spool:
 
     def report(self) -> None:
         """Tell `/metrics` how much waits."""
+        if self.is_for_node:
+            return
         depth = self.depth()
         instruments.SPOOL_ENTRIES.set(depth.entries)
         instruments.SPOOL_BYTES.set(depth.payload_bytes)

@@ -4,18 +4,18 @@ import asyncio
 import datetime as dt
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 from uuid import UUID, uuid4, uuid5
 
 import orjson
-from psycopg.errors import CheckViolation, UniqueViolation
 from sqlalchemy.exc import DataError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.privacy.projection import BUCKETS, NO_ROW
 from app.privacy.verdict import Verdict
+from app.store.fences import is_fence, is_misrouted
 from app.store.statements import read_sql
 from app.store.tables.events import events
 
@@ -25,7 +25,6 @@ KEY_BYTES: Final = 8
 MISROUTED_AT_MOST: Final = 3
 REJECTED: Final = "rejected"
 INTERNAL: Final = "internal"  # the reason of an event that Postgres itself would not take
-
 
 INSERT_BATCH: Final = read_sql("app.store", "insert_batch").format(columns=", ".join(COLUMNS))
 
@@ -42,11 +41,21 @@ class Tally:
 
 @dataclass(slots=True)
 class Batch:
-    """What is committed together. `batch_id` fences it: committed twice, it would violate a key."""
+    """What is committed together. `batch_id` fences it: committed twice, it would violate a key.
+
+    `bucket`: of a part for one node of a cluster, where it is counted; `parts`: those by node, once split.
+    """
 
     verdicts: Sequence[Verdict]
     tallies: Counter[Tally] = field(default_factory=Counter)
     batch_id: UUID = field(default_factory=uuid4)
+    bucket: int | None = None
+    parts: "Mapping[int, Batch] | None" = field(default=None, compare=False)
+
+    @property
+    def counted_in(self) -> int:
+        """Return the bucket under which it is counted, and fenced."""
+        return bucket_of(self.batch_id) if self.bucket is None else self.bucket
 
 
 def hour_of(moment: dt.datetime) -> dt.datetime:
@@ -82,7 +91,7 @@ def bucket_of(batch_id: UUID) -> int:
 
 def tally(batch: Batch) -> list[dict[str, Any]]:
     """Return the batch's own tallies."""
-    own = {"batch_id": batch.batch_id, "bucket": bucket_of(batch.batch_id)}
+    own = {"batch_id": batch.batch_id, "bucket": batch.counted_in}
     return [
         own
         | {
@@ -123,7 +132,13 @@ async def insert(connection: AsyncConnection, batch: Batch) -> list[str]:
 
 
 async def insert_whole(connection: AsyncConnection, batch: Batch, *others: Batch) -> list[str]:
-    """Commit a batch and `others` in one statement, each fenced by its id. Return all outcomes, in order."""
+    """Commit a batch and `others` as one, each fenced by its id: in one statement, or parts for one node in
+    steps. Return all outcomes, in order."""
+    if batch.bucket is not None:
+        from app.store.parts import insert_parts  # noqa: PLC0415 -- it is built on this module
+
+        told = await insert_parts(connection, [batch, *others])
+        return assign([verdict for each in (batch, *others) for verdict in each.verdicts], told)
     if not others:
         verdicts = batch.verdicts
         parameters = make_parameters(verdicts, batch)
@@ -139,7 +154,7 @@ def make_parameters(verdicts: Sequence[Verdict], batch: Batch, *others: Batch) -
     tallies = [row for each in (batch, *others) for row in tally(each)]
     return {
         "batch_id": batch.batch_id,
-        "bucket": bucket_of(batch.batch_id),
+        "bucket": batch.counted_in,
         "events": encode(sorted(verdicts, key=sort_key)),
         "tallies": orjson.dumps(tallies).decode(),
         "withheld": orjson.dumps(list_withheld(verdicts)).decode(),
@@ -149,7 +164,7 @@ def make_parameters(verdicts: Sequence[Verdict], batch: Batch, *others: Batch) -
 
 def fence(batch: Batch) -> list[dict[str, Any]]:
     """Return the `received` keys that a batch would be counted under, were it committed alone."""
-    own = {"batch_id": batch.batch_id, "bucket": bucket_of(batch.batch_id)}
+    own = {"batch_id": batch.batch_id, "bucket": batch.counted_in}
     hours = {(hour_of(verdict.row["received_at"]), verdict.row["write_key"]) for verdict in batch.verdicts}
     return [own | {"hour": hour, "write_key": write_key} for hour, write_key in sorted(hours)]
 
@@ -190,8 +205,8 @@ async def insert_apart(connection: AsyncConnection, batch: Batch) -> list[str]:
         return [REJECTED]
     middle = len(batch.verdicts) // 2
     halves = (
-        Batch(batch.verdicts[:middle], batch.tallies, uuid5(batch.batch_id, "first")),
-        Batch(batch.verdicts[middle:], Counter(), uuid5(batch.batch_id, "second")),
+        Batch(batch.verdicts[:middle], batch.tallies, uuid5(batch.batch_id, "first"), batch.bucket),
+        Batch(batch.verdicts[middle:], Counter(), uuid5(batch.batch_id, "second"), batch.bucket),
     )
     return [outcome for half in halves for outcome in await insert(connection, half)]
 
@@ -201,7 +216,8 @@ async def insert_refused(connection: AsyncConnection, batch: Batch) -> None:
     refused = [refuse(batch.verdicts[0])]
     for tallies in (batch.tallies, Counter[Tally]()):
         try:
-            await insert_whole(connection, Batch(refused, tallies, uuid5(batch.batch_id, "refused")))
+            identity = uuid5(batch.batch_id, "refused")
+            await insert_whole(connection, Batch(refused, tallies, identity, batch.bucket))
         except (IntegrityError, DataError) as error:
             if isinstance(error, IntegrityError) and is_fence(error):
                 return
@@ -232,19 +248,3 @@ def outcome_of(verdict: Verdict, *, fresh: bool) -> str:
     if verdict.rejected:
         return REJECTED
     return "accepted" if fresh else "duplicate"
-
-
-def is_fence(error: IntegrityError) -> bool:
-    """Return whether an error says that this batch is committed already: no other row can violate a key.
-
-    The name of the table is not read: a distributed Postgres names a shard, or none.
-    """
-    return isinstance(error.orig, UniqueViolation)
-
-
-def is_misrouted(error: IntegrityError) -> bool:
-    """Return whether a row was on its way to the default partition while its own was made: it finds that now.
-
-    A row that a CHECK of ours refuses looks the same; it is refused again.
-    """
-    return isinstance(error.orig, CheckViolation)

@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy.exc import DataError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.store.events import Batch, bucket_of, insert, insert_whole, outcome_of
+from app.store.events import Batch, insert, insert_whole, outcome_of
 from app.store.statements import read_sql
 
 TRIES: Final = 3  # a batch that was left behind may commit between the look and the commit
@@ -48,8 +48,8 @@ async def insert_all(connection: AsyncConnection, batches: Sequence[Batch]) -> l
 
 async def find_committed(connection: AsyncConnection, batches: Sequence[Batch]) -> frozenset[UUID]:
     """Return the ids of those batches that are committed already."""
-    ids = [batch.batch_id for batch in batches]
+    buckets = [batch.counted_in for batch in batches]
     found = await connection.exec_driver_sql(
-        FIND_COMMITTED, {"ids": ids, "buckets": [bucket_of(each) for each in ids]}
+        FIND_COMMITTED, {"ids": [batch.batch_id for batch in batches], "buckets": buckets}
     )
     return frozenset(row[0] for row in found)

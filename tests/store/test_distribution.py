@@ -68,6 +68,9 @@ def composed() -> Iterator[tuple[str, str]]:
         "ingest",
         files("app.store").joinpath("sql", "insert_batch.sql").read_text().format(columns="bucket"),
     )
+    for name, text in read_folder("app.store").items():
+        if name.startswith("part_"):
+            yield f"ingest {name}", text.format(columns="bucket")
 
 
 @pytest.mark.parametrize(("name", "text"), list(composed()), ids=[name for name, _ in composed()])
@@ -83,6 +86,13 @@ def test_a_rotation_sends_what_can_be_distributed() -> None:
             assert find_faults(sent) == [], sent
         faults = [fault for sent in rotation.update(table, [column]) for fault in find_faults(sent)]
         assert bool(faults) == (kind != placement.LOCAL), table
+
+
+def test_a_violated_key_of_a_part_keeps_its_sqlstate() -> None:
+    """Without RETURNING or ON CONFLICT a cluster copies the rows in, and says XX000 for the fence."""
+    for name, text in read_folder("app.store").items():
+        if name.startswith("part_"):
+            assert "INSERT INTO" not in text or "RETURNING" in text, name
 
 
 def test_no_file_is_left_out() -> None:

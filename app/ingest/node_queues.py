@@ -1,0 +1,161 @@
+"""A queue for each node of a cluster that does not answer: what is for it waits there, and holds up nothing
+that is for another node (decision 0061).
+
+On a plain Postgres, and on a cluster of one node, there are no parts and no such queues.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+import structlog
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from app.ingest.circuit import Circuit
+from app.ingest.committer import Committer
+from app.ingest.drain import Drain
+from app.ingest.durable import NotKeptError, UnavailableError
+from app.ingest.places import QUEUED
+from app.ingest.spool import Spool
+from app.store.events import Batch, outcome_of
+from app.store.lexicon import Lexicon
+from app.store.shards import Placement, answers, find_placement, split
+
+log = structlog.get_logger()
+
+RENEW_SECONDS: Final = 60.0  # shards move while a cluster is rebalanced
+ASK_SECONDS: Final = 2.0
+SILENT_SECONDS: Final = 5.0  # in which nobody waits for a node that did not answer
+PAUSE_SECONDS: Final = 2.0  # between two tries to reach it
+LEAST_SECONDS: Final = 0.1
+Attempt = Callable[[Sequence[Batch], float | None], Awaitable[list[str]]]
+
+
+class NodeQueues:
+    """Commits batches node by node; keeps the parts for nodes that do not answer, and brings them there."""
+
+    def __init__(
+        self, engine: AsyncEngine, folder: Path, quota_bytes: int, make_lexicon: Callable[[], Lexicon]
+    ) -> None:
+        """Keep parts in spools of `quota_bytes` in `folder`, one a node; what is left there when the process
+        ends is adopted like any spool. Parts are committed after a look at the words of a new lexicon."""
+        self.engine = engine
+        self.folder = folder
+        self.quota_bytes = quota_bytes
+        self.make_lexicon = make_lexicon
+        self.placement: Placement | None = None
+        self.renew_at: float | None = None
+        self.silent_until: dict[int, float] = {}
+        self.spools: dict[int, Spool] = {}
+        self.committers: list[Committer] = []
+        self.tasks: list[asyncio.Task[None]] = []
+
+    async def find(self) -> Placement | None:
+        """Return where the buckets are, as of a minute ago at most; None where all are on one node.
+
+        Raises UnavailableError while that was never known and cannot be asked.
+        """
+        if self.renew_at is None or time.monotonic() >= self.renew_at:
+            try:
+                async with asyncio.timeout(ASK_SECONDS), self.engine.connect() as connection:
+                    self.placement = await find_placement(connection)
+            except (DBAPIError, OSError, TimeoutError):
+                if self.renew_at is None:
+                    raise UnavailableError from None
+            self.renew_at = time.monotonic() + RENEW_SECONDS
+        return self.placement
+
+    async def commit(
+        self, batches: Sequence[Batch], placement: Placement, seconds: float | None, attempt: Attempt
+    ) -> list[str]:
+        """Commit batches in parts; return the outcomes of their verdicts, `queued` for what waits for a node.
+
+        Raises UnavailableError if the coordinator does not answer, or a part could not be kept: when all of
+        it comes again, fences tell what is committed.
+        """
+        ending = None if seconds is None else time.monotonic() + seconds
+        parts = [part for batch in batches for part in split(batch, placement).items()]
+        told: dict[int, str] = {}  # by the identity of the verdict
+        for group in sorted({group for group, _ in parts}):
+            own = [part for of, part in parts if of == group]
+            left = None if ending is None else max(LEAST_SECONDS, ending - time.monotonic())
+            outcomes = await self.commit_group(group, own, left, attempt)
+            verdicts = [verdict for part in own for verdict in part.verdicts]
+            told |= {id(verdict): outcome for verdict, outcome in zip(verdicts, outcomes, strict=True)}
+        return [told[id(verdict)] for batch in batches for verdict in batch.verdicts]
+
+    async def commit_group(
+        self, group: int, parts: Sequence[Batch], seconds: float | None, attempt: Attempt
+    ) -> list[str]:
+        """Commit parts for one node, or keep them if that does not answer. Raises UnavailableError."""
+        ending = None if seconds is None else time.monotonic() + seconds
+        if not self.is_silent(group):
+            try:
+                return await attempt(parts, seconds)
+            except UnavailableError:
+                # Too late to ask: all of it goes to the next place, whose drain has the time.
+                if (ending is not None and time.monotonic() >= ending) or await self.reaches(group):
+                    raise
+                self.silent_until[group] = time.monotonic() + SILENT_SECONDS
+                self.renew_at = time.monotonic()  # its shards may be elsewhere soon
+        return await self.keep(group, parts)
+
+    def is_silent(self, group: int) -> bool:
+        """Return whether a node did not answer just now, or has not been given yet what waits for it."""
+        waits = group in self.spools and self.spools[group].depth().entries > 0
+        return waits or time.monotonic() < self.silent_until.get(group, 0.0)
+
+    async def reaches(self, group: int) -> bool:
+        """Return whether the coordinator reaches a node. Raises UnavailableError if that does not
+        answer itself, so that nothing is known of its nodes."""
+        try:
+            async with asyncio.timeout(ASK_SECONDS):
+                connection = await self.engine.connect()
+        except (DBAPIError, OSError, TimeoutError):
+            raise UnavailableError from None
+        try:
+            async with asyncio.timeout(ASK_SECONDS):
+                return await answers(connection, group)
+        except (DBAPIError, OSError, TimeoutError):
+            return False
+        finally:
+            await connection.invalidate()
+            await connection.close()
+
+    async def keep(self, group: int, parts: Sequence[Batch]) -> list[str]:
+        """Append parts to the queue of a node; return their outcomes. Raises UnavailableError."""
+        spool = self.spools.get(group) or self.open(group)
+        try:
+            for part in parts:
+                await spool.append(part)
+        except NotKeptError:
+            raise UnavailableError from None
+        verdicts = [verdict for part in parts for verdict in part.verdicts]
+        return [outcome_of(verdict, fresh=True) if verdict.rejected else QUEUED for verdict in verdicts]
+
+    def open(self, group: int) -> Spool:
+        """Return the queue of a node, which is drained from now on."""
+        log.warning("node_unavailable", group=group)
+        circuit = Circuit()
+        committer = Committer(self.engine, circuit, self.make_lexicon())
+        spool = Spool(self.folder, self.quota_bytes, circuit, is_for_node=True)
+        drain = Drain(spool, committer, lambda: None, lambda _batch: None)
+        drain.pause_seconds = PAUSE_SECONDS
+        self.spools[group] = spool
+        self.committers.append(committer)
+        self.tasks.append(asyncio.create_task(drain.run()))
+        return spool
+
+    async def close(self) -> None:
+        """Let go of all queues; what waits in them is adopted by the next process."""
+        for task in self.tasks:
+            task.cancel()
+        await asyncio.gather(*self.tasks, return_exceptions=True)
+        for committer in self.committers:
+            await committer.close()
+        for spool in self.spools.values():
+            await spool.close()
+        await self.engine.dispose()
