@@ -71,7 +71,7 @@ class Committer:
 
     async def attempt_by_node(self, batches: Sequence[Batch], seconds: float | None) -> list[str]:
         """Return the outcomes of one attempt at `commit`, on a cluster of several nodes in parts for each."""
-        placement = await self.nodes.find() if self.nodes else None
+        placement = await self.nodes.find(seconds) if self.nodes else None
         if self.nodes is None or placement is None:
             return await self.attempt(batches, seconds)
         return await self.nodes.commit(batches, placement, seconds, self.attempt)

@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.ingest.circuit import Circuit
-from app.ingest.committer import Committer
+from app.ingest.committer import Committer, look_at
 from app.ingest.drain import Drain
 from app.ingest.durable import NotKeptError, UnavailableError
 from app.ingest.places import QUEUED
@@ -48,25 +48,36 @@ class NodeQueues:
         self.make_lexicon = make_lexicon
         self.placement: Placement | None = None
         self.renew_at: float | None = None
+        self.renewing: asyncio.Task[None] | None = None
         self.silent_until: dict[int, float] = {}
         self.spools: dict[int, Spool] = {}
         self.committers: list[Committer] = []
         self.tasks: list[asyncio.Task[None]] = []
 
-    async def find(self) -> Placement | None:
-        """Return where the buckets are, as of a minute ago at most; None where all are on one node.
+    async def find(self, seconds: float | None) -> Placement | None:
+        """Return where the buckets are, None where all are on one node. It is asked anew every minute, and
+        nobody waits for that.
 
-        Raises UnavailableError while that was never known and cannot be asked.
+        Raises UnavailableError while that was never known and cannot be asked, after `seconds` at the latest.
         """
-        if self.renew_at is None or time.monotonic() >= self.renew_at:
+        if self.renew_at is None:
             try:
-                async with asyncio.timeout(ASK_SECONDS), self.engine.connect() as connection:
-                    self.placement = await find_placement(connection)
+                async with asyncio.timeout(ASK_SECONDS if seconds is None else min(seconds, ASK_SECONDS)):
+                    await self.renew()
             except (DBAPIError, OSError, TimeoutError):
-                if self.renew_at is None:
-                    raise UnavailableError from None
+                raise UnavailableError from None
+        elif time.monotonic() >= self.renew_at:
             self.renew_at = time.monotonic() + RENEW_SECONDS
+            self.renewing = asyncio.create_task(self.renew())
+            self.renewing.add_done_callback(look_at)
         return self.placement
+
+    async def renew(self) -> None:
+        """Ask where the buckets are, over a connection that is not kept."""
+        async with self.engine.connect() as connection:
+            self.placement = await find_placement(connection)
+            await connection.invalidate()
+        self.renew_at = time.monotonic() + RENEW_SECONDS
 
     async def commit(
         self, batches: Sequence[Batch], placement: Placement, seconds: float | None, attempt: Attempt
@@ -151,9 +162,10 @@ class NodeQueues:
 
     async def close(self) -> None:
         """Let go of all queues; what waits in them is adopted by the next process."""
-        for task in self.tasks:
+        tasks = [*self.tasks, *([self.renewing] if self.renewing else [])]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self.tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         for committer in self.committers:
             await committer.close()
         for spool in self.spools.values():
