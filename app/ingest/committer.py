@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
+FOR_EVER: Final = 3600.0
 LEFT_BEHIND_AT_MOST: Final = 3
 LEFT_BEHIND_SECONDS: Final = 20.0  # after that nobody is there; a server that hangs ends a statement after 2
 
@@ -71,10 +72,11 @@ class Committer:
 
     async def attempt_by_node(self, batches: Sequence[Batch], seconds: float | None) -> list[str]:
         """Return the outcomes of one attempt at `commit`, on a cluster of several nodes in parts for each."""
+        ending = time.monotonic() + (FOR_EVER if seconds is None else seconds)
         placement = await self.nodes.find(seconds) if self.nodes else None
         if self.nodes is None or placement is None:
             return await self.attempt(batches, seconds)
-        return await self.nodes.commit(batches, placement, seconds, self.attempt)
+        return await self.nodes.commit(batches, placement, ending, self.attempt)
 
     async def attempt(self, batches: Sequence[Batch], seconds: float | None) -> list[str]:
         """Return one attempt at `commit`."""

@@ -30,7 +30,6 @@ RENEW_SECONDS: Final = 60.0  # shards move while a cluster is rebalanced
 ASK_SECONDS: Final = 2.0
 SILENT_SECONDS: Final = 5.0  # in which nobody waits for a node that did not answer
 PAUSE_SECONDS: Final = 2.0  # between two tries to reach it
-LEAST_SECONDS: Final = 0.1
 Attempt = Callable[[Sequence[Batch], float | None], Awaitable[list[str]]]
 
 
@@ -80,35 +79,31 @@ class NodeQueues:
         self.renew_at = time.monotonic() + RENEW_SECONDS
 
     async def commit(
-        self, batches: Sequence[Batch], placement: Placement, seconds: float | None, attempt: Attempt
+        self, batches: Sequence[Batch], placement: Placement, ending: float, attempt: Attempt
     ) -> list[str]:
         """Commit batches in parts; return the outcomes of their verdicts, `queued` for what waits for a node.
 
-        Raises UnavailableError if the coordinator does not answer, or a part could not be kept: when all of
-        it comes again, fences tell what is committed.
+        `ending`: until when, on the monotonic clock. Raises UnavailableError then, if the coordinator does not
+        answer, and if a part could not be kept: when all of it comes again, fences tell what is committed.
         """
-        ending = None if seconds is None else time.monotonic() + seconds
         parts = [part for batch in batches for part in split(batch, placement).items()]
         told: dict[int, str] = {}  # by the identity of the verdict
         for group in sorted({group for group, _ in parts}):
             own = [part for of, part in parts if of == group]
-            left = None if ending is None else max(LEAST_SECONDS, ending - time.monotonic())
-            outcomes = await self.commit_group(group, own, left, attempt)
+            outcomes = await self.commit_group(group, own, ending, attempt)
             verdicts = [verdict for part in own for verdict in part.verdicts]
             told |= {id(verdict): outcome for verdict, outcome in zip(verdicts, outcomes, strict=True)}
         return [told[id(verdict)] for batch in batches for verdict in batch.verdicts]
 
     async def commit_group(
-        self, group: int, parts: Sequence[Batch], seconds: float | None, attempt: Attempt
+        self, group: int, parts: Sequence[Batch], ending: float, attempt: Attempt
     ) -> list[str]:
         """Commit parts for one node, or keep them if that does not answer. Raises UnavailableError."""
-        ending = None if seconds is None else time.monotonic() + seconds
         if not self.is_silent(group):
             try:
-                return await attempt(parts, seconds)
+                return await attempt(parts, remaining(ending))
             except UnavailableError:
-                # Too late to ask: all of it goes to the next place, whose drain has the time.
-                if (ending is not None and time.monotonic() >= ending) or await self.reaches(group):
+                if await self.reaches(group, ending):
                     raise
                 self.silent_until[group] = time.monotonic() + SILENT_SECONDS
                 self.renew_at = time.monotonic()  # its shards may be elsewhere soon
@@ -119,18 +114,26 @@ class NodeQueues:
         waits = group in self.spools and self.spools[group].depth().entries > 0
         return waits or time.monotonic() < self.silent_until.get(group, 0.0)
 
-    async def reaches(self, group: int) -> bool:
-        """Return whether the coordinator reaches a node. Raises UnavailableError if that does not
-        answer itself, so that nothing is known of its nodes."""
+    async def reaches(self, group: int, ending: float) -> bool:
+        """Return whether the coordinator reaches a node.
+
+        Raises UnavailableError if that does not answer itself, or if it is too early to tell: then all of it
+        goes to the next place, whose drain has the time.
+        """
         try:
-            async with asyncio.timeout(ASK_SECONDS):
+            async with asyncio.timeout(min(ASK_SECONDS, remaining(ending))):
                 connection = await self.engine.connect()
         except (DBAPIError, OSError, TimeoutError):
             raise UnavailableError from None
+        seconds = min(ASK_SECONDS, remaining(ending))
         try:
-            async with asyncio.timeout(ASK_SECONDS):
+            async with asyncio.timeout(seconds):
                 return await answers(connection, group)
-        except (DBAPIError, OSError, TimeoutError):
+        except TimeoutError:
+            if seconds < ASK_SECONDS:
+                raise UnavailableError from None
+            return False
+        except (DBAPIError, OSError):
             return False
         finally:
             await connection.invalidate()
@@ -171,3 +174,11 @@ class NodeQueues:
         for spool in self.spools.values():
             await spool.close()
         await self.engine.dispose()
+
+
+def remaining(ending: float) -> float:
+    """Return the seconds until `ending`. Raises UnavailableError if there are none."""
+    seconds = ending - time.monotonic()
+    if seconds <= 0:
+        raise UnavailableError
+    return seconds
