@@ -83,7 +83,7 @@ class NodeQueues:
     ) -> list[str]:
         """Commit batches in parts; return the outcomes of their verdicts, `queued` for what waits for a node.
 
-        `ending`: until when, on the monotonic clock. Raises UnavailableError then, if the coordinator does not
+        `ending`: when, on the monotonic clock. Raises UnavailableError then, if the coordinator does not
         answer, and if a part could not be kept: when all of it comes again, fences tell what is committed.
         """
         parts = [part for batch in batches for part in split(batch, placement).items()]
