@@ -2,6 +2,7 @@
 INSERT INTO tallies (hour, batch_id, count, bucket, write_key, kind, reason)
 SELECT hour, batch_id, count, bucket, write_key, kind, reason
 FROM json_to_recordset(%(rows)s::json) AS t (
-    hour timestamptz, batch_id uuid, count bigint, bucket smallint, write_key smallint, kind text, reason text
+    hour timestamptz, batch_id uuid, count bigint, bucket smallint, write_key smallint, kind text,
+    reason text
 )
 RETURNING bucket
