@@ -1,5 +1,6 @@
 """A real Postgres for the whole run, a migrated database for each test, and the service as a real process."""
 
+import functools
 import itertools
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -33,6 +34,16 @@ TEMPLATE = "migrated"
 KEPT = {"hash_key_check", "write_keys", "rollup_buckets"}
 # The tests never crash the operating system, so nothing need reach the disk.
 QUICK = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "200"}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _certificates_read_once() -> Iterator[None]:
+    """Let httpx read the authorities' certificates once a process: with every client, thus every
+    `httpx.get`, it took 30 ms of CPU, and whoever waits for a start asks every 20 ms."""
+    with pytest.MonkeyPatch.context() as patch:
+        module = "httpx._transports.default.create_ssl_context"
+        patch.setattr(module, functools.cache(httpx.create_ssl_context))
+        yield
 
 
 class ServiceFactory(Protocol):
