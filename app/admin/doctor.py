@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from typing import Final
 
 import psycopg
-from alembic.runtime.migration import MigrationContext
 from sqlalchemy import func, select, text
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
@@ -72,7 +71,7 @@ def check_database(connection: Connection, journal: Journal, settings: Settings)
         int(version.split(".", maxsplit=1)[0].split(maxsplit=1)[0]) >= 15,
         f"Postgres {version}; 15 or later is needed",
     )
-    revision = MigrationContext.configure(connection).get_current_revision()
+    revision = migrations.current(connection)
     migrations.check_revision(revision)
     if revision != migrations.head():
         yield Finding("schema", False, f"Revision {revision}, not {migrations.head()}: run `migrate`.")

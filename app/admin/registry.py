@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
 
-import httpx
 import orjson
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
@@ -72,6 +71,8 @@ def read_file(path: Path) -> bytes:
 
 def download(url: str) -> bytes:
     """Return what a URL answers, at most 128 MiB within two minutes. Raises TelemetryError."""
+    import httpx  # noqa: PLC0415 -- no start waits for it
+
     began = time.monotonic()
     body = bytearray()
     try:

@@ -9,7 +9,6 @@ import threading
 from collections.abc import Sequence
 from typing import Any, Final
 
-import httpx
 import structlog
 from sqlalchemy import Connection, RowMapping, select, text, update
 from sqlalchemy.dialects.postgresql import insert
@@ -110,6 +109,8 @@ def compose(found: RowMapping) -> dict[str, Any]:
 def post(webhook: str, body: dict[str, Any], stop: threading.Event) -> bool:
     """Post to the webhook; return whether it took it. The webhook's address is a secret: no
     message of a fault is logged."""
+    import httpx  # noqa: PLC0415 -- no start waits for it
+
     for attempt in range(ATTEMPTS):
         try:
             answer = httpx.post(webhook, json=body, timeout=TIMEOUT_SECONDS, follow_redirects=False)

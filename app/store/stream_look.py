@@ -5,8 +5,6 @@ import asyncio
 from dataclasses import dataclass
 from typing import Final
 
-import httpx
-
 from app.privacy.pseudonyms import Pseudonyms
 from app.problems import ConfigurationError, TelemetryError
 from app.settings import Settings
@@ -77,6 +75,8 @@ async def look_once(address: Address, most_bytes: int | None, key: str) -> State
 def check_sync(monitors: str, nodes: int) -> str | None:
     """Return what there is to say of when NATS fsyncs, None if all is well: `nodes` servers at the least say
     so. Only their monitoring endpoint knows."""
+    import httpx  # noqa: PLC0415 -- no start waits for it
+
     urls = [url.strip().rstrip("/") for url in monitors.split(",") if url.strip()]
     if not urls:
         return SYNC_UNKNOWN
