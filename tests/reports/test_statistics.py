@@ -1,5 +1,10 @@
 """The prior, the estimates, and the published table of the ranking."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -74,3 +79,15 @@ def test_more_users_narrow_the_interval() -> None:
     found = estimate(PUBLISHED_PRIOR, np.array([10.0, 100.0, 1000.0]), np.full(3, 0.1))
     widths = found.high - found.low
     assert widths[0] > widths[1] > widths[2]
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="threads are told by Linux only")
+def test_a_prior_is_fitted_in_one_thread() -> None:
+    """Threads of BLAS would only spin, beside the requests of the same machine."""
+    fit = (
+        "import os; from app.reports.statistics import fit_prior; import numpy as np;"
+        "fit_prior(np.array([9.0, 40.0]), np.array([0.1, 0.3])); print(len(os.listdir('/proc/self/task')))"
+    )
+    clean = {name: value for name, value in os.environ.items() if name != "OPENBLAS_NUM_THREADS"}
+    run = subprocess.run([sys.executable, "-c", fit], env=clean, capture_output=True, text=True, check=True)
+    assert run.stdout == "1\n"

@@ -37,9 +37,8 @@ WEEK: Final = 7  # days of the smoothed rate
 def shape(answers: Answers, parameters: Parameters) -> list[Row]:
     """Return the sections in their order; days in time, the others by users."""
     found: dict[str, list[Counts]] = {section: [] for section in (*SECTIONS, "error before")}
-    timed = durations.by_number(answers["durations"])
     for count in answers["facets"]:
-        found[count["section"]].append({**count, **timed.get(count["number"], durations.NONE)})
+        found[count["section"]].append({**count, **durations.tell_columns(count)})
     if not found["total"]:
         return []
     [total] = found["total"]
@@ -176,15 +175,10 @@ CONNECTOR: Final = Report(
             *SCOPE,
             "told/connector",
             "named_versions",
-            *("route_facets", "environment_facets", "facet_names", "facet_units"),
+            *("route_facets", "environment_facets", "facet_names", "facet_uses", "facet_units"),
             "applications/facets",
             *COUNTS[1:],
-            "facets",
-        ),
-        "durations": (
-            *SCOPE,
-            *("told/connector", "named_versions", "route_facets"),
-            *("keyed/routes", "duration_classes", "timings/facets", "durations"),
+            *("timings/facets", "durations", "facets"),
         ),
         "firsts": ("routes_asked", "environments_asked", "error_firsts"),
     },

@@ -1,5 +1,6 @@
 """The report `home`: the fleet at a glance."""
 
+from collections import defaultdict
 from collections.abc import Iterable
 from typing import Final
 
@@ -89,12 +90,13 @@ FIGURES: Final = {
     "failure rate, upper": "failure_rate_upper",
     "records": "records",
 }
+PARTS: Final = ("fleet", "source", "destination", "day", "class")
 SHARES: Final = ("capped_rate", "affected_share")  # of users, which have an interval
 
 
 def shape(answers: Answers, parameters: Parameters) -> list[Row]:
     """Return the rows, section by section."""
-    parts: dict[str, list[Counts]] = {part: [] for part in ("fleet", "source", "destination", "day")}
+    parts: dict[str, list[Counts]] = {part: [] for part in PARTS}
     for count in answers["figures"]:
         parts[count["part"]].append(count)
     windows = {
@@ -102,7 +104,7 @@ def shape(answers: Answers, parameters: Parameters) -> list[Row]:
     }
     now, before = windows.get(True, {}), windows.get(False, {})
     rows = [*list_fleet(now, before), *list_top(parts, parameters)]
-    rows += [*list_regressions(answers), *list_classes(answers["classes"])]
+    rows += [*list_regressions(answers), *list_classes(parts["class"])]
     rows += [*list_freshness(answers["freshness"]), *list_days(parts["day"], parameters)]
     rows += write_notes(now, before, answers["today"], parameters)
     empty: Row = {column.name: None for column in COLUMNS}
@@ -165,13 +167,14 @@ def list_regressions(answers: Answers) -> Iterable[Row]:
 
 def list_classes(counts: Iterable[Counts]) -> Iterable[Row]:
     """Yield failed attempts by class, most first."""
-    for count in sorted(counts, key=lambda each: (-each["failed"], each["failure_class"])):
-        yield {
-            "section": "class",
-            "item": count["failure_class"] or "other",
-            "value": float(count["failed"]),
-            "before": float(count["failed_before"]),
-        }
+    failed: dict[str, dict[bool, float]] = defaultdict(lambda: {True: 0.0, False: 0.0})
+    for count in counts:
+        failed[count["connector"]][count["is_current"]] = float(count["failed"])
+    for name, (value, before) in sorted(
+        ((name, (each[True], each[False])) for name, each in failed.items()),
+        key=lambda each: (-each[1][0], each[0]),
+    ):
+        yield {"section": "class", "item": name or "other", "value": value, "before": before}
 
 
 def list_freshness(counts: Iterable[Counts]) -> Iterable[Row]:
@@ -194,14 +197,13 @@ def list_days(counts: Iterable[Counts], parameters: Parameters) -> Iterable[Row]
         yield {"section": "day", "item": (parameters.prior_from + number * DAY).isoformat(), **figures}
 
 
-HOME_STAGES: Final = ("home_routes", "keyed/home")
+HOME_STAGES: Final = ("home_routes", "home_uses", "applications/home")
 HOME: Final = Report(
     name="home",
     summary="The fleet at a glance: the failure that users meet, users and syncs against the window "
     "before, what to fix first.",
     queries={
-        "figures": (*SCOPE, *HOME_STAGES, *COUNTS, "home_counts"),
-        "classes": (*SCOPE, "classes"),
+        "figures": (*SCOPE, "home_days", *HOME_STAGES, *COUNTS[1:], "home_counts"),
         "votes": regressions.VOTES,
         "freshness": ("freshness",),
         "today": ("routes_asked", "environments_asked", "today"),

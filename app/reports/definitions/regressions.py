@@ -22,7 +22,7 @@ PLANNER: Final = (
     "SELECT set_config('enable_nestloop', 'off', true), set_config('enable_mergejoin', 'off', true)"
 )
 VERSIONS: Final = (
-    *("environments_asked", "version_names", "versioned_routes", "version_uses", "version_days"),
+    *("environments_asked", "version_names", "versioned_routes", "version_days"),
     *("version_firsts", "data_from", "comparisons", "compared", "sides", "voters", "ballots"),
 )
 VOTES: Final = (*VERSIONS, "votes")

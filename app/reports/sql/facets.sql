@@ -1,10 +1,11 @@
 -- The report `connector`, facet by facet.
--- Grain: one row a section and item. Reads: the stages facet_names, units and counts.
+-- Grain: one row a section and item. Reads: the stages facet_names, units, counts and durations.
 --
 -- top_failures: those of the user with most of them, whatever class. never_succeeded: users without a
 -- success.
 SELECT
     names.section, names.item, names.kind, counts.*,
+    coalesce(durations.timed, 0) AS timed, durations.duration_p50, durations.duration_p90,
     coalesce(users.top_failures, 0) AS top_failures,
     coalesce(users.never_succeeded, 0) AS never_succeeded
 FROM counts
@@ -17,3 +18,4 @@ LEFT JOIN (
     FROM units
     GROUP BY number
 ) AS users ON users.number = counts.number
+LEFT JOIN durations ON durations.number = counts.number

@@ -1,10 +1,22 @@
--- The classes of durations of one connector, by those facets that its routes tell: total, before, version,
--- with.
--- Grain: one row a facet's number (facet_names.sql), route and class. Reads: the stages duration_classes, by
--- route, and route_facets.
+-- How long the succeeded syncs of one connector took, by those facets that its routes tell: total, before,
+-- version, with.
+-- Grain: one row a facet's number (facet_names.sql), route and class, and one a facet's number and route of
+-- how many were timed. Reads: the stages facet_uses and route_facets.
 SELECT facets.number, quarters, timed, weight
-FROM duration_classes
-JOIN route_facets ON route_facets.id = duration_classes.number
+FROM (
+    SELECT
+        is_current, route, each.took >> 3 AS quarters, CAST(0 AS bigint) AS timed,
+        sum(each.took & 7) AS weight
+    FROM facet_uses
+    CROSS JOIN LATERAL unnest(facet_uses.took) AS each (took)
+    GROUP BY is_current, route, each.took >> 3
+    UNION ALL
+    SELECT is_current, route, NULL, sum(timed), 0
+    FROM facet_uses
+    WHERE took IS NOT NULL
+    GROUP BY is_current, route
+) AS classes
+JOIN route_facets ON route_facets.id = classes.route
 CROSS JOIN LATERAL (
     VALUES
         (CASE WHEN is_current THEN 0 ELSE 1 END),
