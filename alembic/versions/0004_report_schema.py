@@ -25,7 +25,8 @@ TODAY = "CAST(now() AT TIME ZONE 'UTC' AS date)"
 # `unit_days`, and once more what of it is in flight now: few rows, found by a partial index.
 FACTS = """(
         SELECT
-            day, route, environment, failure, bucket, unit, application_hash, records, succeeded, failed,
+            day, route, environment, failure, bucket, unit, application_hash, coalesce(records, 0) AS records,
+            coalesce(succeeded, 0) AS succeeded, coalesce(failed, 0) AS failed,
             coalesce(canceled, 0) AS canceled, coalesce(open, 0) AS open, coalesce(orphans, 0) AS orphans,
             coalesce(from_ledger, 0) AS from_ledger, coalesce(first_runs, 0) AS first_runs,
             coalesce(corrected, 0) AS corrected, 0 AS in_flight
@@ -54,8 +55,8 @@ AFFECTED = (
     " AS affected_units"
 )
 ATTEMPTS = "CAST(sum(d.succeeded + d.failed + d.canceled + d.open) AS bigint) AS attempts"
-SUCCEEDED = "CAST(sum(d.succeeded) AS bigint) AS succeeded"
-FAILED = "CAST(sum(d.failed) AS bigint) AS failed"
+SUCCEEDED = "CAST(sum(coalesce(d.succeeded, 0)) AS bigint) AS succeeded"
+FAILED = "CAST(sum(coalesce(d.failed, 0)) AS bigint) AS failed"
 FAILED_CONFIG = (
     "CAST(coalesce(sum(d.failed) FILTER (WHERE f.failure_class = 'config'), 0) AS bigint) AS failed_config"
 )

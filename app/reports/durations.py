@@ -1,9 +1,9 @@
 """How long succeeded syncs took: the columns, and what they are made of."""
 
 import math
+from collections.abc import Iterable
 from typing import Final
 
-from app.reports import model
 from app.reports.model import Column, Counts, Heading, Row
 from app.store.durations import to_seconds
 
@@ -25,11 +25,14 @@ HEADING: Final = Heading("takes,\np50-p90", ("duration_p50", "duration_p90"), "d
 NAMES: Final = tuple(column.name for column in COLUMNS)
 SORTS: Final = {"duration": "duration_p50"}
 TERM: Final = "duration"
-# The stages that make the counts and durations of every key that the stage keyed numbers.
-COUNTS: Final = ("applications/timed", *model.COUNTS[1:], "timings/rows", "durations")
 NONE: Final[Row] = {"timed": 0, "duration_p50": None, "duration_p90": None}
 # Up to how many seconds a unit serves, and how many it holds.
 UNITS: Final = ((90.0, 1, "s"), (5_400.0, 60, "min"), (129_600.0, 3_600, "h"), (math.inf, 86_400, "d"))
+
+
+def by_number(counts: Iterable[Counts]) -> dict[int, Row]:
+    """Return the columns by the number of what they are about, from the rows of `sql/durations.sql`."""
+    return {count["number"]: tell_columns(count) for count in counts}
 
 
 def tell_columns(count: Counts) -> Row:

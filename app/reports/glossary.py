@@ -25,7 +25,7 @@ TERMS: Final[Mapping[str, Place]] = {
     "unit": "app.reports/sql/units.sql",
     "window": "app.reports/sql/scope.sql",
     "ranking": "app.reports/sql/counts.sql",
-    "duration": "app.reports/sql/applications/timed.sql",
+    "duration": "app.reports/sql/timed_days.sql",
     "arrivals": "app.reports/sql/arrivals.sql",
     "failure rate, burden": ranking.measure,
     "rate": ranking.add_estimates,

@@ -46,10 +46,12 @@ SUMS = (
     "durations",
     "records",
 )
+# `timed` is NULL where it is what `succeeded` is.
+STORED = {"timed": "coalesce(timed, succeeded)"}
 # `unit_days` with its words.
 TOLD_APART = f"""
     SELECT day, bucket, unit, application_hash, {", ".join(ROUTE)}, ci, {", ".join(TOLD)},
-           exception_class, {", ".join(SUMS)}
+           exception_class, {", ".join(STORED.get(name, name) for name in SUMS)}
     FROM unit_days
     JOIN routes ON routes.id = route
     JOIN environments ON environments.id = environment

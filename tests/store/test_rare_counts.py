@@ -2,6 +2,7 @@
 
 import pytest
 
+from app.store.tables.rollups import COUNTS
 from tests.look import Look
 from tests.store.rare import RARE, find_bare_reads
 from tests.store.test_distribution import composed
@@ -9,7 +10,7 @@ from tests.store.test_distribution import composed
 BARE = {
     "SELECT day, open FROM unit_days": ["open as it is, in the answer"],
     "SELECT sum(d.open) FROM unit_days AS d": ["d.open"],
-    "SELECT sum(succeeded + open) FROM unit_days": ["unit_days.open"],
+    "SELECT sum(succeeded + open) FROM unit_days": ["unit_days.open", "unit_days.succeeded"],
     "SELECT day FROM unit_days WHERE canceled = 0": ["unit_days.canceled"],
     "SELECT least(orphans, 5) AS orphans FROM unit_days": ["unit_days.orphans"],
     "SELECT CASE WHEN corrected > 0 THEN 1 END AS c FROM unit_days": ["unit_days.corrected"],
@@ -20,7 +21,7 @@ BARE = {
         "a.times",
         "d.open",
     ],
-    "DELETE FROM unit_days WHERE succeeded + open = 0": ["unit_days.open"],
+    "DELETE FROM unit_days WHERE succeeded + open = 0": ["unit_days.open", "unit_days.succeeded"],
     "UPDATE unit_days SET open = open + 1": ["unit_days.open"],
     "INSERT INTO retracted (times) SELECT times FROM attempts": ["times as it is, in an INSERT"],
     "SELECT 1 FROM units AS u WHERE 0 < (SELECT open FROM unit_days AS d WHERE d.unit = u.unit)": [
@@ -52,7 +53,7 @@ def test_what_says_what_null_stands_for_is_none(statement: str) -> None:
 
 
 def test_which_columns_these_are() -> None:
-    assert {"canceled", "open", "orphans", "from_ledger", "first_runs", "corrected"} <= RARE["unit_days"]
+    assert {*COUNTS, "records"} == RARE["unit_days"]
     assert {"times", "records"} <= RARE["attempts"]
 
 

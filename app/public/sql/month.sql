@@ -14,7 +14,7 @@ SELECT
 FROM (
     SELECT
         CASE WHEN :role = 'source' THEN source_name ELSE destination_name END AS connector,
-        unit_days.bucket, unit_days.unit, failed, failure_class
+        unit_days.bucket, unit_days.unit, coalesce(failed, 0) AS failed, failure_class
     FROM unit_days
     JOIN units ON units.bucket = unit_days.bucket AND units.unit = unit_days.unit
     JOIN routes ON routes.id = route

@@ -5,7 +5,7 @@ from typing import Final
 
 from app.reports import durations, ranking
 from app.reports.definitions import rated, series
-from app.reports.model import FILTERS, ORDER, SCOPE, Answers, Column, Heading, Report, Row
+from app.reports.model import COUNTS, FILTERS, ORDER, SCOPE, Answers, Column, Heading, Report, Row
 from app.reports.parameters import Parameters
 
 COLUMNS: Final = (
@@ -36,9 +36,10 @@ COLUMNS: Final = (
 
 def shape(answers: Answers, parameters: Parameters) -> list[Row]:
     """Return the connectors in rank order."""
+    timed = durations.by_number(answers["durations"])
     ranked = rank(answers, parameters)
     fleet = {"fleet_rate": pool(ranked) if parameters.is_rated else None}
-    rows = [row | fleet | durations.tell_columns(row) for row in ranked]
+    rows = [row | fleet | timed.get(int(row["number"] or 0), durations.NONE) for row in ranked]
     return ranking.select(ranking.rank(rows, CONNECTORS.sorts[parameters.sort]), COLUMNS)
 
 
@@ -73,7 +74,8 @@ CONNECTORS: Final = Report(
     summary="Which connectors to fix first: how many users each has, how often their syncs fail, and "
     "both in one number.",
     queries={
-        "connectors": (*SCOPE, "keyed/connectors", *durations.COUNTS, "connectors", "timed_connectors"),
+        "connectors": (*SCOPE, "keyed/connectors", *COUNTS, "connectors"),
+        "durations": (*SCOPE[:2], "timed_days", "timings/connectors", "durations"),
     },
     shape=shape,
     columns=COLUMNS,

@@ -4,7 +4,7 @@ from typing import Final
 
 from app.reports import durations, ranking
 from app.reports.definitions import rated
-from app.reports.model import FILTERS, ORDER, SCOPE, Answers, Column, Heading, Report, Row
+from app.reports.model import COUNTS, FILTERS, ORDER, SCOPE, Answers, Column, Heading, Report, Row
 from app.reports.parameters import Parameters
 
 COLUMNS: Final = (
@@ -25,9 +25,10 @@ COLUMNS: Final = (
 
 def shape(answers: Answers, parameters: Parameters) -> list[Row]:
     """Return the pairs in rank order."""
+    timed = durations.by_number(answers["durations"])
     rows = rated.rate(list(answers["pairs"]), parameters)
     for row in rows:
-        row |= {"source": row["source_name"], **durations.tell_columns(row)}
+        row |= {"source": row["source_name"], **timed.get(int(row["number"] or 0), durations.NONE)}
     ordered = ranking.rank(rows, PAIRS.sorts[parameters.sort], ("source", "target", "lane"))
     return ranking.select(ordered, COLUMNS)
 
@@ -36,7 +37,8 @@ PAIRS: Final = Report(
     name="pairs",
     summary="Sources by destination or cache: where a connector fails only in company.",
     queries={
-        "pairs": (*SCOPE, "pair_numbers", "keyed/pairs", *durations.COUNTS, "pairs"),
+        "pairs": (*SCOPE, "pair_numbers", "keyed/pairs", *COUNTS, "pairs"),
+        "durations": (*SCOPE[:2], "pair_numbers", "timed_days", "timings/pairs", "durations"),
     },
     shape=shape,
     columns=COLUMNS,

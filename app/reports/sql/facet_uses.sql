@@ -2,7 +2,8 @@
 -- made of.
 -- Grain: one row a window, unit, route, environment and failure. Reads: the stage scope.
 --
--- Counts are integers and saturate; took: as in applications/timed.sql, of both windows.
+-- Counts are integers and saturate; took: a number for each row of daily sums that has timed
+-- syncs, as in timed_days.sql: 8 x its mean class in quarters of one + its weight; NULL without any.
 SELECT
     is_current, bucket, unit, route, environment, failure,
     CAST(least(sum(succeeded), 268435455) AS integer) AS succeeded,

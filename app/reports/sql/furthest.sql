@@ -8,7 +8,7 @@ SELECT
     unit,
     max(step) AS furthest,
     bit_or(1 << step) AS tried,
-    bit_or(CASE WHEN succeeded > 0 THEN 1 << step ELSE 0 END) AS succeeded
+    bit_or(CASE WHEN coalesce(succeeded, 0) > 0 THEN 1 << step ELSE 0 END) AS succeeded
 FROM unit_days
 JOIN steps ON steps.id = unit_days.route
 JOIN environments_asked ON environments_asked.id = unit_days.environment

@@ -19,8 +19,10 @@ FROM (
         sum(ranked) FILTER (WHERE day < first_day + 7) AS ranked
     FROM (
         SELECT
-            routes_asked.connector, unit_days.unit, unit_days.day, unit_days.succeeded, unit_days.failed,
-            CASE WHEN failures.failure_class = 'config' THEN 0 ELSE unit_days.failed END AS ranked,
+            routes_asked.connector, unit_days.unit, unit_days.day,
+            coalesce(unit_days.succeeded, 0) AS succeeded, coalesce(unit_days.failed, 0) AS failed,
+            CASE WHEN failures.failure_class = 'config' THEN 0
+                ELSE coalesce(unit_days.failed, 0) END AS ranked,
             min(unit_days.day) OVER (PARTITION BY routes_asked.connector, unit_days.bucket,
                 unit_days.unit) AS first_day
         FROM unit_days

@@ -15,12 +15,13 @@ SELECT
     day >= CAST(:first_day AS date) AS is_current,
     routes_asked.number,
     day, bucket, unit, route, environment, failure, application_hash,
-    records,
-    succeeded, failed, coalesce(canceled, 0) AS canceled, coalesce(open, 0) AS open, 0 AS in_flight,
+    coalesce(records, 0) AS records,
+    coalesce(succeeded, 0) AS succeeded, coalesce(failed, 0) AS failed, coalesce(canceled, 0) AS canceled,
+    coalesce(open, 0) AS open, 0 AS in_flight,
     coalesce(orphans, 0) AS orphans, coalesce(from_ledger, 0) AS from_ledger, coalesce(first_runs,
         0) AS first_runs,
     coalesce(corrected, 0) AS corrected,
-    coalesce(timed, 0) AS timed, coalesce(durations, 0) AS durations
+    coalesce(timed, succeeded, 0) AS timed, coalesce(durations, 0) AS durations
 FROM unit_days
 JOIN routes_asked ON routes_asked.id = unit_days.route
 JOIN environments_asked ON environments_asked.id = unit_days.environment

@@ -3,8 +3,10 @@
 -- environments_asked. Parameters: today (the UTC day of as_of), everybody, settled, keys, denied, nobody.
 SELECT
     CAST(:today AS date) AS today,
-    coalesce(sum(succeeded + failed + coalesce(canceled, 0) + coalesce(open, 0)), 0) AS attempts,
-    coalesce(sum(failed), 0) AS failed,
+    coalesce(sum(
+        coalesce(succeeded, 0) + coalesce(failed, 0) + coalesce(canceled, 0) + coalesce(open, 0)
+    ), 0) AS attempts,
+    coalesce(sum(coalesce(failed, 0)), 0) AS failed,
     count(DISTINCT unit) FILTER (WHERE unit <> CAST(:nobody AS bigint)) AS units
 FROM unit_days
 JOIN routes_asked ON routes_asked.id = unit_days.route

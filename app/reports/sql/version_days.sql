@@ -8,13 +8,14 @@
 -- flight is no failure; a vote is counted days later.
 SELECT
     used.number, bucket, unit, day,
-    CAST(least(sum(unit_days.succeeded + failed + coalesce(canceled, 0) + coalesce(open, 0)),
-        1073741820) AS integer) AS settled,
+    CAST(least(sum(
+        coalesce(unit_days.succeeded, 0) + coalesce(failed, 0) + coalesce(canceled, 0) + coalesce(open, 0)
+    ), 1073741820) AS integer) AS settled,
     CAST(least(sum(
         CASE WHEN failure = ANY(ARRAY(SELECT id FROM failures WHERE failure_class = 'config')) THEN 0
-            ELSE failed END
+            ELSE coalesce(failed, 0) END
     ), 1073741820) AS integer) AS ranked,
-    CAST(least(sum(unit_days.succeeded), 1073741820) AS integer) AS succeeded
+    CAST(least(sum(coalesce(unit_days.succeeded, 0)), 1073741820) AS integer) AS succeeded
 FROM unit_days
 JOIN versioned_routes ON versioned_routes.id = unit_days.route
 JOIN environments_asked ON environments_asked.id = unit_days.environment

@@ -1,5 +1,6 @@
 -- Adds (new - old) to `unit_days`, in key order.
--- What a user's day holds saturates, as in contributions.sql; 10^15 records.
+-- What a user's day holds saturates, as in contributions.sql; 10^15 records. timed is NULL where all that
+-- succeeded are timed.
 -- Grain: that of `unit_days`. Index: its primary key.
 -- Reads: the tables `contributions` and `retracted` of this connection.
 INSERT INTO unit_days (
@@ -8,16 +9,16 @@ INSERT INTO unit_days (
 )
 SELECT
     day, bucket, day_key, unit, application_hash, route, environment, failure,
-    least(records, 1000000000000000),
-    least(succeeded, 268435455),
-    least(failed, 268435455),
+    nullif(least(records, 1000000000000000), 0),
+    nullif(least(succeeded, 268435455), 0),
+    nullif(least(failed, 268435455), 0),
     nullif(least(canceled, 268435455), 0),
     nullif(least(open, 268435455), 0),
     nullif(least(orphans, 268435455), 0),
     nullif(least(from_ledger, 268435455), 0),
     nullif(least(first_runs, 268435455), 0),
     nullif(least(corrected, 268435455), 0),
-    nullif(least(timed, 268435455), 0),
+    nullif(least(timed, 268435455), least(succeeded, 268435455)),
     nullif(least(durations, 268435455), 0)
 FROM (
     SELECT
@@ -52,9 +53,11 @@ WHERE (records, succeeded, failed, canceled, open, orphans, from_ledger, first_r
    <> (0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
 ORDER BY day, bucket, day_key
 ON CONFLICT (day, bucket, day_key) DO UPDATE SET
-    records = least(unit_days.records + excluded.records, 1000000000000000),
-    succeeded = least(unit_days.succeeded + excluded.succeeded, 268435455),
-    failed = least(unit_days.failed + excluded.failed, 268435455),
+    records = nullif(least(coalesce(unit_days.records, 0) + coalesce(excluded.records, 0), 1000000000000000),
+        0),
+    succeeded = nullif(least(coalesce(unit_days.succeeded, 0) + coalesce(excluded.succeeded, 0), 268435455),
+        0),
+    failed = nullif(least(coalesce(unit_days.failed, 0) + coalesce(excluded.failed, 0), 268435455), 0),
     canceled = nullif(least(coalesce(unit_days.canceled, 0) + coalesce(excluded.canceled, 0), 268435455), 0),
     open = nullif(least(coalesce(unit_days.open, 0) + coalesce(excluded.open, 0), 268435455), 0),
     orphans = nullif(least(coalesce(unit_days.orphans, 0) + coalesce(excluded.orphans, 0), 268435455), 0),
@@ -64,6 +67,10 @@ ON CONFLICT (day, bucket, day_key) DO UPDATE SET
         268435455), 0),
     corrected = nullif(least(coalesce(unit_days.corrected, 0) + coalesce(excluded.corrected, 0), 268435455),
         0),
-    timed = nullif(least(coalesce(unit_days.timed, 0) + coalesce(excluded.timed, 0), 268435455), 0),
+    timed = nullif(
+        least(coalesce(unit_days.timed, unit_days.succeeded, 0)
+            + coalesce(excluded.timed, excluded.succeeded, 0), 268435455),
+        least(coalesce(unit_days.succeeded, 0) + coalesce(excluded.succeeded, 0), 268435455)
+    ),
     durations = nullif(least(coalesce(unit_days.durations, 0) + coalesce(excluded.durations, 0), 268435455),
         0)

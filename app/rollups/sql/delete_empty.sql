@@ -5,4 +5,5 @@ WITH emptied AS MATERIALIZED (SELECT DISTINCT day, bucket, day_key FROM retracte
 DELETE FROM unit_days AS d
 USING emptied AS r
 WHERE d.day = r.day AND d.bucket = r.bucket AND d.day_key = r.day_key
-  AND d.succeeded = 0 AND d.failed = 0 AND coalesce(d.canceled, 0) = 0 AND coalesce(d.open, 0) = 0
+  AND coalesce(d.succeeded, 0) = 0 AND coalesce(d.failed, 0) = 0
+  AND coalesce(d.canceled, 0) = 0 AND coalesce(d.open, 0) = 0

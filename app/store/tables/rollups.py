@@ -31,10 +31,14 @@ from app.store.tables.events import PSEUDONYM, metadata, moment
 # (orphans), known from a refused event (from_ledger), of a user minted with its session (first_runs), of
 # a clock that was off (corrected), succeeded in a time that is known (timed). durations: the sum of the
 # classes of those times (app/store/durations.py), so durations / timed is that of their geometric mean.
-USUAL: Final = ("succeeded", "failed")
-# Zero in nearly every row, where it stands as NULL and takes no room: whoever reads one says coalesce(…, 0).
-RARE: Final = ("canceled", "open", "orphans", "from_ledger", "first_runs", "corrected", "timed", "durations")
-COUNTS: Final = (*USUAL, *RARE)
+# Each is zero in most rows, where it stands as NULL and takes no room: whoever reads one says coalesce(…, 0).
+# So are the records of a row without any. `timed` is NULL where it is what `succeeded` is, as nearly
+# everywhere: coalesce(timed, succeeded, 0).
+COUNTS: Final = (
+    *("succeeded", "failed", "canceled", "open", "orphans", "from_ledger", "first_runs", "corrected"),
+    *("timed", "durations"),
+)
+USUAL: Final = COUNTS[:2]  # they stand before what is narrower
 # What `kind` of `attempts` says: its lowest two bits the outcome, the next four what `orphans` and the like
 # count, the highest seven the class of its duration, of a success: 0 where none is known.
 OUTCOMES: Final = {"open": 0, "succeeded": 1, "failed": 2, "canceled": 3}
@@ -170,11 +174,12 @@ unit_days = Table(
     "unit_days",
     metadata,
     *(pseudonym(name) for name in ("unit", "application_hash", "day_key")),
-    Column("records", BigInteger, nullable=False),
+    Column("records", BigInteger),
     Column("day", Date, nullable=False),
-    *(Column(name, Integer, nullable=False) for name in ("route", "environment", *USUAL)),
+    *(Column(name, Integer, nullable=False) for name in ("route", "environment")),
+    *(Column(name, Integer) for name in USUAL),
     *(small(name) for name in ("bucket", "failure")),
-    *(Column(name, Integer) for name in RARE),
+    *(Column(name, Integer) for name in COUNTS[len(USUAL) :]),
     PrimaryKeyConstraint("day", "bucket", "day_key"),
     Index("unit_days_route_idx", "route", "day"),  # for the page of one connector
 )

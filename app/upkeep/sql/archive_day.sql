@@ -6,7 +6,8 @@ INSERT INTO connector_days (day, bucket, role, connector, lane, units, affected_
 SELECT
     day, 0, named.role, named.connector, lane,
     count(DISTINCT (unit_days.bucket, unit_days.unit)),
-    count(DISTINCT (unit_days.bucket, unit_days.unit)) FILTER (WHERE failed > 0 AND failure_class <> 'config')
+    count(DISTINCT (unit_days.bucket, unit_days.unit))
+        FILTER (WHERE coalesce(failed, 0) > 0 AND failure_class <> 'config')
 FROM unit_days
 JOIN units ON units.bucket = unit_days.bucket AND units.unit = unit_days.unit
 JOIN routes ON routes.id = unit_days.route

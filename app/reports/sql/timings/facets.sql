@@ -5,11 +5,9 @@
 SELECT facets.number, quarters, timed, weight
 FROM (
     SELECT
-        is_current, route, each.took >> 3 AS quarters, CAST(0 AS bigint) AS timed,
-        sum(each.took & 7) AS weight
-    FROM facet_uses
-    CROSS JOIN LATERAL unnest(facet_uses.took) AS each (took)
-    GROUP BY is_current, route, each.took >> 3
+        is_current, route, took >> 3 AS quarters, CAST(0 AS bigint) AS timed, sum(took & 7) AS weight
+    FROM (SELECT is_current, route, unnest(took) AS took FROM facet_uses WHERE took IS NOT NULL) AS each
+    GROUP BY is_current, route, took >> 3
     UNION ALL
     SELECT is_current, route, NULL, sum(timed), 0
     FROM facet_uses
