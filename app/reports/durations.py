@@ -32,10 +32,10 @@ UNITS: Final = ((90.0, 1, "s"), (5_400.0, 60, "min"), (129_600.0, 3_600, "h"), (
 
 def by_number(counts: Iterable[Counts]) -> dict[int, Row]:
     """Return the columns by the number of what they are about, from the rows of `sql/durations.sql`."""
-    return {count["number"]: tell_columns(count) for count in counts}
+    return {count["number"]: to_columns(count) for count in counts}
 
 
-def tell_columns(count: Counts) -> Row:
+def to_columns(count: Counts) -> Row:
     """Return the columns of a row that the stage `durations` was joined to."""
     return {
         "timed": count["timed"],

@@ -38,7 +38,7 @@ def shape(answers: Answers, parameters: Parameters) -> list[Row]:
     """Return the sections in their order; days in time, the others by users."""
     found: dict[str, list[Counts]] = {section: [] for section in (*SECTIONS, "error before")}
     for count in answers["facets"]:
-        found[count["section"]].append({**count, **durations.tell_columns(count)})
+        found[count["section"]].append({**count, **durations.to_columns(count)})
     if not found["total"]:
         return []
     [total] = found["total"]
