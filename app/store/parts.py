@@ -69,7 +69,8 @@ async def write(connection: AsyncConnection, parts: Sequence[Batch]) -> tuple[Fo
     ledger = await insert(connection, REJECTIONS, [each for each in stored if each.reason is not None])
     telling = [row for row in ledger if row.session_key is not None or row.telling]
     await insert_json(connection, MARKS, mark([row for row in [*fresh, *telling] if row.timely]))
-    await insert_json(connection, OUTCOMES, count(parts, verdicts, found, fresh))
+    counts = await asyncio.to_thread(count, parts, verdicts, found, fresh)
+    await insert_json(connection, OUTCOMES, counts)
     await insert_json(connection, TALLIES, tally(parts, verdicts, fresh))
     return found, fresh
 
@@ -78,7 +79,8 @@ async def insert(connection: AsyncConnection, statement: str, verdicts: Sequence
     """Insert events; return the rows of those that were new."""
     if not verdicts:
         return []
-    return (await connection.exec_driver_sql(statement, {"events": encode(verdicts)})).all()
+    lines = await asyncio.to_thread(encode, verdicts)  # thousands of rows: other requests go on meanwhile
+    return (await connection.exec_driver_sql(statement, {"events": lines})).all()
 
 
 async def insert_json(connection: AsyncConnection, statement: str, rows: Sequence[Mapping[str, Any]]) -> None:
