@@ -94,7 +94,10 @@ def write_again(value: object, *, batch: bool) -> tuple[list[bytes], int]:
     no key was lost while parsing.
     """
     if batch and isinstance(value, dict) and isinstance(value.get("batch"), list):
-        forms = [orjson.dumps(event, option=orjson.OPT_SORT_KEYS) for event in value["batch"]]
+        # Copies: what orjson returns keeps the room in which it wrote, 4 KB for two bytes.
+        forms = [
+            memoryview(orjson.dumps(event, option=orjson.OPT_SORT_KEYS)).tobytes() for event in value["batch"]
+        ]
         envelope = orjson.dumps(value | {"batch": None})
         return forms, b"".join([*forms, envelope]).count(b":")
     form = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
