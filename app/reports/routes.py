@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Request, Response, Security
@@ -12,6 +13,7 @@ from app.reports import openapi, registry, render
 from app.reports.cache import Kept, Key, Tables, read_key
 from app.reports.model import Report
 from app.reports.readers import Readers
+from app.reports.renewals import Renewals
 from app.web.entity import not_modified
 from app.web.peers import Peers
 from app.web.problems import respond
@@ -46,6 +48,7 @@ def create_router(tables: Tables, readers: Readers, find_peer: FindPeer = NO_PRO
     newer; `Cache-Control: no-cache` asks for new ones. Refusals are problem JSON without a part of a request.
     """
     router = APIRouter(prefix="/v1/reports", tags=["reports"])
+    renewals = Renewals(tables)
 
     async def serve(
         request: Request, name: str, credentials: HTTPAuthorizationCredentials | None, form: str
@@ -55,7 +58,7 @@ def create_router(tables: Tables, readers: Readers, find_peer: FindPeer = NO_PRO
             token = credentials.credentials if credentials else dict(given).get(TOKEN, "")
             readers.require(token, find_peer(request.scope))
             key = read_key(name, [(key, text) for key, text in given if key != TOKEN])
-            return await answer(tables, key, request, form)
+            return await answer(tables, renewals, key, request, form)
         except Problem as problem:
             return refuse(problem)
 
@@ -79,9 +82,12 @@ def create_router(tables: Tables, readers: Readers, find_peer: FindPeer = NO_PRO
     return router
 
 
-async def answer(tables: Tables, key: Key, request: Request, form: str) -> Response:
+async def answer(tables: Tables, renewals: Renewals, key: Key, request: Request, form: str) -> Response:
     """Return what is kept without leaving the event loop, or wait for it. Raises Problem."""
-    found = tables.look(key, fresh="no-cache" in request.headers.get("cache-control", ""))
+    if "no-cache" in request.headers.get("cache-control", ""):
+        found: Kept | Future[Kept] = await renewals.find(key)
+    else:
+        found = tables.look(key)
     if not isinstance(found, Kept):  # shielded: others wait for the same
         found = await asyncio.shield(asyncio.wrap_future(found))
     if form in found.bodies:

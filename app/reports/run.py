@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Engine, TextClause, text
 
 from app.problems import Problem
 from app.reports import ranking
+from app.reports.interpreter import giving_way
 from app.reports.model import Report, Table
 from app.reports.parameters import DAY, Parameters, day_of
 from app.store import statements
@@ -32,6 +33,7 @@ def reading(engine: Engine) -> Iterator[Connection]:
         yield connection
 
 
+@giving_way()
 def run(  # noqa: PLR0913, PLR0917  # Size: the steps of a report, in order
     report: Report,
     parameters: Parameters,

@@ -45,7 +45,8 @@ SETTLED = "document.fonts.ready.then(() => true)"
 RUN_AXE = """async (rules) => {
   const options = {resultTypes: ["violations"], ...(rules.length ? {runOnly: rules} : {})};
   const found = await axe.run(document, options);
-  return found.violations.map((each) => [each.id, each.nodes.slice(0, 3).map((node) => node.html.slice(0, 120))]);
+  const where = (each) => each.nodes.slice(0, 3).map((node) => node.html.slice(0, 120));
+  return found.violations.map((each) => [each.id, where(each)]);
 }"""
 
 pytestmark = [

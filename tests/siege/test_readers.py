@@ -69,9 +69,14 @@ def test_a_hundred_readers_wait_for_one_answer_to_be_made() -> None:
     assert made == ["/dear"]
 
 
-def test_reports_while_ingesting(service: Service, look: Look) -> None:
-    """Ten readers of ten reports hold two connections between them, and events are taken meanwhile."""
-    token = {"Authorization": f"Bearer {service.report_token}", "Cache-Control": "no-cache"}
+@pytest.mark.parametrize(("asked", "at_once"), [({}, AT_ONCE), ({"Cache-Control": "no-cache"}, 1)])
+def test_reports_while_ingesting(
+    service: Service, look: Look, asked: Mapping[str, str], at_once: int
+) -> None:
+    """Ten readers of ten reports hold two connections between them, one if they want new figures, and
+    events are taken meanwhile.
+    """
+    token = {"Authorization": f"Bearer {service.report_token}", **asked}
 
     def read(days: int) -> int:
         url = f"{service.url}/v1/reports/connectors"
@@ -80,7 +85,7 @@ def test_reports_while_ingesting(service: Service, look: Look) -> None:
     with look.engine.connect() as holder, ThreadPoolExecutor(10) as readers:
         holder.exec_driver_sql("LOCK TABLE routes IN ACCESS EXCLUSIVE MODE")
         answers = [readers.submit(read, days) for days in range(7, 17)]
-        wait_until(lambda: bool(look.value(WAITING) == AT_ONCE), "no report is being computed")
+        wait_until(lambda: bool(look.value(WAITING) == at_once), "no report is being computed")
         for number in range(20):
             answer = httpx.post(
                 f"{service.url}/v1/track",
@@ -89,7 +94,7 @@ def test_reports_while_ingesting(service: Service, look: Look) -> None:
                 timeout=60,
             )
             assert answer.status_code == 200
-            assert look.value(WAITING) == AT_ONCE
+            assert look.value(WAITING) == at_once
         holder.rollback()
         assert [answer.result() for answer in answers] == [200] * 10
 
