@@ -47,8 +47,7 @@ def create_router(tables: Tables, readers: Readers, find_peer: FindPeer = NO_PRO
     it is. Figures come from `tables`: `As-Of` and `Age` say how old they are, `Stale` that there can be none
     newer; `Cache-Control: no-cache` asks for new ones. Refusals are problem JSON without a part of a request.
     """
-    router = APIRouter(prefix="/v1/reports", tags=["reports"])
-    renewals = Renewals(tables)
+    router, renewals = APIRouter(prefix="/v1/reports", tags=["reports"]), Renewals(tables)
 
     async def serve(
         request: Request, name: str, credentials: HTTPAuthorizationCredentials | None, form: str
@@ -58,7 +57,7 @@ def create_router(tables: Tables, readers: Readers, find_peer: FindPeer = NO_PRO
             token = credentials.credentials if credentials else dict(given).get(TOKEN, "")
             readers.require(token, find_peer(request.scope))
             key = read_key(name, [(key, text) for key, text in given if key != TOKEN])
-            return await answer(tables, renewals, key, request, form)
+            return await answer(renewals, key, request, form)
         except Problem as problem:
             return refuse(problem)
 
@@ -82,12 +81,12 @@ def create_router(tables: Tables, readers: Readers, find_peer: FindPeer = NO_PRO
     return router
 
 
-async def answer(tables: Tables, renewals: Renewals, key: Key, request: Request, form: str) -> Response:
+async def answer(renewals: Renewals, key: Key, request: Request, form: str) -> Response:
     """Return what is kept without leaving the event loop, or wait for it. Raises Problem."""
     if "no-cache" in request.headers.get("cache-control", ""):
         found: Kept | Future[Kept] = await renewals.find(key)
     else:
-        found = tables.look(key)
+        found = renewals.tables.look(key)
     if not isinstance(found, Kept):  # shielded: others wait for the same
         found = await asyncio.shield(asyncio.wrap_future(found))
     if form in found.bodies:
