@@ -6,6 +6,7 @@ import json
 import shlex
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -34,18 +35,19 @@ EXAMPLE: Final = (
 
 
 def invent(events: int) -> Iterator[bytes]:
-    """Yield batches of syncs of yesterday, each by a user of its own with versions that nobody has."""
-    yesterday = dt.datetime.now(dt.UTC) - dt.timedelta(days=1)
+    """Yield batches of syncs, each by a user of its own with versions that nobody has."""
+    now = dt.datetime.now(dt.UTC)
     for first in range(0, events, BATCH):
         batch = [
             {
                 "type": "track",
                 "anonymousId": f"00000000-0000-4000-8000-{number:012x}",
                 "event": "sync",
-                "timestamp": (yesterday + dt.timedelta(milliseconds=number)).isoformat(),
+                "timestamp": (now - dt.timedelta(milliseconds=number)).isoformat(),
                 "properties": {
-                    "session_id": f"00000000-0000-4000-9000-{number:012x}",
+                    "session_id": f"01M8{number:022d}",
                     "state": "failed",
+                    "application_hash": "1ca1a99b5402cadc0832d624ce05678fd106be2c486617b1d4568b52ade12430",
                     "version": f"{number % 100}.{number // 100 % 100}.{number // 10_000}",
                     "source": {
                         "name": "source-faker",
@@ -66,7 +68,19 @@ def attack(server: Server, events: int) -> None:
     headers = {"Authorization": f"Basic {credentials}", "Content-Type": "application/json"}
     for body in invent(events):
         request = urllib.request.Request(f"{server.url}/v1/batch", body, headers)  # noqa: S310 -- our own URL
+        while not post(request):
+            time.sleep(0.5)  # as it is told to, while it has enough to do
+
+
+def post(request: urllib.request.Request) -> bool:
+    """Return whether the service took it; not, if it is to be sent again."""
+    try:
         urllib.request.urlopen(request, timeout=60).close()  # noqa: S310
+    except urllib.error.HTTPError as refusal:
+        if refusal.code not in (429, 503):
+            raise
+        return False
+    return True
 
 
 def measure(engine: Engine) -> dict[str, float]:
@@ -74,6 +88,8 @@ def measure(engine: Engine) -> dict[str, float]:
     found: dict[str, float] = {}
     for name, given in CALLS:
         report = registry.find(name)
+        # Of today, on which the stranger came.
+        asked = {**given, **({"until": "today"} if "until" in report.parameters else {})}
         times = []
         for _ in range(TIMES):
             now = dt.datetime.now(dt.UTC)
@@ -82,7 +98,7 @@ def measure(engine: Engine) -> dict[str, float]:
                     f"/proc/{connection.execute(text('SELECT pg_backend_pid()')).scalar()}/schedstat"
                 )
                 backend, own = int(status.read_text("ascii").split()[0]), time.thread_time_ns()
-                run(report, parse(report, given.items(), now), connection, now)
+                run(report, parse(report, asked.items(), now), connection, now)
                 spent = int(status.read_text("ascii").split()[0]) - backend + time.thread_time_ns() - own
             times.append(spent / 1e6)
         found[" ".join([name, *given.values()])] = min(times)
