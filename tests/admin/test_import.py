@@ -131,6 +131,7 @@ ONE = gzip.compress(b'{"event": "sync"}\n' * 1000, mtime=0)
         (b"PK\x03\x04 jane@example.com", "a zip archive"),
         (b"PAR1 jane@example.com", "a Parquet file"),
     ],
+    ids=["cut off", "more behind", "overwritten", "UTF-16", "UTF-16 in gzip", "zip", "Parquet"],
 )
 def test_what_is_no_file_of_lines_is_said_so(tmp_path: Path, content: bytes, said: str) -> None:
     file = tmp_path / "archive"

@@ -148,3 +148,12 @@ def test_endpoints_exist(service: Service) -> None:
         if not any(p.fullmatch(path) for p in patterns) and not any(s.startswith(f"{path}/") for s in served)
     }
     assert missing == set()
+
+
+def test_decisions_have_numbers_of_their_own_and_stand_in_order() -> None:
+    numbers = [path.name[:4] for path in RECORDS if path.name[0] == "0"]
+    assert numbers == sorted(set(numbers))
+    listed = re.findall(
+        r"^\| \[(\d{4})\]", (ROOT / "docs/decisions/README.md").read_text("utf-8"), re.MULTILINE
+    )
+    assert listed == numbers
