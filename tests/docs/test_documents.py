@@ -36,7 +36,13 @@ BASES = (ROOT, ROOT / "app", ROOT / "app" / "reports", ROOT / "docs", ROOT / "cl
 SOURCES = ("app", "client/src", "alembic", "benchmarks", "deploy", "tests")
 SOURCE_KINDS = {".py", ".sql", ".yaml", ".yml", ".json", ".toml", ".html", ".txt"}
 # Names of PyAirbyte, of Postgres and of other projects, which our code has no reason to say.
-ELSEWHERE = {"airbyte/_util/telemetry.py", "get_samples", "pg_stat_io"}
+ELSEWHERE = {
+    "airbyte/_util/telemetry.py",
+    "get_samples",
+    "hash_mem_multiplier",
+    "pg_stat_io",
+    "tuplehash_insert",
+}
 PLACEHOLDERS = re.compile(r"NAME|VERB|\{|…|\*|<|YYYY")
 
 
