@@ -87,13 +87,13 @@ class NodeQueues:
         answer, and if a part could not be kept: when all of it comes again, fences tell what is committed.
         """
         parts = [part for batch in batches for part in split(batch, placement).items()]
-        told: dict[int, str] = {}  # by the identity of the verdict
+        reported: dict[int, str] = {}  # by the identity of the verdict
         for group in sorted({group for group, _ in parts}):
             own = [part for of, part in parts if of == group]
             outcomes = await self.commit_group(group, own, ending, attempt)
             verdicts = [verdict for part in own for verdict in part.verdicts]
-            told |= {id(verdict): outcome for verdict, outcome in zip(verdicts, outcomes, strict=True)}
-        return [told[id(verdict)] for batch in batches for verdict in batch.verdicts]
+            reported |= {id(verdict): outcome for verdict, outcome in zip(verdicts, outcomes, strict=True)}
+        return [reported[id(verdict)] for batch in batches for verdict in batch.verdicts]
 
     async def commit_group(
         self, group: int, parts: Sequence[Batch], ending: float, attempt: Attempt

@@ -137,8 +137,8 @@ async def insert_whole(connection: AsyncConnection, batch: Batch, *others: Batch
     if batch.bucket is not None:
         from app.store.parts import insert_parts  # noqa: PLC0415 -- it is built on this module
 
-        told = await insert_parts(connection, [batch, *others])
-        return assign([verdict for each in (batch, *others) for verdict in each.verdicts], told)
+        reported = await insert_parts(connection, [batch, *others])
+        return assign([verdict for each in (batch, *others) for verdict in each.verdicts], reported)
     if not others:
         verdicts = batch.verdicts
         parameters = make_parameters(verdicts, batch)

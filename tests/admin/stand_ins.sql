@@ -9,10 +9,10 @@ CREATE TABLE citus_shards (shardid bigint, nodename text, nodeport integer, citu
     shard_size bigint);
 CREATE FUNCTION run_command_on_all_nodes(command text) RETURNS TABLE (success boolean, result text)
 LANGUAGE plpgsql AS $$
-DECLARE told text;
+DECLARE reported text;
 BEGIN
-    EXECUTE command INTO told;
-    RETURN QUERY SELECT true, told;
+    EXECUTE command INTO reported;
+    RETURN QUERY SELECT true, reported;
 END $$;
 CREATE FUNCTION citus_version() RETURNS text LANGUAGE sql AS $$
     SELECT 'Citus 13.2.2 on x86_64-pc-linux-gnu' $$;

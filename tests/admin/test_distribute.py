@@ -138,7 +138,7 @@ def test_doctor_tells_which_nodes_do_not_answer(operator: Service, bare: Look) -
     assert operator.run("distribute", *NODES).returncode == 0
     assert "3 nodes answer" in operator.run("doctor").stdout
     bare.run("INSERT INTO silent_nodes VALUES ('db-2')")
-    told = operator.run("doctor")
-    assert told.returncode == 1
-    assert "No answer from 1 of 3 nodes, groupid 2 in" in " ".join(told.stdout.replace("│", " ").split())
-    assert "db-2" not in told.stdout
+    reported = operator.run("doctor")
+    assert reported.returncode == 1
+    assert "No answer from 1 of 3 nodes, groupid 2 in" in " ".join(reported.stdout.replace("│", " ").split())
+    assert "db-2" not in reported.stdout

@@ -67,11 +67,11 @@ class Figures:
 
     def line(self) -> str:
         """One line."""
-        told = self.account.outcomes
+        reported = self.account.outcomes
         return (
             f"seed {self.seed}: {self.kills()} kills, {sum(self.faults.values())} faults "
             f"({dict(self.faults)}); "
-            f"answers {dict(self.account.statuses)}, outcomes {dict(told)}, "
+            f"answers {dict(self.account.statuses)}, outcomes {dict(reported)}, "
             f"{self.account.lost_connections} connections lost; promised {len(self.account.promised)}, "
             f"lost 0; "
             f"slowest answer {self.account.slowest:.2f} s; descriptors of a worker "

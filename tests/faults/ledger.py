@@ -153,10 +153,13 @@ def check_hours(url: str, account: Account, *, process_killed: bool) -> None:
         kept = counted[hour, "accepted"] + counted[hour, "duplicate"]
         others = sum(n for (at, outcome), n in counted.items() if at == hour and outcome != "received") - kept
         assert received == kept + others, f"{hour}: received is not the sum of the outcomes"
-        for told, stored in ((account.hours[hour, "kept"], kept), (account.hours[hour, "rejected"], others)):
-            assert stored >= told, f"{hour}: {stored} counted, {told} told"
+        for reported, stored in (
+            (account.hours[hour, "kept"], kept),
+            (account.hours[hour, "rejected"], others),
+        ):
+            assert stored >= reported, f"{hour}: {stored} counted, {reported} reported"
             if not (process_killed or account.lost_connections):
-                assert stored <= told + account.astride, f"{hour}: {stored} counted, {told} told"
+                assert stored <= reported + account.astride, f"{hour}: {stored} counted, {reported} reported"
 
 
 def check_books(url: str, account: Account, *, process_killed: bool = False) -> None:
@@ -174,12 +177,14 @@ def check_books(url: str, account: Account, *, process_killed: bool = False) -> 
     received = counted.pop("received", 0)
     assert received == sum(counted.values()), "received is not the sum of the outcomes"
     check_hours(url, account, process_killed=process_killed)
-    told = account.outcomes
-    promised = told["accepted"] + told["queued"] + told["duplicate"]
+    reported = account.outcomes
+    promised = reported["accepted"] + reported["queued"] + reported["duplicate"]
     if process_killed or account.lost_connections:
         assert counted["accepted"] + counted["duplicate"] >= promised
-        assert counted["rejected"] >= told["rejected"]
+        assert counted["rejected"] >= reported["rejected"]
     else:
         stored_or_known = counted["accepted"] + counted["duplicate"]
         assert stored_or_known == promised, f"{stored_or_known} counted, {promised} promised"
-        assert counted["rejected"] == told["rejected"], f"{dict(counted)} counted, {dict(told)} told"
+        assert counted["rejected"] == reported["rejected"], (
+            f"{dict(counted)} counted, {dict(reported)} reported"
+        )

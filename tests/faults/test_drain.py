@@ -83,15 +83,15 @@ def test_a_kill_between_commit_and_acknowledgement(proxy: Proxy, service: Servic
 
 def test_a_batch_that_commits_after_its_deadline(proxy: Proxy, service: Service, database_url: str) -> None:
     """It is in the spool by then, with others behind it."""
-    told: list[str] = []
-    late = threading.Thread(target=lambda: told.append(post(service, 0).json()["outcome"]))
+    reported: list[str] = []
+    late = threading.Thread(target=lambda: reported.append(post(service, 0).json()["outcome"]))
     engine = create_engine(database_url, poolclass=NullPool)
     with engine.begin() as connection:
         connection.execute(text("LOCK TABLE events IN ACCESS EXCLUSIVE MODE"))
         late.start()
-        wait_until(lambda: bool(told), "the deadline is over")
+        wait_until(lambda: bool(reported), "the deadline is over")
         queue(service, range(1, 4))
-    assert told == ["queued"]
+    assert reported == ["queued"]
     wait_until(lambda: is_drained(service), "the spool is drained")
     wait_until(lambda: len(ids(database_url, "events")) == 4, "all four are there")
     assert outcomes(database_url) == {"received": 4, "accepted": 4}

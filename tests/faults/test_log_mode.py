@@ -128,9 +128,9 @@ def test_a_log_that_waits_is_no_fault_until_it_is_late(
         assert 2 * 3600 <= lag < 3 * 3600
     wait_until(lambda: is_drained(service), "the log is drained")
     assert len(ids(database_url, "events")) == len(promised)
-    told = count_by_hour(database_url)
+    reported = count_by_hour(database_url)
     for age, number in Counter(AGES).items():
-        assert told[hour_of(now - age), "received"] == told[hour_of(now - age), "accepted"] == number
+        assert reported[hour_of(now - age), "received"] == reported[hour_of(now - age), "accepted"] == number
     wait_until(lambda: "log_lag" not in readiness(service)["symptoms"], "it is no longer late")
 
 

@@ -77,10 +77,10 @@ def test_events_of_nodes_that_answer_go_on_being_written(
 ) -> None:
     # Where a busy machine commits slowly, direct mode would queue everything.
     service = make_service({"TELEMETRY_INGEST": ingest, "TELEMETRY_DEADLINE_MS": "10000"})
-    told = send(service) + send(service)
+    reported = send(service) + send(service)
     if ingest == "direct":
-        assert told["accepted"] > 0
-        assert told["accepted"] + told["queued"] == 2 * EVENTS
+        assert reported["accepted"] > 0
+        assert reported["accepted"] + reported["queued"] == 2 * EVENTS
     wait_until(lambda: stored(cluster)[1] > 0, "the events of the node that answers")
     service.kill()  # what waits for the other is the next process's
     service.start()

@@ -124,8 +124,8 @@ def test_a_dead_process_leaves_its_spool_to_the_next(
     service = start()
     assert post(service, 0).json()["outcome"] == "accepted"
     proxy.set("refuse")
-    told = [post(service, number) for number in range(1, 20)]
-    assert {reply.json()["outcome"] for reply in told} == {"queued"}
+    reported = [post(service, number) for number in range(1, 20)]
+    assert {reply.json()["outcome"] for reply in reported} == {"queued"}
     service.kill()
     service.start()  # still without Postgres: it knows its write keys all the same
     assert post(service, 20).json()["outcome"] == "queued"

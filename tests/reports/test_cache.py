@@ -286,19 +286,19 @@ def test_without_the_database_the_last_good_figures_say_so(store: Store, proxy: 
             proxy.set("pass")
             again = client.get(path, headers=new)
     engine.dispose()
-    told = answer.json()
-    assert (told["rows"], told["as_of"]) == (good.json()["rows"], good.headers["as-of"])
-    assert (told["parameters"]["series"], "series" in told) == ("none", False)
-    assert told["stale"]["code"] == "database_unavailable"
-    assert f"the last good figures, as of {told['as_of']}" in told["stale"]["detail"]
+    reported = answer.json()
+    assert (reported["rows"], reported["as_of"]) == (good.json()["rows"], good.headers["as-of"])
+    assert (reported["parameters"]["series"], "series" in reported) == ("none", False)
+    assert reported["stale"]["code"] == "database_unavailable"
+    assert f"the last good figures, as of {reported['as_of']}" in reported["stale"]["detail"]
     for each in (answer, *sheets):
         assert (each.status_code, each.headers["stale"]) == (200, "database_unavailable")
         assert each.headers["as-of"] == good.headers["as-of"]
         assert int(each.headers["age"]) >= 0
     metadata = pyarrow.parquet.read_schema(io.BytesIO(sheets[1].content)).metadata
-    assert metadata[b"stale"].decode() == told["stale"]["detail"]
+    assert metadata[b"stale"].decode() == reported["stale"]["detail"]
     assert (unknown.status_code, unknown.json()["code"]) == (503, "database_unavailable")
-    assert again.json()["rows"] == told["rows"]
+    assert again.json()["rows"] == reported["rows"]
     assert "stale" not in again.headers.keys() | again.json().keys()
     assert again.headers["etag"] not in {answer.headers["etag"], good.headers["etag"]}
 

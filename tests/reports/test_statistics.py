@@ -81,7 +81,7 @@ def test_more_users_narrow_the_interval() -> None:
     assert widths[0] > widths[1] > widths[2]
 
 
-@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="threads are told by Linux only")
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="threads are reported by Linux only")
 def test_a_prior_is_fitted_in_one_thread() -> None:
     """Threads of BLAS would only spin, beside the requests of the same machine."""
     fit = (

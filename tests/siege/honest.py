@@ -31,8 +31,8 @@ class Account:
     def tell(self) -> str:
         """Return how many answers there were of which kind: an outcome, a status that
         is not 200, or none in 30 s."""
-        told = [f"{number} {outcome}" for outcome, number in self.outcomes.most_common()]
-        return " + ".join([*told, f"{self.lost} unanswered"] if self.lost else told)
+        reported = [f"{number} {outcome}" for outcome, number in self.outcomes.most_common()]
+        return " + ".join([*reported, f"{self.lost} unanswered"] if self.lost else reported)
 
     def quantile_ms(self, share: float) -> float:
         """Return the time that this share of the answers took at the most, in milliseconds."""
@@ -123,5 +123,5 @@ async def read_outcome(reader: asyncio.StreamReader) -> tuple[str, str]:
     status = head.split()[1].decode()
     if status != "200":
         return status, ""
-    told = json.loads(body)
-    return told["outcome"], told["id"]
+    reported = json.loads(body)
+    return reported["outcome"], reported["id"]

@@ -55,8 +55,8 @@ def test_many_readers_at_once_are_all_answered(service: Service) -> None:
 
 def test_metrics_show_what_happened_a_moment_ago(service: Service) -> None:
     def count() -> int:
-        told = httpx.get(f"{service.url}/metrics").text
-        line = next(line for line in told.splitlines() if 'path="/v1/validate",status="200"' in line)
+        reported = httpx.get(f"{service.url}/metrics").text
+        line = next(line for line in reported.splitlines() if 'path="/v1/validate",status="200"' in line)
         return int(float(line.rpartition(" ")[2]))
 
     before = count()

@@ -29,9 +29,9 @@ NOBODY = "postgresql://nobody@127.0.0.1:9/nothing"  # a database that is away
 
 def count_requests(service: Service, path: str) -> int:
     """How many requests to a path were answered, as `/metrics` has it."""
-    told = httpx.get(f"{service.url}/metrics").text.splitlines()
+    reported = httpx.get(f"{service.url}/metrics").text.splitlines()
     prefix = f'telemetry_requests_total{{path="{path}"'
-    return sum(int(float(line.rpartition(" ")[2])) for line in told if line.startswith(prefix))
+    return sum(int(float(line.rpartition(" ")[2])) for line in reported if line.startswith(prefix))
 
 
 @pytest.mark.parametrize("more", [0, 1, 20_000])
@@ -187,8 +187,8 @@ def test_a_batch_of_thousands_of_nothings(client: httpx.Client, service: Service
     assert {result["reason"] for result in results} == {"missing"}
     assert len({result["id"] for result in results}) == 1  # they are one event, judged once
     mixed = {"batch": [{}, clean_event(), {}, {"a": 1}, clean_event(number_of_records=7)]}
-    told = client.post("/v1/batch", json=mixed).json()["results"]
-    outcomes = [result["outcome"] for result in told]
+    reported = client.post("/v1/batch", json=mixed).json()["results"]
+    outcomes = [result["outcome"] for result in reported]
     kept = [outcome in ("accepted", "queued") for outcome in outcomes]  # queued on a machine that is busy
     assert kept == [False, True, False, False, True]
 

@@ -25,8 +25,8 @@ def list_workers(service: Service) -> list[int]:
 
 def count_waiting(service: Service) -> int:
     """Return how many batches wait in all spools, as `/metrics` has it."""
-    told = httpx.get(f"{service.url}/metrics", timeout=30).text
-    [number] = re.findall(r"^telemetry_spool_batches (\S+)$", told, re.MULTILINE)
+    reported = httpx.get(f"{service.url}/metrics", timeout=30).text
+    [number] = re.findall(r"^telemetry_spool_batches (\S+)$", reported, re.MULTILINE)
     return int(float(number))
 
 

@@ -43,7 +43,7 @@ def fill(cluster: Look, *sizes: int) -> None:
         )
 
 
-def told(cluster: Look) -> dict[str, str]:
+def reported(cluster: Look) -> dict[str, str]:
     with cluster.engine.connect() as connection:
         return {finding.what: finding.said for finding in check_nodes(connection)}
 
@@ -68,7 +68,7 @@ def symptoms(cluster: Look) -> list[str]:
 def test_nodes_that_are_filled_unevenly(cluster: Look, sizes: tuple[int, ...], is_uneven: bool) -> None:
     fill(cluster, *sizes)
     assert symptoms(cluster) == (["nodes_uneven"] if is_uneven else [])
-    said = told(cluster)["skew"]
+    said = reported(cluster)["skew"]
     assert ("citus_rebalance_start" in said) is is_uneven
     assert "db-" not in said
     assert "groupid 1: " in said
@@ -92,5 +92,5 @@ def test_readyz_names_what_is_wrong_with_the_nodes(cluster: Look, ready: str) ->
     wait_until(lambda: len(httpx.get(f"{ready}/readyz").json()["symptoms"]) > 1, "nothing is said")
     body = httpx.get(f"{ready}/readyz").json()
     assert (body["status"], body["symptoms"]) == ("degraded", ["node_silent", "prepared_transactions"])
-    assert "2 transactions" in told(cluster)["prepared"]
-    assert "skew" not in told(cluster)  # the sizes of a node that is away are not known
+    assert "2 transactions" in reported(cluster)["prepared"]
+    assert "skew" not in reported(cluster)  # the sizes of a node that is away are not known

@@ -39,14 +39,14 @@ def test_steps_write_what_the_one_statement_does(bare: Look, database_url: str) 
         bucket=bucket,
     )
     bare.run("INSERT INTO dropped_ranges VALUES ('2025-11-01', '2025-12-01', now())")
-    told = commit(database_url, make())
+    reported = commit(database_url, make())
     whole = books(bare)
     for table in TABLES:
         bare.run(f"DELETE FROM {table}")
     bare.run("UPDATE tombstones SET met_at = NULL")
     parts = [replace(batch, bucket=7) for batch in make()]
-    assert commit(database_url, parts) == told
-    assert {"forgotten", "expired", "duplicate", "rejected", "accepted"} <= set(told)
+    assert commit(database_url, parts) == reported
+    assert {"forgotten", "expired", "duplicate", "rejected", "accepted"} <= set(reported)
     assert books(bare) == whole
     assert bare.value("SELECT met_at IS NOT NULL FROM tombstones")
     commit(database_url, parts[:3])  # again: the fences hold, together and alone

@@ -173,7 +173,7 @@ CONNECTOR: Final = Report(
     queries={
         "facets": (
             *SCOPE,
-            "told/connector",
+            "reported/connector",
             "named_versions",
             *("route_facets", "environment_facets", "facet_names", "facet_uses", "facet_units"),
             "applications/facets",

@@ -48,7 +48,7 @@ PLATFORMS: Final = Report(
     queries={
         "platforms": (
             *SCOPE,
-            "told/platforms",
+            "reported/platforms",
             "named_versions",
             "platform_numbers",
             "keyed/platforms",

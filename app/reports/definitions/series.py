@@ -10,7 +10,7 @@ from app.reports.model import SCOPE, Answers, Column, Counts, Row, Series
 from app.reports.parameters import DAY, Parameters
 
 WEEK: Final = 7
-RELEASES: Final = (*SCOPE, "told/versions", "named_versions", "release_numbers", "keyed/releases")
+RELEASES: Final = (*SCOPE, "reported/versions", "named_versions", "release_numbers", "keyed/releases")
 
 
 def smooth(counts: Sequence[Counts]) -> list[Row]:

@@ -46,7 +46,7 @@ def shape(answers: Answers, parameters: Parameters) -> list[Row]:
     return ranking.select(ordered, COLUMNS)
 
 
-RELEASES: Final = (*SCOPE, "told/versions", "named_versions", "release_numbers", "keyed/releases")
+RELEASES: Final = (*SCOPE, "reported/versions", "named_versions", "release_numbers", "keyed/releases")
 VERSIONS: Final = Report(
     name="versions",
     summary="Versions of PyAirbyte, or with `connector` of one connector: adoption, failures, and "

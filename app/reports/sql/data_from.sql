@@ -4,5 +4,5 @@
 -- What senders with slow clocks date weeks before the service began is no history: by it nobody would have
 -- returned.
 SELECT min(day) AS day
-FROM (SELECT day, count(*) AS told, max(count(*)) OVER () AS most FROM version_days GROUP BY day) AS days
-WHERE 20 * told >= most
+FROM (SELECT day, count(*) AS reported, max(count(*)) OVER () AS most FROM version_days GROUP BY day) AS days
+WHERE 20 * reported >= most

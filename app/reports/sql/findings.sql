@@ -3,8 +3,8 @@
 -- (exception_class is not NULL). Reads: the stages compared, ballots and new_errors.
 SELECT
     compared.kind, compared.key, compared.new_version, compared.old_version, compared.since,
-    told.is_new, CAST(told.start + 6 AS text) AS settled_on, told.vote, told.own_before, told.exception_class,
-        told.units
+    reported.is_new, CAST(reported.start + 6 AS text) AS settled_on, reported.vote, reported.own_before, reported.exception_class,
+        reported.units
 FROM compared
 LEFT JOIN (
     SELECT
@@ -14,5 +14,5 @@ LEFT JOIN (
     FROM ballots
     UNION ALL
     SELECT new_number, NULL, NULL, NULL, NULL, NULL, exception_class, units FROM new_errors
-) AS told ON told.new_number = compared.new_number
-ORDER BY compared.kind, compared.key, compared.new_version, told.start, told.unit, told.exception_class
+) AS reported ON reported.new_number = compared.new_number
+ORDER BY compared.kind, compared.key, compared.new_version, reported.start, reported.unit, reported.exception_class

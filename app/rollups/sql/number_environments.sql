@@ -4,7 +4,7 @@
 --
 -- prerelease: anything but N.N.N, N.N.N.post and `other`, and 0.0.0; NULL of an unknown version, which is
 -- neither. It follows from the version, so nothing is looked up by it.
-WITH told AS MATERIALIZED (
+WITH reported AS MATERIALIZED (
     SELECT DISTINCT
         version, python_version, os, ci, notebook_runtime, source_executor_type, destination_executor_type
     FROM signals
@@ -19,7 +19,7 @@ SELECT
         WHEN version <> '' THEN version = '0.0.0' OR version !~ '^([0-9]+\.[0-9]+\.[0-9]+(\.post)?|other)$'
     END,
     CAST(now() AT TIME ZONE 'UTC' AS date)
-FROM told AS s
+FROM reported AS s
 WHERE NOT EXISTS (
     SELECT 1 FROM environments AS e
     WHERE (e.version, e.python_version, e.os, e.ci, e.notebook_runtime, e.source_executor_type,

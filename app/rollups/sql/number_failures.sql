@@ -1,7 +1,7 @@
 -- Gives new exception classes their numbers: the definition of the failure classes.
 -- Grain: one row an exception class, the empty one for failures that named none. Index:
 -- failures_exception_class_key. Reads: the table `signals` of this connection.
-WITH told AS MATERIALIZED (SELECT DISTINCT exception_class FROM signals WHERE exception_class IS NOT NULL)
+WITH reported AS MATERIALIZED (SELECT DISTINCT exception_class FROM signals WHERE exception_class IS NOT NULL)
 INSERT INTO failures (exception_class, failure_class)
 SELECT
     exception_class,
@@ -23,7 +23,7 @@ SELECT
         WHEN exception_class LIKE 'AirbyteConnector%' THEN 'connector'
         ELSE 'other'
     END
-FROM told AS s
+FROM reported AS s
 WHERE NOT EXISTS (SELECT 1 FROM failures AS f WHERE f.exception_class = s.exception_class)
 ORDER BY exception_class
 ON CONFLICT DO NOTHING

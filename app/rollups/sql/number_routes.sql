@@ -1,7 +1,7 @@
 -- Gives new routes their numbers, and notes of known ones that they are in use: once a day, before a daily
 -- sum refers to one, so that none is deleted meanwhile. In key order, so that two workers cannot deadlock.
 -- Grain: one row a route. Index: routes_words_key. Reads: the table `signals` of this connection.
-WITH told AS MATERIALIZED (
+WITH reported AS MATERIALIZED (
     SELECT DISTINCT
         CAST(event AS text) AS event, lane, source_name, source_version, destination_name,
             destination_version, cache_type
@@ -13,7 +13,7 @@ INSERT INTO routes (
 SELECT
     event, lane, source_name, source_version, destination_name, destination_version, cache_type,
     CAST(now() AT TIME ZONE 'UTC' AS date)
-FROM told AS s
+FROM reported AS s
 WHERE NOT EXISTS (
     SELECT 1 FROM routes AS r
     WHERE (r.source_name, r.destination_name, r.lane, r.event, r.source_version, r.destination_version,

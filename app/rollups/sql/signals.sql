@@ -52,4 +52,4 @@ FROM (
             false)
             AS misplaced
     FROM (SELECT * FROM accepted UNION ALL SELECT * FROM refused) AS both_tables
-) AS told
+) AS reported

@@ -34,7 +34,7 @@ def main() -> int:
         say("SPEC", spec=SPEC)
     elif command == "check":
         status = "FAILED" if mode == "refuse" else "SUCCEEDED"
-        say("CONNECTION_STATUS", connectionStatus={"status": status, "message": "as told"})
+        say("CONNECTION_STATUS", connectionStatus={"status": status, "message": "as reported"})
     elif command == "discover":
         say("CATALOG", catalog={"streams": [STREAM]})
     elif command == "read":
