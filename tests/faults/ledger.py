@@ -51,7 +51,7 @@ def spooled(service: Service) -> int:
         try:
             with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as spool:
                 waiting += spool.execute("SELECT count(*) FROM entries").fetchone()[0]
-        except sqlite3.OperationalError:  # busy at the moment, or drained and deleted by now
+        except sqlite3.DatabaseError:  # busy, damaged and not set aside yet, or drained and deleted by now
             waiting += file.exists()
     return waiting
 

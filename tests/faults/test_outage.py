@@ -193,10 +193,10 @@ def test_a_damaged_spool_never_blocks_the_start(
         file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
     proxy.set("pass")
     service.start()
+    wait_until(lambda: readiness(service)["spool"]["corrupt"] >= 1, "the damage is seen")
     wait_until(lambda: is_drained(service), "the rest is drained")
     body = readiness(service)
     assert body["status"] == "degraded"
-    assert body["spool"]["corrupt"] >= 1
     stored = len(ids(database_url, "events"))
     assert stored == 39 if where == "entry" else stored < 40
     [aside] = body["spool"]["quarantined"]

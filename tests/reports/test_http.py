@@ -15,6 +15,7 @@ from app.reports.cache import open_tables
 from app.reports.readers import Readers
 from app.reports.routes import create_router
 from app.store.database import open_engine
+from tests.look import wait_until
 from tests.reports.rows import Store, sync
 
 TOKEN = "a-token-of-the-test"
@@ -27,6 +28,7 @@ def listen(app: FastAPI) -> Iterator[str]:
     socket = server.config.bind_socket()
     thread = threading.Thread(target=server.run, args=([socket],))
     thread.start()
+    wait_until(lambda: server.started, "the server never started")
     yield f"http://127.0.0.1:{socket.getsockname()[1]}"
     server.should_exit = True
     thread.join()
