@@ -3,8 +3,8 @@
 -- (exception_class is not NULL). Reads: the stages compared, ballots and new_errors.
 SELECT
     compared.kind, compared.key, compared.new_version, compared.old_version, compared.since,
-    reported.is_new, CAST(reported.start + 6 AS text) AS settled_on, reported.vote, reported.own_before, reported.exception_class,
-        reported.units
+    voted.is_new, CAST(voted.start + 6 AS text) AS settled_on, voted.vote, voted.own_before,
+    voted.exception_class, voted.units
 FROM compared
 LEFT JOIN (
     SELECT
@@ -14,5 +14,5 @@ LEFT JOIN (
     FROM ballots
     UNION ALL
     SELECT new_number, NULL, NULL, NULL, NULL, NULL, exception_class, units FROM new_errors
-) AS reported ON reported.new_number = compared.new_number
-ORDER BY compared.kind, compared.key, compared.new_version, reported.start, reported.unit, reported.exception_class
+) AS voted ON voted.new_number = compared.new_number
+ORDER BY compared.kind, compared.key, compared.new_version, voted.start, voted.unit, voted.exception_class
