@@ -98,7 +98,10 @@ class NodeQueues:
     async def commit_group(
         self, group: int, parts: Sequence[Batch], ending: float, attempt: Attempt
     ) -> list[str]:
-        """Commit parts for one node, or keep them if that does not answer. Raises UnavailableError."""
+        """Commit parts for one node, or keep them if that does not answer.
+
+        Return the outcome of each event. Raises UnavailableError.
+        """
         if not self.is_silent(group):
             try:
                 return await attempt(parts, remaining(ending))

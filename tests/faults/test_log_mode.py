@@ -83,7 +83,7 @@ def test_nobody_waits_for_postgres_and_what_is_refused_is_told_at_once(
     many = post(service, "/v1/batch", {"batch": [event(3), refused, event(4)]}).json()
     assert [each["outcome"] for each in many["results"]] == ["queued", "rejected", "queued"]
     assert post(service, "/v1/track", b'{"event": "sync", "event": "sync"}').status_code == 400
-    assert readiness(service)["status"] == "degraded"
+    wait_until(lambda: readiness(service)["status"] == "degraded", "it says that Postgres is away")
     assert service.stop() == 0
     assert spooled(service), "what waits is for the next start"
     proxy.set("pass")

@@ -132,10 +132,10 @@ def test_a_full_stream_a_killed_one_and_one_that_comes_late(
     promised = queue(service, range(6))
     assert 0 < waiting(url) < 6
     assert spooled(service) == 6 - waiting(url)
-    assert readiness(service)["log"]["writable"] is False
+    wait_until(lambda: readiness(service)["log"]["writable"] is False, "it says that the stream is full")
     node.kill()
     promised |= queue(service, range(6, 9))
-    assert readiness(service)["status"] == "degraded"
+    wait_until(lambda: readiness(service)["status"] == "degraded", "it says that the stream is away")
     service.kill()
     service.start()  # without NATS
     assert "log_unusable_at_start" in service.output()

@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import sqlalchemy as sa
 from sqlalchemy import Connection, Engine, delete
 
 from app.privacy.projection import BUCKETS, SOURCE_CONFIGURED
@@ -127,13 +128,15 @@ def upgrade(users: int, failing: int, source: str = "source-faker", failing_befo
     return rows
 
 
-def copy_rows(connection: Connection, table: str, rows: Sequence[Stored]) -> None:
-    """Add rows, all with the same columns: on a cluster one statement a row would take seconds."""
+def copy_rows(connection: Connection, table: sa.Table, rows: Sequence[Stored]) -> None:
+    """Add rows, all with the same columns, but for what the table has no column of: on a
+    cluster one statement a row would take seconds."""
     if rows:
+        names = [name for name in rows[0] if name in table.columns]
         driver: Any = connection.connection.driver_connection
-        with driver.cursor().copy(f"COPY {table} ({', '.join(rows[0])}) FROM STDIN") as copy:
+        with driver.cursor().copy(f"COPY {table.name} ({', '.join(names)}) FROM STDIN") as copy:
             for row in rows:
-                copy.write_row([row[name] for name in rows[0]])
+                copy.write_row([row[name] for name in names])
 
 
 class Store:
@@ -151,8 +154,8 @@ class Store:
         with self.writer.begin() as connection:
             for table in (events, rejections):
                 chosen = [row for row in rows if ("reason" in row) == (table is rejections)]
-                copy_rows(connection, table.name, chosen)
-            copy_rows(connection, dirty_sessions.name, [mark(row) for row in rows])
+                copy_rows(connection, table, chosen)
+            copy_rows(connection, dirty_sessions, [mark(row) for row in rows])
         while self.worker.step(self.connection):
             self.worker.cooling.clear()
 

@@ -26,7 +26,9 @@ class HeldService(Service):
     LISTEN_PID on descriptor 3."""
 
     def __init__(self, folder: Path, database_url: str, workers: int) -> None:
-        super().__init__(folder, database_url, {"TELEMETRY_WORKERS": str(workers)})
+        # A busy machine takes longer than usual to commit or to spool: that is no fault of a restart.
+        settings = {"TELEMETRY_WORKERS": str(workers), "TELEMETRY_DEADLINE_MS": "10000"}
+        super().__init__(folder, database_url, settings)
         self.listener = socket.create_server(("127.0.0.1", self.port), backlog=2048)
 
     def command(self, *arguments: str) -> list[str]:
