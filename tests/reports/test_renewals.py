@@ -7,12 +7,14 @@ import threading
 import time
 
 import pytest
+from sqlalchemy import event
 
 from app.reports.cache import Kept, Tables, read_key
 from app.reports.interpreter import SECONDS, giving_way
 from app.reports.model import Report, Table
 from app.reports.parameters import Parameters
 from app.reports.renewals import Renewals
+from tests.reports.rows import NOW, Store
 
 READERS = 20
 
@@ -78,3 +80,16 @@ def test_computations_hand_the_interpreter_over_sooner_while_they_last() -> None
             assert sys.getswitchinterval() == pytest.approx(SECONDS)
         assert sys.getswitchinterval() == pytest.approx(SECONDS)
     assert sys.getswitchinterval() == pytest.approx(before)
+
+
+def test_every_report_gives_way_while_it_is_computed(store: Store) -> None:
+    before, seen = sys.getswitchinterval(), []
+
+    def note(*_: object) -> None:
+        seen.append(sys.getswitchinterval())
+
+    event.listen(store.reader, "before_cursor_execute", note)
+    store.ask({}, NOW, "caches")
+    event.remove(store.reader, "before_cursor_execute", note)
+    assert min(seen) == pytest.approx(SECONDS)
+    assert sys.getswitchinterval() == before
