@@ -6,24 +6,22 @@ A line is a track object, an archived one as Segment exports it, or a captured r
 """
 
 import asyncio
-import codecs
 import datetime as dt
-import gzip
-import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import IO, Final, NamedTuple, cast
+from typing import Final, NamedTuple
 
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from app.contract.document import Document, ParsedEvent, canonical, parse
-from app.contract.limits import BATCH_BYTES, BATCH_EVENTS
+from app.admin import archives
+from app.contract.document import Document, ParsedEvent, RepeatedKeys, canonical, parse
+from app.contract.limits import BATCH_EVENTS
 from app.contract.moments import EARLIEST
 from app.privacy.envelope import find_refusal_of_batch, is_too_large
 from app.privacy.projection import Arrival
@@ -36,19 +34,7 @@ from app.store.lexicon import Lexicon
 ROWS: Final = 1_000
 RETRIES: Final = 10
 RETRY_SECONDS: Final = 0.5
-LINE_BYTES: Final = 2 * BATCH_BYTES
 LINES_SHOWN: Final = 5  # of each refusal
-MAGIC: Final = b"\x1f\x8b"
-# What archives come in that are no JSON lines yet, by how they begin.
-OTHER_FORMS: Final = {
-    b"PK\x03\x04": "a zip archive",
-    b"BZh": "packed by bzip2",
-    b"\x28\xb5\x2f\xfd": "packed by zstd",
-    b"\xfd7zXZ": "packed by xz",
-    b"PAR1": "a Parquet file",
-    codecs.BOM_UTF16_LE: "UTF-16",
-    codecs.BOM_UTF16_BE: "UTF-16",
-}
 INGESTED: Final = ("/v1/track", "/v1/batch", "/v1/b", "/v1/import")
 NOT_JSON: Final = ("not_json", "")
 
@@ -84,6 +70,7 @@ class Summary:
     withheld: Counter[str] = field(default_factory=Counter)
     envelopes: int = 0
     skipped: int = 0
+    unread: list[str] = field(default_factory=list)  # what is wrong with files that end too early
 
     def refuse(self, reason: str, path: str, position: Position) -> None:
         """Count a refusal."""
@@ -113,36 +100,6 @@ class Judged(NamedTuple):
     position: Position
 
 
-def lines(path: Path, progress: Callable[[int], None]) -> Iterator[bytes]:
-    """Yield the lines of a file, gzipped or not, without the byte order marks that programs on Windows write.
-    `progress` is called with how far it is into the file, in its own bytes. Raises TelemetryError."""
-    try:
-        with path.open("rb") as raw:
-            packed = raw.read(2) == MAGIC
-            raw.seek(0)
-            stream = cast("IO[bytes]", gzip.GzipFile(fileobj=raw)) if packed else raw
-            line = stream.readline(LINE_BYTES + 1)
-            check_form(path, line)
-            while line:
-                progress(raw.tell())
-                if len(line) > LINE_BYTES:
-                    raise TelemetryError(
-                        f"{path} has a line of more than {LINE_BYTES >> 10} KiB: are these JSON lines?"
-                    )
-                yield line.removeprefix(codecs.BOM_UTF8)
-                line = stream.readline(LINE_BYTES + 1)
-    except (OSError, EOFError, zlib.error) as error:
-        cause = "cut off" if isinstance(error, EOFError) else getattr(error, "strerror", None) or "damaged"
-        raise TelemetryError(f"{path} cannot be read: {cause}.") from None
-
-
-def check_form(path: Path, beginning: bytes) -> None:
-    """Raise TelemetryError for a file that is something else than JSON lines, as its beginning shows."""
-    for mark, name in OTHER_FORMS.items():
-        if beginning.startswith(mark):
-            raise TelemetryError(f"{path} is {name}: make JSON lines in UTF-8 of it first, gzipped or not.")
-
-
 def events(line: bytes, position: Position, summary: Summary) -> Iterator[tuple[ParsedEvent, object]]:
     """Yield the events of a line, each with the `sentAt` of the batch that it was in; a
     line without any is counted."""
@@ -157,8 +114,9 @@ def events(line: bytes, position: Position, summary: Summary) -> Iterator[tuple[
             summary.skipped += 1
             return
         body = body["body"]
-    if isinstance(body, dict) and isinstance(body.get("batch"), list):
-        refusal = find_refusal_of_batch(body, archived=True)
+    is_batch = isinstance(body, dict) and isinstance(body.get("batch"), list)
+    if is_batch and not isinstance(body, RepeatedKeys):  # of two lists it would take the last
+        refusal = find_refusal_of_batch(body, archived=True, clean=document.clean)
         for event in body["batch"][:BATCH_EVENTS]:
             yield read(event, document, refusal), body.get("sentAt")
     else:
@@ -179,14 +137,26 @@ def judge_files(
     summary: Summary,
     progress: Callable[[int, int], None],
 ) -> Iterator[Judged]:
-    """Yield the verdict on every event of some files. `progress` is called with the file's
-    number and how far into it."""
+    """Yield the verdict on every event of some files, of a damaged one on those ahead of the damage.
+    `progress` is called with the file's number and how far into it."""
     for number, path in enumerate(paths):
-        for at, line in enumerate(lines(path, partial(progress, number)), 1):
-            position = Position(path, at)
+        for position, line in number_lines(path, partial(progress, number), summary):
             if line.strip():
                 for parsed, sent_at in events(line, position, summary):
                     yield Judged(judge(parsed, arrival._replace(sent_at=sent_at), verdict_context), position)
+
+
+def number_lines(
+    path: Path, progress: Callable[[int], None], summary: Summary
+) -> Iterator[tuple[Position, bytes]]:
+    """Yield the lines of a file with their positions, as far as it can be read."""
+    position = Position(path, 0)
+    try:
+        for line in archives.lines(path, progress):
+            position = Position(path, position.line + 1)
+            yield position, line
+    except TelemetryError as error:
+        summary.unread.append(f"{error} Lines read of it: {position.line:,}.")
 
 
 def pretend(found: Iterable[Judged], summary: Summary) -> None:

@@ -14,7 +14,7 @@ from rich.table import Table
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.admin import history
+from app.admin import archives, history
 from app.contract.vocabulary import shipped_connectors
 from app.privacy.projection import Arrival
 from app.privacy.pseudonyms import Pseudonyms
@@ -30,7 +30,11 @@ TOO_MANY_REFUSED: Final = 2  # exit status
 
 def import_(  # Size: one argument an option, as typer wants them
     files: Annotated[
-        list[Path], typer.Argument(help="Files of JSON lines, gzipped or not.", metavar="FILE…")
+        list[Path],
+        typer.Argument(
+            help="Files of JSON lines, gzipped or not; folders of them; `-` is standard input.",
+            metavar="FILE…",
+        ),
     ],
     write_key: Annotated[
         str | None,
@@ -54,23 +58,26 @@ def import_(  # Size: one argument an option, as typer wants them
     `path` and `body`). What Segment wrote into its archives by itself (`context`, `integrations`)
     is dropped without being read.
 
-    It ends with what was refused: rule, path of the field, lines. All other events are stored nevertheless.
+    It ends with what was refused: rule, path of the field, lines. All other events are stored nevertheless,
+    those ahead of the damage of a file that cannot be read to its end, too; that makes the exit status 1.
 
     Example: pyairbyte-telemetry import --dry-run archive/*.gz
     """
     settings, summary = load_settings(), history.Summary()
-    for file in files:
-        if not file.is_file():
-            raise TelemetryError(f"{file} is not a file.")
+    files = [found for file in files for found in archives.list_files(file)]
     with Progress(console=Console(stderr=True)) as bar:
         run = dry_run_files if dry_run else import_files
         run(settings, files, summary, FileProgress(bar, files), write_key)
     show(summary, dry_run=dry_run)
+    for cause in summary.unread:
+        typer.echo(f"Error: {cause}", err=True)
     if summary.share_refused > max_refused:
         typer.echo(
             f"Refused: {summary.share_refused:.1%} of the events, more than {max_refused:.1%}.", err=True
         )
         raise typer.Exit(TOO_MANY_REFUSED)
+    if summary.unread:
+        raise typer.Exit(1)
 
 
 class FileProgress:

@@ -41,7 +41,11 @@ TOO_MANY_DIGITS: Final = f"(?:[0-9][.]?){{{VERSION_DIGITS + 1}}}"
 TOO_MANY_LIBRARY_DIGITS: Final = (
     f"(?:[0-9](?:[-._]?(?:alpha|beta|preview|pre|rc|a|b|c)[-._]?|[.])?){{{VERSION_DIGITS + 1}}}"
 )
-LOCAL: Final = "(?:g?[0-9a-f]{1,40}|d[0-9]{8}|dirty|local)"
+# What builds of one's own are called: a commit, a day, and the words of the tools that make them.
+LOCAL_WORDS: Final = (
+    "dirty|local|unknown|untagged|editable|build|dev|ci|test|debug|patched|custom|ubuntu|deb|cpu|pr"
+)
+LOCAL: Final = f"(?:g?[0-9a-f]{{1,40}}|d[0-9]{{8}}|(?:{LOCAL_WORDS})[0-9]{{0,18}})"
 LIBRARY: Final = (
     rf"{NUMBER}\.{NUMBER}\.{NUMBER}"
     rf"(?:[-._]?(?:alpha|beta|preview|pre|rc|a|b|c)[-._]?{PRE_NUMBER})?"
@@ -75,6 +79,10 @@ _RELEASE = re.compile(
 _SUFFIX = re.compile(rf"({NUMBER}(?:\.{NUMBER}){{1,2}})[-.]?({'|'.join(SUFFIXES)})")
 _LIBRARY = re.compile(f"(?!{TOO_MANY_LIBRARY_DIGITS})(?:{LIBRARY})")
 _CONNECTOR = re.compile(f"(?!{TOO_MANY_DIGITS})(?:{CONNECTOR})")
+_BARE_PRE = re.compile("(?<=[0-9._-])(?:alpha|beta|preview|pre|rc|a|b|c)(?![-._]?[0-9]|[a-z])")
+_REVISION = re.compile("(?<=[0-9])[-._]?(?:rev|r)(?![a-z])")
+_BUILD = re.compile(rf"(?<=[0-9a-f])\+{LOCAL}(?:\.{LOCAL}){{0,3}}\Z")
+_LONG_PRE = re.compile("(?<=[-.])(?:alpha|beta)")
 _TOO_MANY_DIGITS = re.compile(TOO_MANY_DIGITS)
 _TOO_MANY_LIBRARY_DIGITS = re.compile(TOO_MANY_LIBRARY_DIGITS)
 
@@ -103,7 +111,20 @@ def library_version(text: str) -> str:
 
 def parse_library_version(text: str) -> str | None:
     """Return the canonical form of a version in any spelling that is accepted, None for anything else."""
-    return library_version(text) if _LIBRARY.fullmatch(text) else None
+    for spelling in (text, respell(text)):
+        if _LIBRARY.fullmatch(spelling):
+            return library_version(spelling)
+    return None
+
+
+def respell(text: str) -> str:
+    """Return a version in the usual spelling: in small letters, without `v` and `0!` before it, `rc` as
+    `rc0`, `rev` and `r` as `.post`. PEP 440 and SemVer call them the same; no package of PyAirbyte's does."""
+    if not text.isascii():
+        return text
+    plain = text.lower().removeprefix("v").removeprefix("0!")
+    public, plus, local = plain.partition("+")
+    return _BARE_PRE.sub(r"\g<0>0", _REVISION.sub(".post", public)) + plus + local
 
 
 @lru_cache(REMEMBERED)
@@ -121,7 +142,19 @@ def connector_version(text: str) -> str:
 
 def parse_connector_version(text: str) -> str | None:
     """Return the canonical form of a connector's version that is accepted, None for anything else."""
-    return connector_version(text) if _CONNECTOR.fullmatch(text) else None
+    for spelling in (text, respell_connector(text)):
+        if _CONNECTOR.fullmatch(spelling):
+            return connector_version(spelling)
+    return None
+
+
+def respell_connector(text: str) -> str:
+    """Return a connector's version in the usual spelling: in small letters, without `v` before it and a build
+    behind it, `alpha` as `a` and `beta` as `b`."""
+    if not text.isascii():
+        return text
+    plain = _BUILD.sub("", text.lower().removeprefix("v"))
+    return _LONG_PRE.sub(lambda found: found[0][0], plain)
 
 
 @lru_cache(REMEMBERED)
@@ -137,6 +170,12 @@ def system(text: str) -> str:
     return next((family for family in FAMILIES if text.startswith(family)), "")
 
 
+# Every spelling of a version that is accepted, by its place on the wire.
+PARSE: Final[dict[tuple[str, ...], Callable[[str], str | None]]] = {
+    ("properties", "version"): parse_library_version,
+    ("properties", "source", "version"): parse_connector_version,
+    ("properties", "destination", "version"): parse_connector_version,
+}
 # By the leaf path of the wire, for who has a text that may or may not match.
 CANONICAL: Final[dict[tuple[str, ...], Callable[[str], str]]] = {
     ("properties", "version"): library_version,

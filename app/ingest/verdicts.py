@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
-from app.contract.document import Document, ParsedEvent, canonical
+from app.contract.document import Document, ParsedEvent, RepeatedKeys, canonical
 from app.contract.limits import BATCH_EVENTS
 from app.ingest.body import TOO_LARGE
 from app.privacy.envelope import Refusal, find_refusal_of_batch, is_too_large
@@ -34,6 +34,7 @@ NOT_AN_OBJECT: Final = Problem("malformed", "The body must be a JSON object.", r
 NOT_A_BATCH: Final = Problem(
     "malformed", "The body must be an object with a list `batch`.", rule="not_a_batch"
 )
+REPEATED_KEYS: Final = Problem("malformed", "The batch has a key twice.", rule="duplicate_key")
 
 
 def judge_single(
@@ -102,6 +103,8 @@ async def judge_batch(
     envelope = document.value
     if not isinstance(envelope, dict) or not isinstance(envelope.get("batch"), list):
         raise NOT_A_BATCH.fresh()
+    if isinstance(envelope, RepeatedKeys):  # of two lists of events one would be lost without a word
+        raise REPEATED_KEYS.fresh()
     if len(envelope["batch"]) > BATCH_EVENTS:
         raise TOO_LARGE.fresh()
     arrival = arrival._replace(sent_at=envelope.get("sentAt"))
@@ -152,7 +155,7 @@ def mark_crowd(verdicts: list[Verdict], arrival: Arrival) -> None:
 
 def parsed_events(document: Document, envelope: dict[str, Any], *, historical: bool) -> Iterator[ParsedEvent]:
     """Yield the events of a batch. What is around them refuses all of them or none."""
-    refusal = find_refusal_of_batch(envelope, archived=historical)
+    refusal = find_refusal_of_batch(envelope, archived=historical, clean=document.clean)
     forms = document.forms or map(canonical, envelope["batch"])
     for value, form in zip(envelope["batch"], forms, strict=True):
         too_large = is_too_large(value, form, archived=historical)

@@ -30,6 +30,7 @@ ORDERED: Final = tuple(sorted(LIVE))  # of several refusals it is always the sam
 TRANSPORT: Final = frozenset({"sentAt", "writeKey"})  # part of the wire, though no part of the event
 # What RudderStack's Node, Go and Rust SDKs send for `timestamp`.
 TIME_OF_RUDDERSTACK: Final = "originalTimestamp"
+NOBODY: Final = ("userId", "")  # of Segment's SDK for Kotlin
 PERSONAL: Final = tuple(path.rpartition(".") for path in PERSONAL_CONTEXT)
 HOLDERS: Final = frozenset(path.partition(".")[0] for path in PERSONAL_CONTEXT)
 MOMENT: Final = re.compile(
@@ -106,6 +107,8 @@ def find_refusal(around: Mapping[str, Any]) -> Refusal | None:
 
 def find_refusal_in_context(context: object) -> Refusal | None:
     """Return the rule and path of the first key of `context` that refuses the event."""
+    if context == []:  # PHP's empty object
+        return None
     if not isinstance(context, dict):
         return "not_an_object", "context"
     if (path := find_personal(context)) is not None:
@@ -131,8 +134,11 @@ def find_personal(context: Mapping[str, Any]) -> str | None:
     return None
 
 
-def find_refusal_of_batch(envelope: Mapping[str, Any], *, archived: bool = False) -> Refusal | None:
-    """Return the rule and path by which what is around the events of a batch refuses all of them."""
+def find_refusal_of_batch(
+    envelope: Mapping[str, Any], *, archived: bool = False, clean: bool = False
+) -> Refusal | None:
+    """Return the rule and path by which what is around the events of a batch refuses all of them. `clean`
+    says that only nesting can be wrong with it."""
     keys = BATCH_KEYS | UNREAD_IN_ARCHIVES if archived else BATCH_KEYS
     around = {key: value for key, value in envelope.items() if key not in keys and value is not None}
     if rule := scan(envelope.get("sentAt"), KEY_BYTES):
@@ -140,12 +146,12 @@ def find_refusal_of_batch(envelope: Mapping[str, Any], *, archived: bool = False
     if not around:
         return None
     for key in ("userId", "traits"):
-        if key in around:
+        if key in around and (key, around[key]) != NOBODY:
             return "not_allowed", f"batch.{key}"
     context = around.get("context")
     if isinstance(context, dict) and (path := find_personal(context)) is not None:
         return "not_allowed", f"batch.{path}"
-    rule = find_fault(around, clean=True) or scan_batch(around)
+    rule = find_fault(around, clean=clean) or scan_batch(around)
     return (rule, "batch.*") if rule else None
 
 

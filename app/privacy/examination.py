@@ -89,13 +89,16 @@ def examine(event: Mapping[str, Any], connectors: AbstractSet[str]) -> Findings:
     read_versions_as_text(cleaned)
     withheld: list[str] = []
     refused: list[tuple[str, str]] = []
-    if cleaned.get("type") in UNSUPPORTED_TYPES:  # said before what such an event lacks
+    kind = cleaned.get("type")
+    if isinstance(kind, str) and kind.lower() in UNSUPPORTED_TYPES:  # said before what such an event lacks
         refused.append((UNSUPPORTED_TYPE, "type"))
     absent = missing_ids(cleaned)
     for location, kind in faults(cleaned, connectors):
         value = look_up(cleaned, location)
         rule = detect(value) if location in REPLACEMENTS else name_rule(value, kind)
-        if rule is None:
+        if rule is None and (version := read_rare_version(location, value)):
+            put(cleaned, location, version)
+        elif rule is None:
             withheld.append(".".join(location))
             put(cleaned, location, replacement(location, value))
         else:
@@ -195,6 +198,12 @@ def faults(event: dict[str, Any], connectors: AbstractSet[str]) -> list[tuple[Pa
         found = error.errors(include_url=False, include_context=False, include_input=False)
         return [(tuple(map(str, item["loc"])), item["type"]) for item in found]
     return []
+
+
+def read_rare_version(location: Path, value: object) -> str | None:
+    """Return the canonical form of a version that is spelled as nobody spells it, but rightly; else None."""
+    parse = words.PARSE.get(location)
+    return parse(value) if parse is not None and isinstance(value, str) else None
 
 
 def name_rule(value: object, kind: str) -> str:

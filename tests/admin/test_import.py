@@ -3,6 +3,8 @@
 import codecs
 import gzip
 import json
+import re
+import subprocess
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
-from app.admin import history
+from app.admin import archives
 from app.problems import TelemetryError
 from tests.conftest import Service
 from tests.look import Look
@@ -111,7 +113,7 @@ def packed(lines: list[bytes]) -> bytes:
 def test_the_forms_that_archives_come_in(tmp_path: Path, write: Callable[[list[bytes]], bytes]) -> None:
     file = tmp_path / "archive"
     file.write_bytes(write([json.dumps(archived(number)).encode() for number in range(4)]))
-    found = list(history.lines(file, lambda _position: None))
+    found = list(archives.lines(file, lambda _position: None))
     assert [json.loads(line)["messageId"] for line in found if line.strip()] == [
         f"golden-{n}" for n in range(4)
     ]
@@ -137,7 +139,7 @@ def test_what_is_no_file_of_lines_is_said_so(tmp_path: Path, content: bytes, sai
     file = tmp_path / "archive"
     file.write_bytes(content)
     with pytest.raises(TelemetryError, match=said) as caught:
-        list(history.lines(file, lambda _position: None))
+        list(archives.lines(file, lambda _position: None))
     assert "jane" not in str(caught.value)
 
 
@@ -224,3 +226,36 @@ def test_a_dry_run_needs_no_database(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert ["accepted", "41"] in cells(done.stdout)
     assert not service.data_dir.exists()
+
+
+def test_what_can_be_read_of_a_folder_is_imported(tmp_path: Path) -> None:
+    """A file that is cut off costs its own end only, and is told in the last line and the exit status."""
+    folder = tmp_path / "logs" / "2024-03"
+    folder.mkdir(parents=True)
+    write_lines(folder / "1.gz", [archived(n) for n in range(20)])
+    (folder / "1.gz").write_bytes((folder / "1.gz").read_bytes()[:-60])
+    write_lines(folder / "2.jsonl", [archived(n) for n in range(30)])
+    (folder / ".part").write_bytes(b"no JSON")
+    service = Service(tmp_path / "nothing", None, {})
+    done = service.run("import", "--dry-run", str(folder.parent))
+    assert done.returncode == 1, done.stderr
+    said = re.fullmatch(
+        r".*1\.gz cannot be read: cut off\. Lines read of it: (\d+)\.", done.stderr.splitlines()[-1]
+    )
+    assert said
+    assert 0 < int(said[1]) < 20
+    assert ["accepted", str(int(said[1]) + 30)] in cells(done.stdout)
+
+
+def test_standard_input_is_a_file(tmp_path: Path) -> None:
+    archive = write_archive(tmp_path / "2024-03.gz")
+    service = Service(tmp_path / "nothing", None, {})
+    done = subprocess.run(
+        service.command("import", "--dry-run", "-"),
+        env=service.environment,
+        input=archive.read_bytes(),
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 2, done.stderr
+    assert ["not_allowed", "userId", "1", "stdin:41"] in cells(done.stdout.decode())

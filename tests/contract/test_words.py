@@ -59,6 +59,15 @@ def test_every_spelling_of_a_version_is_one_word(
         ("0.71.3+6a616e65406578616d706c652e636f6d2121212a", "0.71.3+local"),
         ("0.54.1.post5.dev0+1b1637b4", "0.54.1.post.dev+local"),
         ("0.0.0", "0.0.0"),
+        ("0.71.3+untagged.5.g1b1637b", "0.71.3+local"),
+        # As PEP 440 lets one write it, and nobody does.
+        ("1.0.0-RC.37", "1.0.0rc37"),
+        ("v1.0.0_Beta_2", "1.0.0b2"),
+        ("0!1.0.0RC", "1.0.0rc0"),
+        ("1.0.0-Alpha.DEV3", "1.0.0a0.dev"),
+        ("1.0.0c.post1", "1.0.0rc0.post"),
+        ("1.0.0-r4", "1.0.0.post"),
+        ("1.0.0rc2.rev1+Ubuntu.1", "1.0.0rc2.post+local"),
     ],
 )
 def test_real_and_hostile_versions(text: str, canonical: str) -> None:
@@ -76,11 +85,29 @@ def test_real_and_hostile_versions(text: str, canonical: str) -> None:
         "415.555.2671",
         "4917.1234.5678",
         "1.2.3+jane",
-        "v1.2.3",
+        "1!1.2.3",
+        "vv1.2.3",
+        "1.2.3rcx",
     ],
 )
 def test_what_is_no_version(text: str) -> None:
     assert words.parse_library_version(text) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "canonical"),
+    [
+        ("V2.0.0-RC.1", "2.0.0-rc"),
+        ("1.2.3-alpha.1", "1.2.3-a"),
+        ("1.2-BETA", "1.2-b"),
+        ("1.2.3+build.5", "1.2.3"),
+        ("1.2.3-jane", None),
+        ("1.2.3+jane", None),
+        ("\u0661.2.3", None),
+    ],
+)
+def test_rare_spellings_of_a_connectors_version(text: str, canonical: str | None) -> None:
+    assert words.parse_connector_version(text) == canonical
 
 
 @given(st.from_regex(words.CONNECTOR, fullmatch=True))

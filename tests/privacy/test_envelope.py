@@ -120,6 +120,15 @@ def test_a_hit_around_a_batch_refuses_every_item_and_stores_none(
     assert "jane" not in reply.text + dump(look)
 
 
+@pytest.mark.parametrize(
+    ("around", "rule"),
+    [('{"x": "jane@example.com", "x": 1}', "duplicate_key"), ("[NaN]", "not_a_number")],
+)
+def test_what_hides_around_a_batch_refuses_it(client: httpx.Client, around: str, rule: str) -> None:
+    reply = client.post("/v1/batch", content=f'{{"batch": [{json.dumps(clean_event())}], "a": {around}}}')
+    assert [(each["reason"], each["path"]) for each in reply.json()["results"]] == [(rule, "batch.*")]
+
+
 def test_an_archived_event_is_the_one_that_came_live() -> None:
     line = archived(1)
     del line["messageId"]
@@ -152,6 +161,13 @@ def test_a_user_id_that_is_empty_is_none() -> None:
         names: list[Any] = ["jane", " ", 0, False, {}]
         for named in names:
             assert verdict_on(clean_event() | {"userId": named}, arrival).path == "userId"
+            assert find_refusal_of_batch({"userId": named}) == ("not_allowed", "batch.userId")
+    assert find_refusal_of_batch({"userId": ""}) is None
+
+
+def test_an_empty_list_is_what_php_calls_an_empty_context() -> None:
+    assert verdict_on(clean_event() | {"context": []}).reason is None
+    assert verdict_on(clean_event() | {"context": [1]}).path == "context"
 
 
 def test_archives_over_http(client: httpx.Client, look: Look) -> None:
@@ -246,7 +262,8 @@ def test_other_kinds_of_messages_are_told_so(client: httpx.Client, look: Look, t
         "unsupported_type",
         "type",
     )
-    beside = client.post("/v1/batch", json={"batch": [item, clean_event()]})
+    capital = item | {"type": type_.title()}
+    beside = client.post("/v1/batch", json={"batch": [capital, clean_event()]})
     assert beside.status_code == 200
     assert [each.get("reason") for each in beside.json()["results"]] == ["unsupported_type", None]
     unauthenticated = httpx.post(f"{client.base_url}/v1/{type_}", json=item)

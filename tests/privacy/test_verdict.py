@@ -135,7 +135,7 @@ def test_values_of_the_closed_world_are_accepted(path: str, value: Any) -> None:
 
 # path, values that are one thing, what is stored of it
 CANONICAL: list[tuple[str, tuple[Any, ...], str, Any]] = [
-    ("properties.version", ("1.0.0rc37", "1.0.0-rc.37", "1.0.0-rc37", "1.0.0c37"), "version", "1.0.0rc37"),
+    ("properties.version", ("1.0.0rc37", "1.0.0-rc.37", "1.0.0c37", "v1.0.0RC37"), "version", "1.0.0rc37"),
     ("properties.version", ("1.0.0-rc.34.dev140839285966173", "1.0.0rc34.dev0"), "version", "1.0.0rc34.dev"),
     (
         "properties.version",
@@ -150,7 +150,7 @@ CANONICAL: list[tuple[str, tuple[Any, ...], str, Any]] = [
         "version",
         "0.71.3+local",
     ),
-    ("properties.source.version", ("2.0.0-rc.1", "2.0.0rc4", "2.0.0-rc"), "source_version", "2.0.0-rc"),
+    ("properties.source.version", ("2.0.0-rc.1", "2.0.0rc4", "V2.0.0-RC"), "source_version", "2.0.0-rc"),
     ("properties.source.version", ("1.2.3.dev0", "1.2.3-dev.4155552671"), "source_version", "1.2.3-dev"),
     ("properties.source.version", (1.5, "1.5"), "source_version", "1.5"),
     (
