@@ -22,7 +22,9 @@ depends_on = None
 NOBODY = "0"
 TODAY = "CAST(now() AT TIME ZONE 'UTC' AS date)"
 
-# `unit_days`, and once more what of it is in flight now: few rows, found by a partial index.
+# `unit_days`, and once more what of it is in flight now: few rows, found by a partial index. Every
+# environment is there: its outer join is for a cluster, which refuses a union of its tables beside inner
+# joins only.
 FACTS = """(
         SELECT
             day, route, environment, failure, bucket, unit, application_hash, coalesce(records, 0) AS records,
@@ -40,7 +42,7 @@ FACTS = """(
         WHERE a.kind & 3 = 0 AND a.settles_at > now()
     ) AS d
     JOIN public.routes AS r ON r.id = d.route
-    JOIN public.environments AS e ON e.id = d.environment
+    LEFT JOIN public.environments AS e ON e.id = d.environment
     LEFT JOIN public.failures AS f ON f.id = d.failure"""
 CONNECTORS = """
     CROSS JOIN LATERAL (
@@ -371,11 +373,12 @@ VIEWS = {
         "first_day last_day waiting lag_seconds",
         """
     SELECT
-        (SELECT min(day) FROM public.unit_days),
-        (SELECT max(day) FROM public.unit_days),
-        count(*),
-        CAST(greatest(coalesce(extract(epoch FROM now() - min(received_at)), 0), 0) AS double precision)
-    FROM public.dirty_sessions
+        kept.first_day,
+        kept.last_day,
+        waiting.marks,
+        CAST(greatest(coalesce(extract(epoch FROM now() - waiting.since), 0), 0) AS double precision)
+    FROM (SELECT min(day) AS first_day, max(day) AS last_day FROM public.unit_days) AS kept
+    CROSS JOIN (SELECT count(*) AS marks, min(received_at) AS since FROM public.dirty_sessions) AS waiting
         """,
     ),
     "v1_public_months": (

@@ -54,8 +54,8 @@ def quote(value: str | int) -> str:
 
 
 def plan(shards: int, coordinator: tuple[str, int] | None, workers: list[tuple[str, int]]) -> Iterator[Step]:
-    """Yield the statements in order: nodes, reference tables, distributed tables, and
-    the copies that are left over."""
+    """Yield the statements in order: nodes, reference tables, distributed tables, the copies
+    that are left over, and the views of schema `report`, which ask as their owner from then on."""
     if coordinator:
         host, port = coordinator
         yield Step(
@@ -80,6 +80,7 @@ def plan(shards: int, coordinator: tuple[str, int] | None, workers: list[tuple[s
         )
     for table in (*placement.reference_tables(), first, *others):
         yield Step("SELECT truncate_local_data_after_distributing_table(:table)", {"table": table})
+    yield Step(placement.GUARD_VIEWS, {})
 
 
 def distribute(

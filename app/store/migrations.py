@@ -9,7 +9,7 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.pool import NullPool
 
 from app.problems import TelemetryError
-from app.store import partitions, report_roles
+from app.store import partitions, placement, report_roles
 from app.store.causes import Cause, DatabaseError
 from app.store.database import open_admin_engine
 
@@ -87,6 +87,8 @@ def migrate(url: str) -> None:
             if revision != head():
                 upgrade(connection)
                 report_roles.warn(connection)
+                if placement.is_cluster(connection):
+                    connection.execute(text(placement.GUARD_VIEWS))
             connection.commit()
             partitions.make_due(connection)
         finally:

@@ -11,6 +11,7 @@ from typing import Final
 from sqlalchemy import Connection, text
 
 from app.store.schema import METADATA
+from app.store.statements import read_sql
 
 KEY: Final = "bucket"  # the distribution column
 FIRST: Final = "events"  # with which all others are colocated
@@ -18,6 +19,8 @@ REFERENCE: Final = frozenset({"routes", "environments", "failures", "dropped_ran
 DISTRIBUTED, REFERRED, LOCAL = "distributed", "reference", "local"
 # Rows to lock with SKIP LOCKED, which waits on a distributed and on a reference table.
 AT_COORDINATOR: Final = frozenset({"rollup_buckets"})
+# Repeated after `distribute` and after each migration, which may have written a view anew.
+GUARD_VIEWS: Final = read_sql("app.store", "guard_views").rstrip()
 
 
 def distributed_tables() -> tuple[str, ...]:

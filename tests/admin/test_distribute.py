@@ -6,6 +6,7 @@ import subprocess
 from collections import Counter
 from pathlib import Path
 
+import psycopg
 import pytest
 from sqlalchemy import text
 
@@ -16,6 +17,9 @@ from tests.look import Look, wait_until
 from tests.samples import DATA
 from tests.service import Service
 
+pytestmark = (
+    pytest.mark.one_server
+)  # a cluster has the functions themselves; docs/scale.md says what ran there
 STAND_INS = (Path(__file__).parent / "stand_ins.sql").read_text("utf-8")
 GOLDEN = DATA / "distribute.sql"
 NODES = ("--coordinator", "db-0:5432", "--worker", "db-1:5432", "--worker", "db-2:6432")
@@ -55,6 +59,28 @@ def test_every_table_with_a_bucket_is_distributed_once_and_a_second_run_finds_no
     again = operator.run("distribute", *NODES)
     assert again.returncode == 0, again.stderr
     assert [call for call in calls(bare)[len(said) :] if not call.startswith("emptied")] == []
+
+
+def test_readers_of_the_schema_report_ask_as_its_owner_and_not_past_its_views(
+    operator: Service, bare: Look
+) -> None:
+    """As on a cluster, whose shards are asked as whoever asks."""
+    columns = (
+        "SELECT attname, col_description(attrelid, attnum) FROM pg_attribute WHERE attrelid = {} ORDER BY 1"
+    )
+    before = bare.rows(columns.format("CAST('report.v1_connectors' AS regclass)"))
+    for _ in range(2):
+        assert operator.run("distribute").returncode == 0
+    assert bare.rows(columns.format("CAST('report.v1_connectors' AS regclass)")) == before
+    guarded = "SELECT viewname FROM pg_views WHERE schemaname = 'report' AND definition LIKE '%report_owner%'"
+    published = {"v1_public_connectors", "v1_public_months"}  # of tables that stay with the coordinator
+    every = {view for (view,) in bare.rows("SELECT viewname FROM pg_views WHERE schemaname = 'report'")}
+    assert {view for (view,) in bare.rows(guarded)} == every - published
+    with psycopg.connect(operator.database_url.replace("+psycopg", ""), autocommit=True) as reader:
+        reader.execute("SET ROLE telemetry_reader")
+        assert reader.execute("SELECT waiting FROM report.v1_freshness").fetchall() == [(0,)]
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            reader.execute("SELECT * FROM report_owner.v1_freshness()")
 
 
 def test_killed_in_its_midst_it_goes_on_where_it_was(operator: Service, bare: Look) -> None:

@@ -27,7 +27,8 @@ def test_the_service_goes_on_under_a_new_key(make_service: ServiceFactory, bare:
         "nothing is rolled up",
     )
     # Only settled users are kept as figures of a day.
-    bare.run("UPDATE units SET first_hour = first_hour - interval '8 days'")
+    early = (yesterday - dt.timedelta(days=8)).replace(minute=0, second=0, microsecond=0)
+    bare.run("UPDATE units SET first_hour = :early", early=early)
     right = service.run("keys", "replace-lost-hash", "--yes")
     assert (right.returncode, right.stdout) == (1, "")
     service.stop()

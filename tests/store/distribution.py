@@ -25,6 +25,7 @@ KINDS: Final = dict.fromkeys([*METADATA.tables, *WORKSPACE], LOCAL) | placement.
 PARTITION: Final = re.compile("^(events|rejections)_(p[0-9]{8}|default)$")
 PLACES: Final = {"ctid", "xmin", "xmax", "tableoid"}
 MATERIALIZED: Final = enums.CTEMaterialize.CTEMaterializeAlways
+INNER: Final = enums.JoinType.JOIN_INNER
 WRITES: Final = (ast.InsertStmt, ast.UpdateStmt, ast.DeleteStmt)
 
 
@@ -193,11 +194,47 @@ def check_joins(node: Any, scope: Scope) -> Iterator[str]:
             is_qualified(each) and each.fields[0].sval not in inner for each in walk(select.whereClause)
         )
         joined += inner if correlated else []
+    items = list(flat(own))
+    beside = {kind for each in items if is_a(each, ast.RangeVar) for kind in kinds(each, scope)}
+    has_outer = any(is_outer(each, node) for each in flat_joins(own))
+    if REFERENCE in beside and not has_outer and any(is_flat_union(each, scope) for each in items):
+        yield "a union of distributed tables beside inner joins only"
     conditions = (own, node.whereClause)
     pairs = [pair for each in walk(conditions) for pair in equal_buckets(each)]
     by_name = any("bucket" in names(each.usingClause) for each in walk(own) if is_a(each, ast.JoinExpr))
     if len(joined) > 1 and not by_name and not is_connected(joined, pairs):
         yield "distributed tables that are not joined on their buckets"
+
+
+def flat_joins(items: Any) -> Iterator[Any]:
+    """The joins of one FROM, without those of its subqueries."""
+    for item in items:
+        if is_a(item, ast.JoinExpr):
+            yield item
+            yield from flat_joins((item.larg, item.rarg))
+
+
+def flat(items: Any) -> Iterator[Any]:
+    """What one FROM joins."""
+    for item in items:
+        yield from flat((item.larg, item.rarg)) if is_a(item, ast.JoinExpr) else (item,)
+
+
+def is_outer(join: Any, node: Any) -> bool:
+    """Whether a join is an outer one of a table that is read: Postgres leaves out any other."""
+    read = (node.targetList, node.whereClause, getattr(node, "groupClause", None))
+    named = {each.fields[0].sval for each in walk(read) if is_qualified(each)}
+    return join.jointype != INNER and any(
+        each.alias and each.alias.aliasname in named for each in flat((join.rarg,))
+    )
+
+
+def is_flat_union(item: Any, scope: Scope) -> bool:
+    """Whether a subquery is a union of distributed tables that Postgres folds into the query around it."""
+    query = item.subquery if is_a(item, ast.RangeSubselect) else None
+    if query is None or query.op != enums.SetOperation.SETOP_UNION or query.limitOffset:
+        return False
+    return DISTRIBUTED in kinds(query, scope) and not (query.larg.groupClause or query.rarg.groupClause)
 
 
 def direct(items: Any, scope: Scope) -> Iterator[str]:
@@ -260,5 +297,16 @@ def check_node(node: Any) -> Iterator[str]:
             ]
             if foreign or list(sublinks(column.val)):
                 yield "DO UPDATE with more than excluded and own columns"
+    is_placed = is_a(node, ast.UpdateStmt) and kind_of(node.relation.relname) != LOCAL
+    if is_placed and any(moves_time(each) for each in walk(node.targetList)):
+        yield "a column's time moved by an interval in SET"
     if is_a(node, ast.AlterTableStmt) and len(node.cmds) > 1:
         yield "several subcommands of ALTER TABLE"
+
+
+def moves_time(node: Any) -> bool:
+    """Whether an interval is added to a column: which is STABLE, for it asks the time zone."""
+    if not is_a(node, ast.A_Expr) or not names(node.name) & {"+", "-"}:
+        return False
+    columns = any(is_a(each, ast.ColumnRef) for each in walk(node))
+    return columns and any("interval" in names(each.names) for each in walk(node) if is_a(each, ast.TypeName))

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
+from runpy import run_path
 from typing import Any
 
 import pytest
@@ -63,6 +64,9 @@ def composed() -> Iterator[tuple[str, str]]:
         yield f"upkeep {name}", text
     for name in ("oldest_mark.sql", "first_day.sql", "find_key.sql"):
         yield f"reports {name}", read_folder("app.reports")[name]
+    views = run_path(str(ROOT / "alembic/versions/0004_report_schema.py"))["VIEWS"]
+    for name, (_, _, text) in views.items():
+        yield f"view {name}", text
     yield "public figures", read_folder("app.public")["month.sql"]
     yield (
         "ingest",
@@ -178,6 +182,13 @@ FAULTS = {
     "distributed tables that are not joined on their buckets": """
         SELECT e.state FROM events AS e JOIN rejections AS r ON r.message_key = e.message_key
     """,
+    "a union of distributed tables beside inner joins only": """
+        SELECT d.day, sum(d.times) FROM (
+            SELECT day, route, bucket, succeeded AS times FROM unit_days
+            UNION ALL
+            SELECT day, 0, bucket, times FROM attempts
+        ) AS d JOIN routes AS r ON r.id = d.route GROUP BY d.day
+    """,
     "DO UPDATE with more than excluded and own columns": """
         INSERT INTO unit_days (day, bucket) SELECT day, bucket FROM contributions
         ON CONFLICT (day, bucket) DO UPDATE SET records = (SELECT max(records) FROM attempts)
@@ -185,6 +196,8 @@ FAULTS = {
     "an INSERT inside WITH without ON CONFLICT or RETURNING": """
         WITH counted AS (INSERT INTO outcomes (bucket) SELECT 1) SELECT 1
     """,
+    "a column's time moved by an interval in SET": "UPDATE units SET first_hour = first_hour "
+    "- interval '1 day'",
     "GroupingSet": "SELECT day, count(*) FROM unit_days GROUP BY GROUPING SETS ((day), ())",
     "MergeStmt": "MERGE INTO unit_days AS d USING attempts AS a ON a.bucket = d.bucket WHEN MATCHED "
     "THEN DELETE",

@@ -64,11 +64,7 @@ def test_no_view_shows_a_pseudonym(connection: Connection) -> None:
 
 @pytest.mark.parametrize(
     ("role", "views"),
-    [
-        # Citus reads shards as who asks, not as the view's owner: docs/scale.md.
-        pytest.param("telemetry_reader", None, marks=pytest.mark.one_server),
-        ("telemetry_public", {"v1_public_connectors", "v1_public_months"}),
-    ],
+    [("telemetry_reader", None), ("telemetry_public", {"v1_public_connectors", "v1_public_months"})],
 )
 def test_roles_read_their_views_and_nothing_else(
     connection: Connection, role: str, views: set[str] | None
