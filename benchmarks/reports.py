@@ -151,7 +151,7 @@ def main(
         migrations.migrate(server.url)
         engine = open_engine(server.url)
         with reading(engine) as connection:
-            is_filled = connection.execute(text("SELECT EXISTS (SELECT FROM unit_days)")).scalar()
+            is_filled = connection.execute(text("SELECT EXISTS (SELECT 1 FROM unit_days)")).scalar()
         if not is_filled:
             fill(server.url, users, days)
         rounds = [count(engine) | dict(measure(engine))]

@@ -56,7 +56,7 @@ class Watch(threading.Thread):
 def wait_until_caught_up(connection: Connection) -> float:
     """Return seconds until nothing is marked any more."""
     began = time.perf_counter()
-    while connection.execute(text("SELECT EXISTS (SELECT FROM dirty_sessions)")).scalar():
+    while connection.execute(text("SELECT EXISTS (SELECT 1 FROM dirty_sessions)")).scalar():
         time.sleep(LOOK_SECONDS / 4)
     return time.perf_counter() - began
 

@@ -60,27 +60,36 @@ def is_rolled_up(url: str) -> bool:
     """Whether no session is marked."""
     engine = create_engine(url, poolclass=NullPool)
     with engine.connect() as connection:
-        return not connection.execute(text("SELECT EXISTS (SELECT FROM dirty_sessions)")).scalar()
+        return not connection.execute(text("SELECT EXISTS (SELECT 1 FROM dirty_sessions)")).scalar()
 
 
 # Of sessions of which nothing was refused: their ends and their starts of syncs, once from
 # the events, once as rolled up.
 SIGNALS = """
-    WITH whole AS (
-        SELECT session_key FROM events WHERE session_key IS NOT NULL
-        EXCEPT SELECT session_key FROM rejections
+    WITH whole AS MATERIALIZED (
+        SELECT bucket, session_key FROM events WHERE session_key IS NOT NULL
+        EXCEPT SELECT bucket, session_key FROM rejections
     )
-    SELECT
-        (SELECT count(*) FROM events JOIN whole USING (session_key) WHERE state <> 'started'),
-        (SELECT count(*) FROM events JOIN whole USING (session_key) WHERE event = 'sync'
-            AND state = 'started'),
-        (SELECT sum(coalesce(times, 1)) FROM attempts JOIN whole USING (session_key) WHERE kind & 3 > 0),
-        (SELECT sum(coalesce(times, 1))
-         FROM attempts
-         JOIN whole USING (session_key)
-         JOIN unit_days USING (day, bucket, day_key)
-         JOIN routes ON routes.id = route
-         WHERE routes.event = 'sync' AND kind & 4 = 0)
+    SELECT signals.ends, signals.starts, attempted.ends, counted.starts
+    FROM (
+        SELECT
+            count(*) FILTER (WHERE state <> 'started') AS ends,
+            count(*) FILTER (WHERE event = 'sync' AND state = 'started') AS starts
+        FROM events JOIN whole USING (bucket, session_key)
+    ) AS signals
+    CROSS JOIN (
+        SELECT sum(coalesce(times, 1)) AS ends
+        FROM attempts JOIN whole USING (bucket, session_key)
+        WHERE kind & 3 > 0
+    ) AS attempted
+    CROSS JOIN (
+        SELECT sum(coalesce(times, 1)) AS starts
+        FROM attempts
+        JOIN whole USING (bucket, session_key)
+        JOIN unit_days USING (day, bucket, day_key)
+        JOIN routes ON routes.id = route
+        WHERE routes.event = 'sync' AND kind & 4 = 0
+    ) AS counted
 """
 
 
