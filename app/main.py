@@ -135,12 +135,15 @@ class Service:
             LINGER_SECONDS if appends else 0.0,
         )
         self.stream = open_stream(settings, self.pseudonyms)
-        first: list[Place] = [] if appends else [Direct(self.committer)]
+        self.batch_committer = self.make_committer()
+        direct = [] if appends else [self.committer, self.batch_committer]
+        first: list[Place] = [Direct(committer) for committer in direct]
         self.drains = [self.drain]
         if self.stream is not None:
             first = [Appended(self.stream)]
             self.drains.append(self.make_stream_drain(self.stream))
-        self.writer = Writer([*first, Appended(self.spool)], settings.deadline_ms)
+        spooled = Appended(self.spool)
+        self.writer = Writer([*first[:1], spooled], [*first[-1:], spooled], settings.deadline_ms)
         self.vocabulary = Vocabulary(self.load_connectors)
         verdict_context = VerdictContext(self.vocabulary.names, self.pseudonyms)
         self.peers = Peers(parse_networks(settings.trusted_proxies.split(",")))
@@ -262,9 +265,13 @@ class Service:
 
     def make_stream_drain(self, stream: StreamLog) -> Drain:
         """Return what empties the stream, beside the spool: over a connection of its own."""
-        lexicon = Lexicon(self.listed.words)
-        committer = Committer(self.write_engine, self.committer.circuit, lexicon, self.nodes)
+        committer = self.make_committer()
         return Drain(stream, committer, self.database.ensure_running, self.settle_write_keys, LINGER_SECONDS)
+
+    def make_committer(self) -> Committer:
+        """Return what commits beside the first committer, over a connection of its own."""
+        lexicon = Lexicon(self.listed.words)
+        return Committer(self.write_engine, self.committer.circuit, lexicon, self.nodes)
 
     def describe_ways(self) -> health.Ways:
         """Return the ways of events to Postgres, and what waits on them."""
@@ -320,8 +327,8 @@ class Service:
             await self.spool.close()
             with contextlib.suppress(SQLAlchemyError, TimeoutError, KeyError):
                 await self.keyring.note_use()
-            for drain in self.drains:
-                await drain.committer.close()
+            for committer in (self.batch_committer, *(drain.committer for drain in self.drains)):
+                await committer.close()
             await self.write_engine.dispose()
             await asyncio.to_thread(self.upkeep.stop)
             await asyncio.to_thread(self.rollups.stop)

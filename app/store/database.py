@@ -106,7 +106,7 @@ def open_write_engine(url: str) -> "AsyncEngine":
     engine = create_async_engine(
         parse_url(url),
         isolation_level="AUTOCOMMIT",
-        pool_size=2,
+        pool_size=3,
         max_overflow=2,
         hide_parameters=True,
         connect_args=connect_arguments("pyairbyte-telemetry ingest"),
