@@ -18,6 +18,7 @@ from app.scopes import parse_write_keys
 
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
 SHORTEST_SECRET = 20  # characters of a key or token: 120 random bits in base64
+HOST_NAME = re.compile(r"[\w.-]{1,253}|[0-9A-Fa-f:.]{2,45}|\[[0-9A-Fa-f:.]{2,45}\]", re.ASCII)
 HEADER_NAME = re.compile("[A-Za-z][A-Za-z0-9-]{0,63}")
 # What Kubernetes puts into the environment of every pod beside a Service named `telemetry`, or
 # `telemetry-web`; none of it is a setting.
@@ -186,11 +187,22 @@ class Settings(BaseSettings):
     )
     pg_bin: Path | None = Field(None, description="Folder of the Postgres binaries of the embedded database.")
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def strip_line_end(cls, value: object) -> object:
+        """Return a value less the line end that `echo` left: a key is the same in a file and here."""
+        if not isinstance(value, str):
+            return value
+        stripped = value.rstrip("\r\n")
+        if value and not stripped:
+            raise ValueError("holds a line end only")
+        return stripped
+
     @field_validator("hash_key")
     @classmethod
     def check_hash_key(cls, key: SecretStr | None) -> SecretStr | None:
         """Refuse a key that is short enough to be guessed."""
-        if key is not None and len(key.get_secret_value()) < 32:
+        if key is not None and len(key.get_secret_value().strip()) < 32:
             raise ValueError("needs at least 32 characters")
         return key
 
@@ -220,6 +232,14 @@ class Settings(BaseSettings):
         except ValueError:
             raise ValueError("takes addresses or networks such as 10.0.0.0/8,::1") from None
         return networks
+
+    @field_validator("hosts")
+    @classmethod
+    def check_hosts(cls, hosts: str) -> str:
+        """Refuse what no request could name as its host."""
+        if not all(HOST_NAME.fullmatch(part.strip()) for part in hosts.split(",") if part.strip()):
+            raise ValueError("takes names such as telemetry.example.org, without scheme and port")
+        return hosts
 
     @field_validator("log_monitor_url")
     @classmethod

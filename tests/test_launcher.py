@@ -18,7 +18,12 @@ sleep "${UV_SECONDS:-0}"
 test "$1" = venv || exit "${UV_STATUS:-0}"
 for folder; do :; done
 mkdir -p "$folder/bin" "$folder/lib/python3.11/site-packages"
-printf '#!/bin/sh\\necho "$(basename "$PWD"):$@"\\nexit 3\\n' > "$folder/bin/python"
+cat > "$folder/bin/python" <<'END'
+#!/bin/sh
+test "$1" = -c && echo "$2, ${PYTHONDONTWRITEBYTECODE:-written}" >> "$0.compiled"
+echo "$(basename "$PWD"):$@"
+exit 3
+END
 chmod +x "$folder/bin/python"
 """
 
@@ -113,6 +118,14 @@ def test_installs_again_only_when_the_lock_has_changed(checkout: Checkout) -> No
     (checkout.folder / "requirements.lock").write_text("# changed\n")
     checkout.run("serve")
     assert checkout.list_calls() == ["venv --quiet", "pip sync", "pip sync"]
+
+
+def test_bytecode_is_written_once_whatever_the_environment_says(checkout: Checkout) -> None:
+    for _ in range(2):
+        checkout.run("serve", PYTHONDONTWRITEBYTECODE="1")
+    [compiled] = (checkout.folder / ".venv" / "bin" / "python.compiled").read_text().splitlines()
+    assert compiled.startswith("import app.main")
+    assert compiled.endswith(", written")
 
 
 def test_serving_leaves_the_tools_of_development(checkout: Checkout) -> None:

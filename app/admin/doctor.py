@@ -18,7 +18,7 @@ from app.privacy.pseudonyms import Pseudonyms, to_text
 from app.problems import TelemetryError
 from app.settings import Settings, find_unknown
 from app.store import keys, migrations, partitions, report_roles, secrets, stream_look
-from app.store.causes import DatabaseError, explain
+from app.store.causes import explain
 from app.store.database import hold, open_admin_engine
 from app.store.journal import Journal
 from app.store.replay import replay
@@ -39,13 +39,15 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield from folders.examine(settings.data_dir)
     try:
         pseudonyms = secrets.resolve(settings).pseudonyms()
+    except TelemetryError as error:
+        yield Finding("secrets", False, str(error))
+        return
+    try:
         yield from check_stream(settings, pseudonyms)
         with connect(settings) as connection:
             yield from check_database(connection, Journal(settings.data_dir, pseudonyms), settings)
-    except DatabaseError as error:
-        yield Finding("database", False, str(error))
     except TelemetryError as error:
-        yield Finding("secrets", False, str(error))
+        yield Finding("database", False, str(error))
     except (SQLAlchemyError, psycopg.Error) as error:
         yield Finding("database", False, explain(error))
     except Exception as error:  # noqa: BLE001 -- whoever asks what is wrong is not to be answered by a traceback

@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from app.ingest import instruments
 from app.ingest.circuit import Circuit
 from app.ingest.durable import UnavailableError
+from app.store.causes import describe_fault
 from app.store.events import Batch
 from app.store.lexicon import Lexicon
 from app.store.merging import insert_all
@@ -96,8 +97,7 @@ class Committer:
         try:
             outcomes = task.result()
         except (DBAPIError, OSError) as error:
-            code = getattr(getattr(error, "orig", None), "sqlstate", None)
-            log.warning("postgres_unavailable", sqlstate=code, error=type(error).__name__)
+            log.warning("postgres_unavailable", **describe_fault(error))
             raise UnavailableError from None
         instruments.COMMIT_SECONDS.observe(time.perf_counter() - started)
         return outcomes

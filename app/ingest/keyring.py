@@ -20,6 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app.privacy.pseudonyms import Pseudonyms
 from app.problems import Problem
+from app.store.causes import describe_fault
 from app.store.keys import Grant
 
 log = structlog.get_logger()
@@ -119,7 +120,7 @@ class Keyring:
                 if time.monotonic() - self.noted > USE_SECONDS:
                     await self.note_use()
             except (SQLAlchemyError, TimeoutError) as error:
-                log.warning("keys_not_refreshed", error=type(error).__name__)
+                log.warning("keys_not_refreshed", **describe_fault(error))
             await asyncio.sleep(REFRESH_SECONDS)
 
     async def note_use(self) -> None:

@@ -16,6 +16,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from app.privacy.pseudonyms import to_text
 from app.rollups import instruments
 from app.rollups.recomputation import MANY, analyze_unknown, prepare, query, recompute
+from app.store.causes import describe_fault
 from app.upkeep.background import UNAVAILABLE_SECONDS, Background, sqlstate_of
 
 log = structlog.get_logger()
@@ -127,7 +128,7 @@ class Worker(Background):
     def failed(self, error: SQLAlchemyError) -> None:
         """Say that the database did not do it; never the message, which may quote a row."""
         if not self.stopping.is_set():
-            log.warning("rollup_failed", error=type(error).__name__, sqlstate=sqlstate_of(error))
+            log.warning("rollup_failed", **describe_fault(error))
 
 
 def observe_lag(connection: Connection) -> None:

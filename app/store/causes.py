@@ -55,8 +55,8 @@ REMEDIES: Final[dict[Cause, str]] = {
     Cause.POOLER: "TELEMETRY_DATABASE_URL leads through a pooler that shares connections between "
     "transactions: connect to Postgres "
     "itself, or set pool_mode = session.",
-    Cause.TOO_MANY_CONNECTIONS: "Postgres has no connection left: raise max_connections, or stop what "
-    "holds them.",
+    Cause.TOO_MANY_CONNECTIONS: "Postgres has no connection left: raise max_connections (or the "
+    "CONNECTION LIMIT of role or database), or stop what holds them.",
     Cause.STARTING: "Postgres is starting up, shutting down or recovering: it will take connections "
     "when it is done.",
     Cause.READ_ONLY: "The database only reads: is it a standby, or default_transaction_read_only set?",
@@ -161,6 +161,15 @@ def cause_of(error: BaseException) -> Cause:
         return SQLSTATES.get(sqlstate) or CLASSES.get(sqlstate[:2], Cause.UNAVAILABLE)
     text = QUOTED.sub("", str(driver))
     return Cause(next((cause for pattern, cause in TEXTS if pattern.search(text)), Cause.UNAVAILABLE))
+
+
+def describe_fault(error: Exception) -> dict[str, str | None]:
+    """Return what a log says of an error: its class, its SQLSTATE and, unless that says another thing, its
+    cause. Never its message, which may quote a row."""
+    sqlstate = getattr(getattr(error, "orig", None), "sqlstate", None)
+    cause = cause_of(error)
+    said = {"error": type(error).__name__, "sqlstate": sqlstate}
+    return said if sqlstate and cause is Cause.UNAVAILABLE else {**said, "cause": cause}
 
 
 def explain(error: BaseException) -> str:

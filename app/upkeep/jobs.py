@@ -19,7 +19,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app.problems import TelemetryError
 from app.store.advisory_lock import only_one
-from app.upkeep.background import UNAVAILABLE_SECONDS, Background, sqlstate_of
+from app.store.causes import describe_fault
+from app.upkeep.background import UNAVAILABLE_SECONDS, Background
 
 log = structlog.get_logger()
 
@@ -122,4 +123,4 @@ class Upkeep(Background):
         if not self.stopping.is_set():
             RUNS.labels(name, "failed").inc()
             self.failures[name] = self.failures.get(name, 0) + 1
-            log.warning("upkeep_failed", job=name, error=type(error).__name__, sqlstate=sqlstate_of(error))
+            log.warning("upkeep_failed", job=name, **describe_fault(error))

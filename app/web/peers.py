@@ -9,8 +9,11 @@ from typing import Any, Final
 
 NO_CLIENT: Final = ("",)  # a Unix socket
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-# RFC 7239: for=192.0.2.43, for="[2001:db8::1]:4711"
-FOR: Final = re.compile(rb'(?:^|[;,\s])for\s*=\s*"?([^";,\s]*)', re.IGNORECASE)
+# A parameter of RFC 7239 with what ends it: for=192.0.2.43, for="[2001:db8::1]:4711". What stands in
+# quotes is none: a `host` is whatever the sender called us.
+PARAMETER: Final = re.compile(
+    rb"""\s*(?:([!#$%&'*+.^_`|~0-9A-Za-z-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s",;]*)))?\s*([;,]|$)"""
+)
 BRACKETED: Final = re.compile(r"\[([0-9a-fA-F:.]+)\](?::\d+)?|(\d+\.\d+\.\d+\.\d+):\d+")
 
 
@@ -65,9 +68,25 @@ def read_forwarded_for(scope: Mapping[str, Any]) -> list[str | None]:
 
 
 def read_forwarded(scope: Mapping[str, Any]) -> list[str | None]:
-    """Return the addresses of all Forwarded headers in order; None for `unknown` and obfuscated ones."""
+    """Return the addresses of all Forwarded headers in order; None for `unknown` and obfuscated ones,
+    and for a header that cannot be read."""
     values = [value for name, value in scope["headers"] if name == b"forwarded"]
-    return [read_address(found) for value in values for found in FOR.findall(value)]
+    return [hop for value in values for hop in read_elements(value)]
+
+
+def read_elements(value: bytes) -> list[str | None]:
+    """Return what `for` says in a Forwarded header; one None if its quotes do not add up."""
+    hops: list[str | None] = []
+    position = 0
+    while position < len(value):
+        parameter = PARAMETER.match(value, position)
+        if parameter is None:
+            return [None]
+        position = parameter.end()
+        name, quoted, plain, _ = parameter.groups()
+        if name and name.lower() == b"for":
+            hops.append(read_address(plain if quoted is None else quoted))
+    return hops
 
 
 def read_address(text: bytes) -> str | None:

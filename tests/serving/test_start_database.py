@@ -12,8 +12,9 @@ import httpx
 import psycopg
 import pytest
 from sqlalchemy import create_engine, make_url
+from sqlalchemy.exc import InternalError, OperationalError
 
-from app.store.causes import Cause, cause_of
+from app.store.causes import Cause, cause_of, describe_fault
 from app.store.database import parse_url
 from app.store.migrations import MIGRATION_LOCK
 from tests.look import wait_until
@@ -65,6 +66,15 @@ SAID = {
 @pytest.mark.parametrize("cause", SAID)
 def test_names_in_a_message_do_not_decide_the_cause(cause: Cause) -> None:
     assert {cause_of(psycopg.OperationalError(text)) for text in SAID[cause]} == {cause}
+
+
+def test_the_log_says_the_cause_and_no_message() -> None:
+    lost = OperationalError("SELECT 1", None, psycopg.OperationalError("connection refused: S3cretPart"))
+    assert describe_fault(lost) == {"error": "OperationalError", "sqlstate": None, "cause": "refused"}
+    read_only = InternalError("UPDATE x", None, psycopg.errors.ReadOnlySqlTransaction("S3cretPart"))
+    assert describe_fault(read_only)["cause"] == "read_only"
+    deadlock = OperationalError("UPDATE x", None, psycopg.errors.DeadlockDetected("S3cretPart"))
+    assert describe_fault(deadlock) == {"error": "OperationalError", "sqlstate": "40P01"}
 
 
 URLS = {

@@ -110,6 +110,49 @@ def test_secrets_are_the_same_whatever_the_editor_left(
     assert key.get_secret_value() == "k" * 40
 
 
+@pytest.mark.parametrize("ending", ["\n", "\r\n", ""])
+def test_a_secret_of_the_environment_is_the_one_of_a_file(
+    ending: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TELEMETRY_HASH_KEY", "k" * 40 + ending)
+    key = load_settings().hash_key
+    assert key is not None
+    assert key.get_secret_value() == "k" * 40
+
+
+REFUSED = {
+    "TELEMETRY_HASH_KEY": (" " * 40, " k" * 4 + " " * 40),
+    "TELEMETRY_REPORT_TOKEN": ("\n", "\r\n", " " * 30),
+    "TELEMETRY_HOSTS": (
+        "https://telemetry.example.org",
+        "telemetry.example.org:443",
+        "a/b",
+        "münchen.example",
+    ),
+    "TELEMETRY_PATH_PREFIX": ("telemetry", "//telemetry", "/v1/x", "/a//b", "/..", "/a b"),
+    "TELEMETRY_DEADLINE_MS": ("1s", "0"),
+    "TELEMETRY_LIMIT_LOOPBACK": ("maybe",),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [(name, value) for name, each in REFUSED.items() for value in each]
+)
+def test_what_a_setting_cannot_mean_is_refused_by_its_name(
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(TelemetryError, match=name) as refused:
+        load_settings()
+    assert "telemetry.example.org:443" not in str(refused.value)
+
+
+@pytest.mark.parametrize("hosts", ["a.example, b_c.example.,[2001:db8::1], 10.0.0.1", "localhost", ","])
+def test_names_of_hosts_are_taken(hosts: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TELEMETRY_HOSTS", hosts)
+    assert load_settings().hosts == hosts
+
+
 @pytest.mark.parametrize("content", [b"", b"short\n", b"\xff\xfe" * 20])
 def test_a_damaged_secret_of_the_data_directory_is_no_secret(
     content: bytes, database_url: str, tmp_path: Path
