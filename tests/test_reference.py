@@ -52,7 +52,9 @@ def test_a_method_that_is_not_allowed_names_those_that_are(service: Service) -> 
         "/v1/schema",
         "/v1/reports/connectors",
         "/v1/track",
+        "/reports/login",
     ):
         response = httpx.request("PATCH", f"{service.url}{path}")
         assert response.status_code == 405, path
-        assert response.headers["allow"], path
+        allowed = {"/v1/track": "POST", "/reports/login": "GET, HEAD, POST"}.get(path, "GET, HEAD")
+        assert response.headers["allow"] == allowed, path

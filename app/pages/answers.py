@@ -10,7 +10,6 @@ from typing import Any, Final
 
 import structlog
 from fastapi import Request, Response
-from sqlalchemy.exc import OperationalError
 from ulid import ULID
 
 from app.pages import addresses, files, frame, pictures, site
@@ -25,6 +24,7 @@ from app.reports import registry
 from app.reports.cache import Kept, Tables, read_key
 from app.reports.model import Table
 from app.reports.routes import refuse, write
+from app.store.causes import answering
 from app.store.connectors import Entry
 from app.web import prefix
 
@@ -154,10 +154,8 @@ class Site:
 
     def show_live(self, request: Request) -> Response:
         """Return the live view as a snapshot. Raises Problem 503 while the database cannot answer."""
-        try:
+        with answering(AWAY):
             context = live.build(self.snapshot)
-        except OperationalError:
-            raise Problem("database_unavailable", AWAY) from None
         body = frame.render("live.html", self.dress(context, request, site.LIVE))
         return frame.respond(request, body, cached=frame.NEVER_KEPT)
 

@@ -69,15 +69,14 @@ def create_router(
     pool = ThreadPoolExecutor(THREADS, "pages")
     router = APIRouter(include_in_schema=False)
 
-    @router.post("/reports/login")
-    async def post_login(request: Request) -> Response:
+    # One route: of several, only the first one's methods would be named to whoever uses another.
+    @router.api_route("/reports/login", methods=[*METHODS, "POST"])
+    async def login(request: Request) -> Response:
+        if request.method != "POST":
+            return show_login(request, None, status=200)
         return log_in(request, entrance, await read_form(request))
 
     router.add_api_route("/reports/logout", log_out, methods=["POST"])
-
-    @router.api_route("/reports/login", methods=METHODS)
-    async def get_login(request: Request) -> Response:
-        return show_login(request, None, status=200)
 
     @router.get(f"{site.LIVE.path}/stream")
     async def get_stream(request: Request) -> Response:

@@ -8,9 +8,9 @@ from typing import Annotated, Any, Final
 import orjson
 from fastapi import APIRouter, Header, Path, Request, Response
 from sqlalchemy import Connection, Engine, select
-from sqlalchemy.exc import OperationalError
 
 from app.problems import Problem
+from app.store.causes import answering
 from app.store.tables.publications import OTHER, public_figures, publications
 from app.web.entity import not_modified, tag_of
 from app.web.openapi import describe_problems
@@ -94,11 +94,8 @@ def not_published() -> Problem:
 
 def read(engine: Engine, render: Callable[[Connection], bytes]) -> bytes:
     """Return a document from the database. Raises Problem 503 while it cannot answer."""
-    try:
-        with engine.connect() as connection:
-            return render(connection)
-    except OperationalError:
-        raise Problem("database_unavailable", "The database cannot answer right now.") from None
+    with answering(), engine.connect() as connection:
+        return render(connection)
 
 
 def render_index(connection: Connection) -> bytes:

@@ -16,8 +16,7 @@ from typing import Final
 
 import structlog
 from sqlalchemy import Engine
-from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.exc import SQLAlchemyError
 
 from app.problems import Problem
 from app.reports import registry, render
@@ -25,6 +24,7 @@ from app.reports.model import Report, Table
 from app.reports.parameters import Parameters
 from app.reports.parsing import parse
 from app.reports.run import reading, run
+from app.store.causes import answering
 
 log = structlog.get_logger()
 
@@ -83,12 +83,9 @@ def open_tables(
     """
 
     def compute(report: Report, parameters: Parameters) -> Table:
-        try:
-            with reading(engine) as connection:
-                waiting = waiting_since()  # before the database is read: what comes in between is in neither
-                return run(report, parameters, connection, dt.datetime.now(dt.UTC), denied, waiting)
-        except (OperationalError, InterfaceError, PoolTimeoutError):
-            raise Problem("database_unavailable", "The database cannot answer right now.") from None
+        with answering(), reading(engine) as connection:
+            waiting = waiting_since()  # before the database is read: what comes in between is in neither
+            return run(report, parameters, connection, dt.datetime.now(dt.UTC), denied, waiting)
 
     return Tables(compute)
 

@@ -6,12 +6,15 @@ text decides; nothing of that text is ever shown, since it quotes hosts and user
 """
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from typing import Final
 
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, ProgrammingError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from app.problems import TelemetryError
+from app.problems import Problem, TelemetryError
 
 
 class Cause(StrEnum):
@@ -170,6 +173,20 @@ def describe_fault(error: Exception) -> dict[str, str | None]:
     cause = cause_of(error)
     said = {"error": type(error).__name__, "sqlstate": sqlstate}
     return said if sqlstate and cause is Cause.UNAVAILABLE else {**said, "cause": cause}
+
+
+@contextmanager
+def answering(detail: str = "The database cannot answer right now.") -> Iterator[None]:
+    """Raise Problem 503 where the block finds that the database cannot answer, be it that it was not
+    prepared yet."""
+    try:
+        yield
+    except (OperationalError, InterfaceError, PoolTimeoutError):
+        raise Problem("database_unavailable", detail) from None
+    except ProgrammingError as error:
+        if cause_of(error) is not Cause.NOT_MIGRATED:
+            raise
+        raise Problem("database_unavailable", detail) from None
 
 
 def explain(error: BaseException) -> str:

@@ -41,6 +41,7 @@ PINNED: Final = {
     "extra_float_digits": "1",
     "transform_null_equals": "off",
     "quote_all_identifiers": "off",
+    "exit_on_error": "off",
     "idle_session_timeout": "0",
     "statement_timeout": "0",
     "lock_timeout": "0",

@@ -28,8 +28,14 @@ def as_problem(error: Exception) -> Problem:
         return Problem("invalid_parameter", "A parameter is missing or has a wrong form.")
     if isinstance(error, HTTPException) and error.status_code < 500:
         code = FRAMEWORK.get(error.status_code, "malformed")
-        return Problem(code, CODES[code].means, allow=(error.headers or {}).get("Allow"))
+        return Problem(code, CODES[code].means, allow=list_methods((error.headers or {}).get("Allow")))
     return FAILED.fresh()
+
+
+def list_methods(allow: str | None) -> str | None:
+    """Return the methods of an `Allow` in order, with HEAD, which is answered wherever GET is."""
+    methods = set((allow or "").replace(" ", "").split(",")) - {""}
+    return ", ".join(sorted(methods | ({"HEAD"} if "GET" in methods else set()))) or None
 
 
 def add_problems(app: FastAPI) -> None:

@@ -151,6 +151,26 @@ def test_a_start_while_the_database_takes_nothing_spools(
     service.clean_up()
 
 
+def test_a_database_that_was_never_prepared_is_no_fault_of_the_service(
+    administer: "psycopg.Connection[tuple[object, ...]]", cluster_url: str, tmp_path: Path
+) -> None:
+    administer.execute("CREATE DATABASE bare_yet")
+    administer.execute("ALTER DATABASE bare_yet SET default_transaction_read_only = on")
+    service = Service(tmp_path, with_url(cluster_url, database="bare_yet"), {})
+    service.start()
+    try:
+        assert post(service) == (200, "queued")
+        bearer = {"Authorization": f"Bearer {service.report_token}"}
+        with httpx.Client(base_url=service.url, headers=bearer, timeout=30, follow_redirects=True) as client:
+            assert client.get("/reports", params={"token": service.report_token}).status_code == 503
+            for path in ("/v1/reports/home", "/v1/public/connectors.json", "/public", "/reports/live"):
+                assert client.get(path).status_code == 503, path
+        assert readyz(service)["database"] == "not_migrated"
+    finally:
+        service.clean_up()
+        administer.execute("DROP DATABASE bare_yet WITH (FORCE)")
+
+
 def test_a_data_dir_that_cannot_be_written(database_url: str, tmp_path: Path) -> None:
     service = Service(tmp_path, database_url, {"TELEMETRY_DATA_DIR": str(PLAIN)})
     service.start()

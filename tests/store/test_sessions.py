@@ -23,6 +23,7 @@ WRONG = {
     "quote_all_identifiers": ("on", "off"),
     "client_encoding": ("LATIN1", "UTF8"),
     "row_security": ("off", "on"),
+    "exit_on_error": ("on", "off"),
     "default_transaction_deferrable": ("on", "off"),
     "idle_session_timeout": ("40ms", "0"),
     "idle_in_transaction_session_timeout": ("40ms", "0"),
