@@ -143,8 +143,11 @@ def run_app(app: str, environment: Mapping[str, str] | None = None) -> Iterator[
 
 
 @contextmanager
-def run_service(data_dir: Path, environment: Mapping[str, str] | None = None) -> Iterator[Server]:
-    """Run the service itself with its embedded database in `data_dir`, one worker, accepting `WRITE_KEY`."""
+def run_service(
+    data_dir: Path, environment: Mapping[str, str] | None = None, *, console: Path = CONSOLE
+) -> Iterator[Server]:
+    """Run the service itself with its embedded database in `data_dir`, one worker, accepting `WRITE_KEY`;
+    or that of another checkout, whose command line `console` is."""
     port = find_port()
     settings = {
         "TELEMETRY_DATA_DIR": str(data_dir),
@@ -153,6 +156,6 @@ def run_service(data_dir: Path, environment: Mapping[str, str] | None = None) ->
         "TELEMETRY_WORKERS": "1",
         "TELEMETRY_WRITE_KEYS": WRITE_KEY,
     }
-    command = [str(CONSOLE), "serve"]
+    command = [str(console), "serve"]
     with run_server(command, f"http://127.0.0.1:{port}", {**settings, **(environment or {})}) as server:
         yield server
