@@ -17,7 +17,8 @@ OFFERS: Final = frozenset({b"upgrade", b"http2-settings"})
 
 
 class BadHeadError(Exception):
-    """A head that is not proper HTTP: a `Content-Length` of more digits than any length has."""
+    """What is not proper HTTP: a `Content-Length` of more digits than any length has, two hosts or none, or
+    what cannot become a head."""
 
 
 class LongHeadError(Exception):
@@ -63,6 +64,8 @@ class Heads:
         head, end, rest = data.partition(END)
         if len(head) > HEADER_BYTES:
             raise LongHeadError
+        if not end and is_hopeless(head):
+            raise BadHeadError
         self.waiting = b"" if end else head
         return (self.read(head + end), rest) if end else (b"", b"")
 
@@ -76,6 +79,9 @@ class Heads:
         lower = head.lower()
         if head.count(b"\n") > HEADERS:
             raise LongHeadError
+        hosts = lower.count(b"\nhost:")
+        if hosts > 1 or (not hosts and b" http/1.1\r\n" in lower):  # RFC 9112, section 3.2
+            raise BadHeadError
         if (at := lower.find(b"\ncontent-length:")) >= 0:
             length = lower[at + 16 : lower.index(b"\r", at)].strip()
             if len(length) > LENGTH_DIGITS:
@@ -84,6 +90,14 @@ class Heads:
         if b"\ntransfer-encoding:" in lower:
             self.body, self.chunked = 0, True
         return without_offers(head) if b"\nupgrade" in lower else head
+
+
+def is_hopeless(beginning: bytes) -> bool:
+    """Return whether no head begins like this: TLS, another protocol, lines that end with LF alone. Whoever
+    sends that waits for an answer, and would for as long as a slow head may take.
+    """
+    first = beginning.lstrip(b"\r\n")[:1]
+    return (bool(first) and not b"A" <= first <= b"Z") or b"\n\n" in beginning
 
 
 def without_offers(head: bytes) -> bytes:

@@ -158,6 +158,29 @@ def test_heads_of_too_many_lines_or_bytes(service: Service) -> None:
             assert (status, json.loads(body)["code"]) == (431, "head_too_large")
 
 
+NO_HEADS = {
+    "TLS": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\x9c" * 500,
+    "another protocol": b"\x00\x0d\n",
+    "lines that end with LF": b"GET /healthz HTTP/1.1\nHost: 127.0.0.1\n\n",
+    "no host": b"GET /healthz HTTP/1.1\r\nAccept: */*\r\n\r\n",
+    "two hosts": b"GET /metrics HTTP/1.1\r\nHost: 127.0.0.1\r\nhOST: rebound.example\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("name", NO_HEADS)
+def test_what_becomes_no_head_is_told_so_at_once(service: Service, name: str) -> None:
+    with connect(service) as connection:
+        connection.sendall(NO_HEADS[name])
+        status, body = read_answer(connection)
+        assert (status, json.loads(body)["rule"]) == (400, "not_http")  # and not 408 ten seconds later
+
+
+def test_http_1_0_needs_no_host(service: Service) -> None:
+    with connect(service) as connection:
+        connection.sendall(b"\r\nGET /healthz HTTP/1.0\r\n\r\n")
+        assert read_answer(connection)[0] == 200
+
+
 def test_trailers_are_no_headers(service: Service) -> None:
     body = json.dumps(clean_event()).encode()
     trailer = authorization(service.write_key)
