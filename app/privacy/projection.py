@@ -1,14 +1,12 @@
-"""From a valid event to its row: pseudonyms for ids and hashes, the client's time, the bucket."""
+"""From a valid event to its row: a column a field, pseudonyms for ids and hashes, the bucket."""
 
 import datetime as dt
 import zlib
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
-from pydantic_core import PydanticCustomError
-
-from app.contract.moments import EARLIEST, LATEST, parse_moment
 from app.contract.vocabulary import SHARED_ANONYMOUS_ID
+from app.privacy.clock_skew import correct, cut, minted_at
 from app.privacy.pseudonyms import Pseudonyms, to_ms, ulid_ms
 
 BUCKETS: Final = 4096  # for ever: enough for any number of shards, and two bytes hold it
@@ -17,17 +15,10 @@ BUCKETS: Final = 4096  # for ever: enough for any number of shards, and two byte
 SOURCE_CONFIGURED, DESTINATION_CONFIGURED, CACHE_CONFIGURED = 1, 2, 4
 SOURCE: Final = ("source_name", "source_executor_type", "source_version")
 DESTINATION: Final = ("destination_name", "destination_executor_type", "destination_version")
-NO_TIME: Final = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)  # never the arrival: a retry would be another event
-CLOCK_DRIFT: Final = dt.timedelta(minutes=55)  # less is a slow clock; more is a wrong time zone
-NO_DRIFT: Final = -CLOCK_DRIFT
-MOST_DRIFT: Final = dt.timedelta(days=3 * 365)  # more is no clock that anybody has looked at
-HOUR: Final = dt.timedelta(hours=1)
 ULID_LETTERS: Final = 26
 # A process that mints both takes as long; a person does not. Of 36 first runs that were
 # captured, 25 had the same ms.
 FIRST_RUN_MS: Final = 50
-RESTS: Final = [dt.timedelta(microseconds=rest) for rest in range(1000)]  # `replace` takes ten times as long
-EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 NOTHING: Final[Mapping[str, Any]] = {}
 # A row without an event: the columns in the order of the table `events`, and `configured`, which the ledger
 # alone has, so that a row is its values.
@@ -180,39 +171,9 @@ def add_circumstances(row: dict[str, Any], properties: Mapping[str, Any]) -> Non
         row["exit_code"] = exception.get("exit_code")
 
 
-def minted_at(session_id: str | None) -> dt.datetime:
-    """Return the time inside a session's ULID, where an event has no time of its
-    own; 2000-01-01 without one."""
-    if session_id:
-        milliseconds = ulid_ms(session_id)
-        if to_ms(EARLIEST) <= milliseconds < to_ms(LATEST):
-            return EPOCH + dt.timedelta(milliseconds=milliseconds)
-    return NO_TIME
-
-
 def is_first_run(anonymous_id: str | None, session_id: str | None) -> bool:
     """Return whether the id was minted within 50 ms of the session, as the times in both ULIDs say:
     a machine without a memory."""
     if not anonymous_id or not session_id or len(anonymous_id) != ULID_LETTERS:  # a UUID tells no time
         return False
     return abs(ulid_ms(anonymous_id) - ulid_ms(session_id)) <= FIRST_RUN_MS
-
-
-def cut(moment: dt.datetime) -> dt.datetime:
-    """Return a time at the millisecond that it lies in. The rest of it is part of the message key."""
-    return moment - RESTS[moment.microsecond % 1000]
-
-
-def correct(timestamp: dt.datetime, sent_at: object, received_at: dt.datetime) -> dt.datetime | None:
-    """Return the corrected time of an event whose clock is off by 55 minutes to three years, else None.
-
-    drift = received_at - (sentAt, else timestamp); corrected time = timestamp + drift in whole hours: clocks
-    are off by time zones and days, and more than that would only be a place to keep something.
-    """
-    try:
-        drift = received_at - (parse_moment(sent_at) if sent_at is not None else timestamp)
-    except PydanticCustomError:  # an invalid sentAt is ignored
-        drift = received_at - timestamp
-    if NO_DRIFT < drift < CLOCK_DRIFT:
-        return None
-    return timestamp + round(drift / HOUR) * HOUR if CLOCK_DRIFT <= abs(drift) <= MOST_DRIFT else None

@@ -13,7 +13,7 @@ from app.contract import words
 from app.contract.moments import FIRST_YEAR, LAST_YEAR
 from app.contract.vocabulary import EXCEPTION_CLASSES, shipped_connectors
 from app.contract.wire import MOST_RECORDS
-from app.privacy import projection
+from app.privacy import clock_skew, projection
 from app.privacy.examination import RULES
 from app.store.tables.events import events
 from tests.docs.test_privacy_page import PAGE, names, section
@@ -70,7 +70,7 @@ def count_moments() -> int:
 CONNECTORS = len(shipped_connectors() | {"unknown", "custom"})
 CHOICES = {
     "occurred_at": count_moments(),
-    "corrected_at": 2 * round(projection.MOST_DRIFT / projection.HOUR) + ABSENT,
+    "corrected_at": 2 * round(clock_skew.MOST_DRIFT / clock_skew.HOUR) + ABSENT,
     "number_of_records": MOST_RECORDS + 1 + ABSENT,
     "exit_code": 128 + 256 + ABSENT,
     "version": count_library_versions() + ABSENT,

@@ -11,7 +11,8 @@ from ulid import ULID
 
 from app.contract.document import ParsedEvent
 from app.contract.vocabulary import shipped_connectors
-from app.privacy.projection import NO_TIME, Arrival, cut
+from app.privacy.clock_skew import NO_TIME, cut
+from app.privacy.projection import Arrival
 from app.privacy.pseudonyms import Pseudonyms, event_id, ulid_number
 from app.privacy.verdict import Verdict, VerdictContext, judge
 from tests.samples import HASH, SESSION, USER, clean_event, spoil, without
