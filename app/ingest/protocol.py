@@ -215,6 +215,15 @@ class BoundedProtocol(HttpToolsProtocol):
         self.drain.end()
         self.go_on()
 
+    def eof_received(self) -> bool:  # type: ignore[override] # uvicorn closes
+        """The other end sends no more. Return whether the connection stays for the answer that is due."""
+        cycle = self.cycle
+        if self.refused or cycle is None or cycle.more_body or cycle.response_started:
+            return False
+        if not self.held:
+            cycle.keep_alive = False
+        return True
+
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is gone."""
         self.gate.leave(self)

@@ -105,6 +105,14 @@ def test_a_sender_that_asks_first_is_told_to_go_on(service: Service, connection:
     assert read_all(connection).startswith(b"HTTP/1.1 200 ")
 
 
+def test_who_sends_no_more_is_answered(service: Service, connection: socket.socket) -> None:
+    body = json.dumps(clean_event()).encode()
+    whole = build(service, f"Content-Length: {len(body)}", body=body)
+    connection.sendall(whole + whole)
+    connection.shutdown(socket.SHUT_WR)
+    assert read_all(connection).count(b"HTTP/1.1 200 OK") == 2
+
+
 def test_a_long_answer_arrives_whole(connection: socket.socket) -> None:
     connection.sendall(b"GET /openapi.json HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
     head, _, body = read_all(connection).partition(b"\r\n\r\n")
