@@ -25,6 +25,7 @@ from app.store.connectors import Entry
 
 TOKEN: Final = "token"  # noqa: S105 -- the parameter's name
 FORM_BYTES: Final = 8_192
+FIELDS: Final = 8  # of a form; ours have two
 THREADS: Final = 4  # pages are made in threads of their own, never on the event loop
 METHODS: Final = ["GET", "HEAD"]
 
@@ -95,13 +96,16 @@ def create_router(
 
 
 async def read_form(request: Request) -> dict[str, str]:
-    """Return the fields of a short form; nothing of a longer one."""
+    """Return the fields of a short form; nothing of one that is longer or has more of them."""
     body = b""
     async for part in request.stream():
         body += part
         if len(body) > FORM_BYTES:
             return {}
-    fields = parse_qs(body.decode("utf-8", "replace"), max_num_fields=8)
+    try:
+        fields = parse_qs(body.decode("utf-8", "replace"), max_num_fields=FIELDS)
+    except ValueError:
+        return {}
     return {name: values[0] for name, values in fields.items()}
 
 

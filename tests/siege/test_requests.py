@@ -111,6 +111,34 @@ def test_erasure_is_not_denied_by_other_requests(limited: Service) -> None:
     assert answer.status_code == 202
 
 
+ODD_FORMS = (
+    b"&" * 3_000,
+    b"&".join(b"a%d=1" % number for number in range(20)),
+    b"token=%ff%fe",
+    b"\xff\xfe",
+    b"token=" + b"x" * 9_000,
+)
+ODD_HEADERS = (
+    {"Cookie": "a=b;" * 5_000},
+    {"If-None-Match": '"' * 20_000},
+    {"Range": "bytes=" + ",".join("1-2" for _ in range(5_000))},
+    {"Accept-Encoding": "gzip;q=0.1," * 2_000},
+    {"Authorization": "Bearer " + "x" * 20_000},
+)
+
+
+def test_odd_forms_and_headers_of_strangers_are_no_faults(service: Service) -> None:
+    kind = {"Content-Type": "application/x-www-form-urlencoded"}
+    with httpx.Client(base_url=service.url, timeout=30) as client:
+        for form in ODD_FORMS:
+            for path in ("/reports/login", "/reports/logout", "/v1/forget", "/v1/track"):
+                assert client.post(path, content=form, headers=kind).status_code < 500, (path, form[:20])
+        for headers in ODD_HEADERS:
+            for path in (*PATHS, "/openapi.json", "/reports/login", "/reports/live/stream"):
+                assert client.get(path, headers=headers).status_code < 500, (path, *headers)
+    assert '"level": "error"' not in service.output()
+
+
 NAMES = {
     "localhost": 200,
     "LocalHost:8000": 200,
