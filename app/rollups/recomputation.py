@@ -6,6 +6,7 @@ what these sessions contributed.
 """
 
 import datetime as dt
+import re
 from functools import cache, partial
 from typing import Final
 
@@ -30,6 +31,11 @@ AS_PLANNED: Final = (
 )
 MANY_SIGNALS: Final = 1_000  # from which on hashing pays
 SHARDED: Final = "telemetry_sharded"  # in what SQLAlchemy keeps with a connection
+# What a cluster is told besides, in the places that the files name: each shard plans its part of every week,
+# and leaves out those in which no marked session can lie.
+WEEKS: Final = "SELECT min(lower) - interval '7 days', max(upper) + interval '7 days' FROM marks"
+WITHIN: Final = r"AND \1.occurred_at BETWEEN CAST(:first AS timestamptz) AND CAST(:last AS timestamptz)"
+PLACE: Final = re.compile(r"/\* within (\w+) \*/")
 OWN: Final = ("wanted", "signalled")  # stages that read a table of this connection
 read_sql = partial(statements.read_sql, "app.rollups")
 query = partial(statements.query, "app.rollups")
@@ -73,10 +79,10 @@ def recompute(connection: Connection, since: dt.date | None = None) -> int:
     contributing = {**day, "edges": EDGES}
     is_sharded = connection.info[SHARDED]
     connection.execute(text(AS_PLANNED if is_sharded else BY_INDEX))
-    connection.execute(query("mark_accepted"))
-    signals = connection.execute(
-        fill("signals", "wanted", "accepted", "refused"), {"nobody": NOBODY}
-    ).rowcount
+    within = find_weeks(connection) if is_sharded else {}
+    connection.execute(bounded(query("mark_accepted")) if within else query("mark_accepted"), within)
+    signal = fill("signals", "wanted", "accepted", "refused")
+    signals = connection.execute(bounded(signal) if within else signal, {"nobody": NOBODY, **within}).rowcount
     connection.execute(query("keep_units"), {"nobody": NOBODY})
     connection.execute(query("take_attempts"), day)
     many = signals >= MANY_SIGNALS
@@ -96,6 +102,18 @@ def recompute(connection: Connection, since: dt.date | None = None) -> int:
     connection.execute(query("add_differences"))
     connection.execute(query("delete_empty"))
     return rows
+
+
+def find_weeks(connection: Connection) -> dict[str, dt.datetime]:
+    """Return the first and the last instant at which an event of the marked sessions may be."""
+    first, last = connection.execute(text(WEEKS)).one()
+    return {} if first is None else {"first": first, "last": last}
+
+
+@cache
+def bounded(statement: TextClause) -> TextClause:
+    """Return a statement that looks into the weeks from `:first` to `:last` only."""
+    return text(PLACE.sub(WITHIN, statement.text))
 
 
 @cache

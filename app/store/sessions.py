@@ -46,6 +46,9 @@ PINNED: Final = {
     "statement_timeout": "0",
     "lock_timeout": "0",
     "idle_in_transaction_session_timeout": "0",
+    # A node of a cluster that hangs takes connections and says nothing; a name without use where there is no
+    # Citus.
+    "citus.node_connection_timeout": "5s",
 }
 
 

@@ -3,6 +3,8 @@
 Events come in nearly, but not quite, in the order of their clocks, and session keys in none: pages are split
 in the middle and stay half empty. Those of a new index are filled to 90 %, so there is room for what comes
 late. `REINDEX CONCURRENTLY` keeps nobody from reading or writing.
+
+On a cluster nothing is done: the partitions that the coordinator sees are empty, their shards on the nodes.
 """
 
 import datetime as dt

@@ -14,12 +14,12 @@ Mode = Literal["pass", "refuse", "swallow"]
 
 
 class Proxy:
-    """Listens on loopback in front of a Postgres on a Unix socket. Threads end with `close`."""
+    """Listens on loopback in front of a Postgres on a Unix socket, or a port. Threads end with `close`."""
 
     def __init__(self, database_url: str) -> None:
         """Stand in front of the database at `database_url`."""
         target = make_url(database_url)
-        self.target = f"{target.query['host']}/.s.PGSQL.5432"
+        self.target = (target.host, target.port) if target.host else f"{target.query['host']}/.s.PGSQL.5432"
         self.mode: Mode = "pass"
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
@@ -57,7 +57,8 @@ class Proxy:
 
     def carry(self, client: socket.socket) -> None:
         """Carry one connection, both ways."""
-        with client, socket.socket(socket.AF_UNIX) as server, contextlib.suppress(OSError):
+        family = socket.AF_UNIX if isinstance(self.target, str) else socket.AF_INET
+        with client, socket.socket(family) as server, contextlib.suppress(OSError):
             server.connect(self.target)
             self.open.append(server)
             ends = {client: server, server: client}

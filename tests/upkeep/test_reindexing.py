@@ -12,6 +12,7 @@ from app.store.advisory_lock import only_one
 from app.upkeep import reindexing
 from tests.look import Look
 
+pytestmark = pytest.mark.one_server  # the indexes are on the nodes, and are theirs: docs/scale.md
 NOW = dt.datetime(2026, 11, 25, tzinfo=dt.UTC)
 PAST, CURRENT = "events_p20261109", "events_p20261123"
 FILL = """

@@ -60,11 +60,13 @@ FROM (
         JOIN events AS e
           ON e.session_key = m.session_key AND e.bucket = m.bucket
          AND e.occurred_at >= m.lower - interval '7 days' AND e.occurred_at <= m.upper + interval '7 days'
+         /* within e */
         UNION ALL
         SELECT e.*
         FROM wanted AS m
         JOIN events AS e
-          ON e.occurred_at = m.lower AND e.bucket = m.bucket AND e.message_key = m.message_key
+          ON e.occurred_at = m.lower /* within e */
+             AND e.bucket = m.bucket AND e.message_key = m.message_key
         WHERE m.session_key IS NULL AND num_nulls(e.session_key) = 1
     ) AS marked
     WHERE (session_key IS NOT NULL OR (event = 'sync' AND state = 'started'))

@@ -12,6 +12,8 @@ FROM wanted AS m
 JOIN events AS e
   ON e.session_key = m.session_key AND e.bucket = m.bucket
  AND e.occurred_at >= m.lower - interval '7 days' AND e.occurred_at <= m.upper + interval '7 days'
+ /* within e */
 JOIN rejections AS r
-  ON r.occurred_at = e.occurred_at AND r.bucket = e.bucket AND r.message_key = e.message_key
+  ON r.occurred_at = e.occurred_at /* within r */
+     AND r.bucket = e.bucket AND r.message_key = e.message_key
 WHERE num_nulls(r.session_key) = 1

@@ -120,11 +120,13 @@ FROM (
             JOIN rejections AS e
               ON e.session_key = m.session_key AND e.bucket = m.bucket
              AND e.occurred_at >= m.lower - interval '7 days' AND e.occurred_at <= m.upper + interval '7 days'
+             /* within e */
             UNION ALL
             SELECT e.*
             FROM wanted AS m
             JOIN rejections AS e
-              ON e.occurred_at = m.lower AND e.bucket = m.bucket AND e.message_key = m.message_key
+              ON e.occurred_at = m.lower /* within e */
+                 AND e.bucket = m.bucket AND e.message_key = m.message_key
             WHERE m.session_key IS NULL AND num_nulls(e.session_key) = 1
         ) AS timely
         WHERE coalesce(timely.corrected_at, timely.occurred_at) <= timely.received_at + interval '2 days'
@@ -133,7 +135,7 @@ FROM (
                 ELSE interval '90 days' END
           AND NOT EXISTS (
             SELECT 1 FROM events
-            WHERE events.occurred_at = timely.occurred_at
+            WHERE events.occurred_at = timely.occurred_at /* within events */
               AND events.bucket = timely.bucket
               AND events.message_key = timely.message_key
         )
