@@ -59,11 +59,9 @@ def composed() -> Iterator[tuple[str, str]]:
         if name.removesuffix(".sql") not in STAGED | {"workspace"}:
             yield f"rollups {name}", text
     yield "signals", recomputation.fill("signals", "wanted", "accepted", "refused").text
-    for text in (
-        recomputation.fill("signals", "wanted", "accepted", "refused"),
-        recomputation.query("mark_accepted"),
-    ):
-        yield "in the marked weeks", recomputation.bounded(text).text
+    signals = recomputation.fill("signals", "wanted", "accepted", "refused")
+    yield "signals of some weeks", recomputation.bounded(signals).text
+    yield "marks of some weeks", recomputation.bounded(recomputation.query("mark_accepted")).text
     yield "contributions", recomputation.fill("contributions", "signalled", "attempts").text
     for name, text in read_folder("app.upkeep").items():
         yield f"upkeep {name}", text
