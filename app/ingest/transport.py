@@ -54,10 +54,11 @@ class WholeAnswers:
             self.flush()
 
     def flush(self) -> None:
-        """Hand over what was written."""
+        """Hand over what was written, unless the other end is gone meanwhile: uvloop raises then."""
         if self.written:
             written, self.written = self.written, []
-            self.transport.write(b"".join(written))
+            if not self.transport.is_closing():
+                self.transport.write(b"".join(written))
 
     def write_eof(self) -> None:
         """Write no more once everything is sent."""

@@ -66,6 +66,17 @@ def test_nothing_is_lost_by_closing() -> None:
     assert asyncio.run(tell([b"head", b"body"], close=True)) == [b"headbody", b"closed"]
 
 
+def test_what_is_written_to_nobody_is_dropped() -> None:
+    async def tell_one_that_leaves() -> list[bytes]:
+        recorder = Recorder()
+        WholeAnswers(recorder, asyncio.get_running_loop()).write(b"head")
+        recorder.close()  # by a reset, not by us
+        await asyncio.sleep(0)
+        return recorder.sent
+
+    assert asyncio.run(tell_one_that_leaves()) == [b"closed"]
+
+
 @pytest.fixture
 def connection(service: Service) -> Iterator[socket.socket]:
     with socket.create_connection(("127.0.0.1", service.port), timeout=20) as connected:
