@@ -1,5 +1,6 @@
--- The facets of each environment, each with a number.
--- Grain: one row an environment. Reads: the stages environments_asked and named_versions. Parameter: role.
+-- The facets of each environment that the connector ran in, each with a number.
+-- Grain: one row an environment. Reads: the stages environments_asked, named_versions and facet_uses.
+-- Parameter: role.
 SELECT
     named.*,
     CAST(dense_rank() OVER (ORDER BY pyairbyte) AS integer) AS pyairbyte_number,
@@ -19,4 +20,5 @@ FROM (
     FROM environments_asked
     LEFT JOIN named_versions AS releases
       ON releases.kind = 'environment' AND releases.version = environments_asked.version
+    WHERE environments_asked.id IN (SELECT environment FROM facet_uses)
 ) AS named

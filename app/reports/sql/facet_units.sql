@@ -1,12 +1,14 @@
 -- What each user did with the connector that is asked for, by every facet of it.
--- Grain: one row a facet's number (facet_names.sql) and unit. Reads: the stages route_facets,
--- environment_facets, facet_uses and scope. Parameter: prior_from (date).
+-- Grain: one row a facet's number (facet_names.sql) and user. Reads: the stages route_facets,
+-- environment_facets, facet_uses and linked. Parameter: prior_from (date).
 --
 -- Days are those of both windows, the other sections but before and error before of the window only. error:
 -- failed attempts only; the other sections hold them, too. Counts are integers and saturate, as those of
 -- applications.sql do.
 SELECT
-    number, bucket, unit,
+    number, is_ephemeral, unit,
+    min(first_hour) AS first_hour,
+    bool_or(crowded) AS crowded,
     CAST(least(sum(succeeded), 268435455) AS integer) AS succeeded,
     CAST(least(sum(failed), 268435455) AS integer) AS failed,
     CAST(least(sum(
@@ -17,7 +19,9 @@ SELECT
     CAST(least(sum(open), 268435455) AS integer) AS open,
     CAST(least(sum(in_flight), 268435455) AS integer) AS in_flight
 FROM (
-    SELECT facets.number, bucket, unit, failure, succeeded, failed, canceled, open, in_flight
+    SELECT
+        facets.number, is_ephemeral, unit, first_hour, crowded, failure,
+        succeeded, failed, canceled, open, in_flight
     FROM facet_uses
     JOIN route_facets ON route_facets.id = facet_uses.route
     JOIN environment_facets ON environment_facets.id = facet_uses.environment
@@ -38,8 +42,8 @@ FROM (
     WHERE facets.number IS NOT NULL
     UNION ALL
     SELECT
-        16 * (day - CAST(:prior_from AS date)) + 2, bucket, unit, failure,
+        16 * (day - CAST(:prior_from AS date)) + 2, is_ephemeral, unit, first_hour, crowded, failure,
         succeeded, failed, canceled, open, in_flight
-    FROM scope
+    FROM linked
 ) AS parts
-GROUP BY number, bucket, unit
+GROUP BY number, is_ephemeral, unit
