@@ -362,6 +362,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         lifespan=lifespan,
         docs_url=None,  # FastAPI's own load scripts from another host
         redoc_url=None,
+        redirect_slashes=False,  # none is at the end of what arrives here, and none is missed
     )
     for router in create_routers(service, tables):
         app.include_router(router)
@@ -372,7 +373,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.find_prefix = Prefixes(settings.path_prefix, service.peers).find
     app.count_lost = lambda: count_lost(service.ingest)
     add_reference(app)
-    add_problems(app)
+    add_problems(app, public_pages.show_problem)
     return app
 
 

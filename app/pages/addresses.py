@@ -2,7 +2,7 @@
 the two that only pages have."""
 
 import datetime as dt
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlencode
@@ -12,7 +12,9 @@ from app.reports.model import Report
 from app.reports.parameters import PARAMETERS
 from app.reports.parsing import parse
 
-OWN: Final = ("q", "low")  # of the list of connectors: filter by name, show those of few users
+# What only pages take. Lists of connectors: filter by name, show those of few users, too; regressions: show
+# those with not enough data.
+TYPED, LOW, SHOW = "q", "low", "show"
 NAME_SORT: Final = "name"
 MOST_TYPED: Final = 80  # characters of a filter
 
@@ -87,19 +89,27 @@ class Query:
 
 
 def read(
-    report: Report, path: str, items: Iterable[tuple[str, str]], fixed: Mapping[str, str], own: bool = False
+    report: Report,
+    path: str,
+    items: Iterable[tuple[str, str]],
+    fixed: Mapping[str, str],
+    own: Collection[str] = (),
 ) -> Query:
-    """Return the query of an address. Raises Problem 400 for what the report does
-    not take; never repeats it."""
+    """Return the query of an address, of a page with `own` parameters.
+
+    Raises Problem 400 for what neither the page nor the report takes; never repeats it.
+    """
     now = dt.datetime.now(dt.UTC)
     mine: dict[str, str] = {}
     theirs: list[tuple[str, str]] = []
     for name, text in items:
-        if own and name in OWN:
+        if name in own:
+            if name == LOW and text not in ("", SHOW):
+                raise Problem("invalid_parameter", f"The parameter {LOW} takes {SHOW}.")
             mine[name] = text[:MOST_TYPED]
         elif text or name not in PARAMETERS:  # a form sends what was left empty
             theirs.append((name, text))
-    rest = [item for item in theirs if not (own and item == ("sort", NAME_SORT))]
+    rest = [item for item in theirs if not (TYPED in own and item == ("sort", NAME_SORT))]
     if any(name in fixed for name, _ in rest):
         raise Problem("invalid_parameter", "The address names the connector already.")
     parse(report, [*rest, *fixed.items()], now)

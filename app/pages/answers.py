@@ -2,7 +2,6 @@
 a thread of the pages' own."""
 
 import datetime as dt
-import difflib
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -13,8 +12,16 @@ from fastapi import Request, Response
 from ulid import ULID
 
 from app.pages import addresses, files, frame, pictures, site
-from app.pages.addresses import Query
-from app.pages.directory import BUILDERS, Target, resolve, unknown_connector
+from app.pages.addresses import LOW, TYPED, Query
+from app.pages.directory import (
+    BUILDERS,
+    MOVED,
+    Target,
+    asks_for_file,
+    find_near,
+    resolve,
+    unknown_connector,
+)
 from app.pages.kept import Page, Pages
 from app.pages.views import live
 from app.pages.views.common import View
@@ -53,16 +60,19 @@ OF_NOW: Final = (
 )  # of the frame: only the page without events, which is not kept, shows them
 MANY, NEARLY_ALL = 8, 0.75  # connectors of enough users; share of them
 ALWAYS_KNOWN: Final = ("unknown", "custom")
+OWN: Final = {**dict.fromkeys(site.LISTS, (TYPED, LOW)), site.REGRESSIONS.key: (LOW,)}
 
 
 def read(request: Request, target: Target) -> Query:
     """Return what an address asks for. Raises Problem 400."""
+    if not target.page.report and request.query_params:
+        raise Problem("unknown_parameter", "This page takes no parameters.")
     return addresses.read(
         registry.find(target.page.report or "home"),
         request.url.path.rstrip("/"),
         request.query_params.multi_items(),
         target.fixed,
-        own=target.page.key in (*site.LISTS, site.REGRESSIONS.key),
+        own=OWN.get(target.page.key, ()),
     )
 
 
@@ -90,27 +100,29 @@ class Site:
 
     def answer(self, request: Request) -> Response:
         """Return the page of an address, for whoever is logged in."""
-        target = None
+        path = request.url.path.rstrip("/")
+        if moved := MOVED.get(path):
+            query = f"?{request.url.query}" if request.url.query else ""
+            return Response(status_code=303, headers={"location": f"{moved.path}{query}"})
         try:
-            target = resolve(request.url.path.rstrip("/"))
-            return self.show(request, target)
+            return self.show(request, resolve(path))
         except Problem as problem:
-            return self.refuse(request, problem, target)
+            return self.refuse(request, problem)
         except Exception:
             reference = str(ULID())
             log.exception("page_failed", reference=reference)
             fault = Problem("internal", "The fault is ours.")
-            return self.refuse(request, fault, target, reference)
+            return self.refuse(request, fault, reference)
 
     def show(self, request: Request, target: Target) -> Response:
         """Return a page or a twin. Raises Problem."""
         if target.fixed and target.fixed["name"] not in (*self.entries(), *ALWAYS_KNOWN):
             raise unknown_connector()
-        if target.page is site.LIVE:
-            return self.show_live(request)
-        if target.form == "html":
+        if target.form == "html" and target.page is not site.LIVE:
             return frame.respond(request, self.find(request, target))
         query = read(request, target)
+        if target.page is site.LIVE:
+            return self.show_live(request)
         if target.picture:
             return self.send_picture(request, query, target)
         found = self.tables.look(read_key(query.report.name, tuple(query.asked().items())))
@@ -182,11 +194,9 @@ class Site:
             **context,
         }
 
-    def refuse(
-        self, request: Request, problem: Problem, target: Target | None, reference: str = ""
-    ) -> Response:
+    def refuse(self, request: Request, problem: Problem, reference: str = "") -> Response:
         """Return a problem as a page; as problem JSON where a file was asked for."""
-        if target is not None and target.form != "html":
+        if asks_for_file(request.url.path):
             return refuse(problem)
         if problem.status == 503:
             problem = Problem(problem.code, f"{SAFE} This page tries again in 5 s.")
@@ -195,9 +205,7 @@ class Site:
             "problem": problem,
             "title": TITLES.get(problem.code, REFUSED),
             "reference": reference,
-            "near": difflib.get_close_matches(name, self.entries(), 5)
-            if problem.code == "unknown_connector"
-            else [],
+            "near": find_near(name, self.entries()) if problem.code == "unknown_connector" else [],
         }
         page = site.find_page(request.url.path)
         dressed = self.dress(context, request, page) | {"notices": []}

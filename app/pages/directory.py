@@ -1,7 +1,8 @@
 """From an address under `/reports` to the page, the twin or the picture that stands there."""
 
+import difflib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -30,6 +31,12 @@ BUILDERS: Final[Mapping[str, Build]] = {
     "data-quality": quality.build,
     "meaning": lambda _view: quality.explain(),
 }
+# Reports whose figures stand on the page of another: their twins and pictures have the report's name.
+MOVED: Final[Mapping[str, Page]] = {f"{site.BASE}/home": site.OVERVIEW, f"{site.BASE}/caches": site.PAIRS}
+NOT_IN_NAMES: Final = re.compile("[^a-z0-9]+")
+ROLES: Final = ("source-", "destination-")
+NEAR: Final = 5  # names that are offered
+LEAST_ASKED, MOST_ASKED = 3, 80  # characters that are looked for in names; that are compared with them
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +67,23 @@ def resolve(path: str) -> Target:
     if name != path and CONNECTOR_NAME.fullmatch(name):
         return Target(site.CONNECTOR, {"name": name}, form, picture)
     raise unknown_page() if name == path else unknown_connector()
+
+
+def asks_for_file(path: str) -> bool:
+    """Return whether an address is that of a twin or a picture, if of any."""
+    return bool(PICTURE.fullmatch(path) or TWINS.fullmatch(path))
+
+
+def find_near(asked: str, names: Collection[str]) -> list[str]:
+    """Return the names of connectors that are close to one that was asked for, however it is spelled, the
+    closest first: `Salesforce`, `source_salesforce` and `sorce-salesforce` are close to source-salesforce.
+    """
+    name = NOT_IN_NAMES.sub("-", asked[:MOST_ASKED].lower()).strip("-")
+    in_full = [name] if name.startswith(ROLES) else [f"{role}{name}" for role in ROLES]
+    whole = [each for each in (name, *in_full) if each in names]
+    close = difflib.get_close_matches(in_full[0], names, NEAR)
+    holding = sorted(each for each in names if len(name) >= LEAST_ASKED and name in each)
+    return list(dict.fromkeys([*whole, *close, *holding]))[:NEAR]
 
 
 def unknown_page() -> Problem:

@@ -28,6 +28,16 @@ SHOWN: Final = 14  # rows of a role, unless all are asked for
 AFFECTED_END: Final = 0.5  # share of users at the end of the column of bars
 MOST_HIDDEN: Final = 4  # "<5" is at most this many
 MOST: Final = 64  # pages that are kept
+# Of a problem's code, the heading and a sentence.
+SAID: Final[Mapping[str, tuple[str, str]]] = {
+    "not_published": ("Not published", "No figures are published of this month."),
+    "not_found": ("No such page", "There is no page at this address."),
+    "database_unavailable": (
+        "The database cannot answer",
+        "The figures are safe. This page tries again in 5 s.",
+    ),
+}
+FAILED: Final = ("Something broke here", "The fault is ours, and it is logged.")
 Row = Mapping[str, Any]
 Asked = tuple[str | None, str, bool]  # month, under which address, whether with all rows
 Following = tuple[str, dt.date] | None  # the month that is published first and its day, if none is yet
@@ -122,10 +132,14 @@ def serve(request: Request, months: Months, month: str | None) -> Response:
     try:
         body = months.find(month, base, shows_all=shows_all)
     except Problem as problem:
-        return frame.respond_problem(
-            request, problem, frame.render("public-problem.html", {"problem": problem})
-        )
+        return show_problem(request, problem)
     return frame.respond(request, body, cached=FOR_AN_HOUR if month else FOR_FIVE_MINUTES)
+
+
+def show_problem(request: Request, problem: Problem) -> Response:
+    """Return the page of a problem for everybody."""
+    body = frame.render("public-problem.html", {"problem": problem, "said": SAID.get(problem.code, FAILED)})
+    return frame.respond_problem(request, problem, body)
 
 
 def build(

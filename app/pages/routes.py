@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
-from urllib.parse import parse_qs, urlencode
+from urllib.parse import parse_qs, quote, urlencode
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
@@ -153,11 +153,12 @@ async def log_out(request: Request) -> Response:
 def follow_link(request: Request, entrance: Entrance) -> Response:
     """Return the way to the same address with the cookie, without the token: no history or log keeps it."""
     rest = [(name, text) for name, text in request.query_params.multi_items() if name != TOKEN]
-    way = f"{request.url.path}?{urlencode(rest)}" if rest else request.url.path
+    path = quote(request.scope["path"])
+    way = f"{path}?{urlencode(rest)}" if rest else path
     try:
         reader = entrance.session.readers.require(request.query_params[TOKEN], entrance.find_address(request))
     except Problem as problem:
-        return show_login(request, problem, way=way)
+        return show_login(request, problem, way=find_way_back(way))
     return go(way, entrance.session.make_cookie(reader, secure=is_secure(request)))
 
 

@@ -69,8 +69,16 @@ def check_origin(origin: str | None, host: str, fetch_site: str | None) -> None:
         raise Problem("wrong_origin", "This form was sent from another site.")
     if origin == "null" and fetch_site is not None:
         return
-    if origin is not None and urlsplit(origin).netloc != host:
+    if origin is not None and not is_at(origin, host):
         raise Problem("wrong_origin", "This form was sent from another site.")
+
+
+def is_at(origin: str, host: str) -> bool:
+    """Return whether an origin is that of a host. Its scheme is the proxy's affair."""
+    try:
+        return urlsplit(origin).netloc == host
+    except ValueError:  # brackets that hold no address
+        return False
 
 
 def find_way_back(path: str) -> str:
@@ -79,7 +87,10 @@ def find_way_back(path: str) -> str:
 
     The login page holds it and anybody gets that page, so nothing else of an address comes back.
     """
-    parts = urlsplit(path)
+    try:
+        parts = urlsplit(path)
+    except ValueError:  # brackets that hold no address
+        return site.BASE
     stem = TWIN.sub("", parts.path)
     page, _, connector = stem.removeprefix(f"{site.CONNECTORS.path}/").rpartition("/")
     of_connector = stem.startswith(f"{site.CONNECTORS.path}/") and not page and CONNECTOR.fullmatch(connector)

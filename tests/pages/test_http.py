@@ -25,6 +25,10 @@ REFUSED = [
     "/reports/nothing",
     "/reports/connectors/source-nothing",
     "/reports/connectors?window=x",
+    "/reports/connectors?low=all",
+    "/reports/regressions?q=x",
+    "/reports/live?x=1",
+    "/reports/meaning?x=1",
     "/reports?x=<b>",
 ]
 
@@ -113,6 +117,20 @@ def test_a_form_of_another_site_does_not_log_in(filled: Service, stranger: httpx
     assert "set-cookie" not in answer.headers
 
 
+def test_forms_and_links_that_nobody_made_by_hand_are_no_fault(
+    filled: Service, stranger: httpx.Client
+) -> None:
+    token = filled.report_token
+    many = "&".join(f"field{number}=1" for number in range(50))
+    assert stranger.post("/reports/login", content=many).status_code in (401, 429)
+    brackets = stranger.post("/reports/login", data={"token": token}, headers={"origin": "http://[::1"})
+    assert brackets.status_code == 403
+    answer = stranger.post("/reports/login", data={"token": token, "next": "//[x"})
+    assert answer.headers["location"] == "/reports"
+    link = stranger.get("/reports/\N{WHITE SMILING FACE}", params={"token": token})
+    assert (link.status_code, link.headers["location"]) == (303, "/reports/%E2%98%BA")
+
+
 def test_wrong_tokens_are_bounded(make_service: ServiceFactory) -> None:
     service = make_service()
     with httpx.Client(base_url=service.url) as client:
@@ -132,16 +150,43 @@ def test_twins_hold_the_same_rows(reader: httpx.Client, path: str) -> None:
     assert reader.get(f"{path}.parquet?window=7d").content[:4] == b"PAR1"
 
 
-def test_a_twin_refuses_as_json(reader: httpx.Client) -> None:
-    answer = reader.get("/reports/connectors.json?window=x")
-    assert (answer.status_code, answer.json()["code"]) == (400, "invalid_parameter")
+@pytest.mark.parametrize(
+    ("path", "status", "code"),
+    [
+        ("/reports/connectors.json?window=x", 400, "invalid_parameter"),
+        ("/reports/nothing.csv", 404, "unknown_page"),
+        ("/reports/nothing/days.svg", 404, "unknown_page"),
+    ],
+)
+def test_a_file_is_refused_as_json(reader: httpx.Client, path: str, status: int, code: str) -> None:
+    answer = reader.get(path)
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
 
 
-def test_a_wrong_name_is_told_what_is_close(reader: httpx.Client) -> None:
-    answer = reader.get("/reports/connectors/source-fakr")
+@pytest.mark.parametrize("name", ["source-fakr", "Faker", "SOURCE_FAKER", "airbyte%2Fsource-faker"])
+def test_a_wrong_name_is_told_what_is_close(reader: httpx.Client, name: str) -> None:
+    answer = reader.get(f"/reports/connectors/{name}")
     assert answer.status_code == 404
-    assert "source-fakr" not in answer.text
-    assert "/reports/connectors/source-faker" in answer.text
+    assert name not in answer.text
+    assert '<a\n  href="/reports/connectors/source-faker"' in answer.text
+
+
+def test_reports_without_a_page_of_their_own_lead_to_the_page_they_stand_on(reader: httpx.Client) -> None:
+    assert reader.get("/reports/home?window=7d").headers["location"] == "/reports?window=7d"
+    assert reader.get("/reports/caches").headers["location"] == "/reports/pairs"
+
+
+def test_an_address_that_is_none_is_a_page_for_people_and_a_problem_for_programs(
+    stranger: httpx.Client,
+) -> None:
+    for path in ("/nothing", "/public/2026/10", "/static/x", "/reports/%0a"):
+        shown = stranger.get(path, headers={"accept": "text/html,*/*;q=0.8"})
+        assert shown.status_code == 404
+        assert "<h1>No such page</h1>" in shown.text
+        assert shown.headers["content-security-policy"] == frame.POLICY
+        assert stranger.get(path).json()["code"] == "not_found"
+    at_the_api = stranger.get("/v1/nothing", headers={"accept": "text/html"})
+    assert at_the_api.json()["code"] == "not_found"
 
 
 def test_a_connector_links_what_the_registry_names(
