@@ -8,7 +8,16 @@ from typing import Final
 
 from app.pages import site
 from app.pages.site import Page
-from app.pages.views import connector, connectors, home, quality, recovery, regressions, tables, trend
+from app.pages.views import (
+    connector,
+    connectors,
+    home,
+    quality,
+    recovery,
+    regressions,
+    tables,
+    trend,
+)
 from app.pages.views.common import Context, View
 from app.problems import Problem
 from app.reports.parameters import CONNECTOR as CONNECTOR_NAME

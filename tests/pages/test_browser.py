@@ -28,6 +28,7 @@ FLAGS = [
     "--disable-sync",
 ]
 WIDTHS = (360, 1024, 1600)
+EDGES = (641, 833, 1201)  # where columns come back, or the navigation beside them
 THEMES = ("light", "dark")
 STAFF = [page.path for page in site.PAGES if page.path.startswith(site.BASE)]
 PATHS = [
@@ -122,7 +123,7 @@ def test_every_page_fits_and_keeps_the_policy(enter: Open, filled: Service, scri
         assert page.locator("h1").count() == 1, path
         if script:
             assert page.evaluate(SETTLED)
-        for width, theme in product(WIDTHS, THEMES):
+        for width, theme in [*product(WIDTHS, THEMES), *((width, "light") for width in EDGES)]:
             show(page, width, theme)
             assert page.locator("html").bounding_box()["width"] <= width, (path, theme)
             if script:

@@ -87,6 +87,12 @@ def test_any_number_of_days_draws(length: int) -> None:
     parse(charts.minutes([{"minute": "00:00"}] * length))
 
 
+@pytest.mark.parametrize(("length", "labels"), [(1, 1), (7, 7), (14, 7), (28, 4), (60, 5), (90, 4)])
+def test_days_have_as_many_labels_as_there_is_room_for(length: int, labels: int) -> None:
+    rows = [{**make_day(0), "item": f"20{10 + n:02d}-01-01"} for n in range(length)]
+    assert charts.days(rows, say, "Syncs").count('class="tick x') == labels
+
+
 def test_weeks_hold_what_their_days_held() -> None:
     rows = [make_day(number, failed=number, succeeded=MANY) for number in range(17)]
     weeks = join_weeks(rows)

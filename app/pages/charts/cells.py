@@ -110,13 +110,22 @@ def interval_axis(top: float, step: float) -> Markup:
 
 
 def bar(
-    value: float | None, top: float | None, name: str = "bar-ink", height: int = 10, more: float = 0
+    value: float | None,
+    top: float | None,
+    name: str = "bar-ink",
+    height: int = 10,
+    more: float = 0,
+    behind: float = 0,
 ) -> Markup:
-    """Return one bar of a column that ends at `top`; `more` continues it hatched: what may belong to it."""
+    """Return one bar of a column that ends at `top`.
+
+    `more` continues it hatched: what may belong to it. `behind` it, pale, stands what it is a part of.
+    """
     wide = clip(value or 0, top or 0)
     if value:
         wide = max(wide, 0.4)
-    out = [draw_rect(name, 0, wide, 1, height - 2)]
+    out = [draw_rect("canceled", 0, clip(behind, top or 0), 1, height - 2)] if behind else []
+    out.append(draw_rect(name, 0, wide, 1, height - 2))
     if more:
         out.append(
             draw_rect("abandoned", wide, min(clip(more, top or 0), 100 - wide), 1, height - 2, HATCHED)

@@ -139,14 +139,19 @@ def draw_grid(ticks: Sequence[float], height: float, say: Callable[[float], str]
     return out
 
 
+# Of so many days at most, every how manieth has a label.
+LABELLED: Final = ((8, 1), (15, 2), (35, 7), (60, 14), (math.inf, 28))
+FEW_DAYS: Final = 8  # whose bars are as wide as their labels
+
+
 def write_days(days: Sequence[str], y: float, today: str = "") -> list[str]:
-    """Return labels of ISO days: every 7th (14th, 28th of many), every second of
-    them only where there is room."""
-    step = 7 if len(days) <= 35 else 14 if len(days) <= 60 else 28
+    """Return labels of ISO days: each of a week, every 7th of a month (14th, 28th of more), every second
+    of them only where there is room. The last one of many ends with the picture."""
+    step = next((step for most, step in LABELLED if len(days) <= most), LABELLED[-1][1])
     out = []
     for index in range(len(days) - 1, -1, -step):
         day = dt.date.fromisoformat(days[index])
-        is_last = index == len(days) - 1
+        is_last = index == len(days) - 1 and len(days) > FEW_DAYS
         hidden = " wide" if (len(days) - 1 - index) // step % 2 else ""
         mark = '<tspan class="wide"> (today)</tspan>' if days[index] == today else ""
         anchor, x = ("end", 100.0) if is_last else ("middle", (index + 0.5) * 100 / len(days))
