@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Collection, Iterator, Mapping
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import replace
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 import structlog
 from anyio import to_thread
@@ -91,6 +91,8 @@ REPLAY_SECONDS: Final = 300.0
 DRAIN_AT_END_SECONDS: Final = 3.0
 # In log mode, between commits of few rows: each costs Postgres as much as a thousand rows do.
 LINGER_SECONDS: Final = 1.0
+# Of FastAPI: its own documents load scripts from another host; nothing that arrives has a slash at its end.
+WITHOUT: Final[Mapping[str, Any]] = {"docs_url": None, "redoc_url": None, "redirect_slashes": False}
 YOUNG_OBJECTS: Final = 20_000  # containers made and not freed since the last look for cycles
 DESCRIPTION = """Receives PyAirbyte's anonymous usage events, refuses unhashed PII, and reports which
 connectors to fix first: the most used ones that fail most often."""
@@ -360,9 +362,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         version=__version__,
         description=DESCRIPTION,
         lifespan=lifespan,
-        docs_url=None,  # FastAPI's own load scripts from another host
-        redoc_url=None,
-        redirect_slashes=False,  # none is at the end of what arrives here, and none is missed
+        **WITHOUT,
     )
     for router in create_routers(service, tables):
         app.include_router(router)
