@@ -66,6 +66,7 @@ PLAIN_SYSTEMS: Final = (
     "Emscripten",
 )
 FAMILIES: Final = ("Google Colab", "CYGWIN", "MSYS", "MINGW64", *PLAIN_SYSTEMS)
+LONGEST_FAMILY: Final = max(map(len, FAMILIES))
 SYSTEM: Final = (
     f"(?:{'|'.join(PLAIN_SYSTEMS)})?"
     r"|(?:CYGWIN|MSYS|MINGW64)(?:_NT-[0-9]{1,2}\.[0-9]{1,2}(?:-[0-9]{1,6})?)?"
@@ -164,10 +165,15 @@ def python_version(text: str) -> str:
     return f"{re.split('[ab+r]', number)[0]} {implementation}"
 
 
-@lru_cache(REMEMBERED)
 def system(text: str) -> str:
     """Return the family of an operating system, the empty text for none."""
-    return next((family for family in FAMILIES if text.startswith(family)), "")
+    return find_family(text[:LONGEST_FAMILY])  # of a text that may be long, no more is remembered
+
+
+@lru_cache(REMEMBERED)
+def find_family(beginning: str) -> str:
+    """Return the family that a text begins with, the empty text for none."""
+    return next((family for family in FAMILIES if beginning.startswith(family)), "")
 
 
 # Every spelling of a version that is accepted, by its place on the wire.

@@ -174,7 +174,10 @@ def scan(value: object, most_bytes: int, key: str = "") -> str | None:
     if value is None or isinstance(value, bool) or (isinstance(value, str) and MOMENT.fullmatch(value)):
         return None
     form = canonical(value)
-    return "too_long" if len(form) > most_bytes else detect_form(form, key if key in FORMS else "")
+    if len(form) > most_bytes:
+        return "too_long"
+    detect = detect_form if len(form) <= KEY_BYTES else detect_form.__wrapped__
+    return detect(form, key if key in FORMS else "")
 
 
 @lru_cache(REMEMBERED)
