@@ -13,23 +13,31 @@ APP = Path(__file__).parents[2] / "app"
 WAITS = {"wait", "wait_for", "shield", "gather", "as_completed"}
 
 
-def attributes_within(node: ast.AST) -> Iterator[ast.Attribute]:
-    """Yield the attributes whose values a node reads, but for functions that are
+Shared = ast.Attribute | ast.Subscript  # what another task may put something else into
+
+
+def is_shared(node: ast.AST) -> bool:
+    """Return whether a node is an attribute, or an item of one."""
+    return isinstance(node, ast.Attribute) or (isinstance(node, ast.Subscript) and is_shared(node.value))
+
+
+def attributes_within(node: ast.AST) -> Iterator[ast.AST]:
+    """Yield the attributes whose values a node reads, and items of them, but for functions that are
     called and what these belong to."""
     if isinstance(node, ast.Call):
         for part in (*node.args, *(keyword.value for keyword in node.keywords)):
             yield from attributes_within(part)
-    elif isinstance(node, ast.Attribute):
+    elif is_shared(node):
         yield node
     else:
         for child in ast.iter_child_nodes(node):
             yield from attributes_within(child)
 
 
-def awaited_attributes(node: ast.Await) -> Iterator[ast.Attribute]:
+def awaited_attributes(node: ast.Await) -> Iterator[ast.AST]:
     """Yield the attributes whose own values are awaited: alone, or in what waits for several."""
     value = node.value
-    if isinstance(value, ast.Attribute):
+    if is_shared(value):
         yield value
     elif isinstance(value, ast.Call):
         name = value.func.attr if isinstance(value.func, ast.Attribute) else getattr(value.func, "id", "")
@@ -40,7 +48,7 @@ def awaited_attributes(node: ast.Await) -> Iterator[ast.Attribute]:
 def read_later(function: ast.AsyncFunctionDef) -> Iterator[str]:
     """Yield what a function awaits and reads again behind that, with the line."""
     nodes = list(ast.walk(function))
-    reads = [node for node in nodes if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load)]
+    reads = [node for node in nodes if isinstance(node, Shared) and isinstance(node.ctx, ast.Load)]
     for waiting in (node for node in nodes if isinstance(node, ast.Await)):
         awaited = {ast.unparse(attribute) for attribute in awaited_attributes(waiting)}
         end = (waiting.end_lineno or 0, waiting.end_col_offset or 0)
@@ -52,9 +60,15 @@ def read_later(function: ast.AsyncFunctionDef) -> Iterator[str]:
 def added_later(function: ast.AsyncFunctionDef) -> Iterator[str]:
     """Yield what a function reads, awaits something else, and writes: what was written meanwhile is lost."""
     for node in ast.walk(function):
-        is_sum = isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Attribute)
-        if is_sum and any(isinstance(inner, ast.Await) for inner in ast.walk(node)):
-            yield f"{node.lineno}: what is added to is read before the await"  # type: ignore[attr-defined]
+        if isinstance(node, ast.AugAssign) and is_shared(node.target):
+            own = True
+        elif isinstance(node, ast.Assign):
+            targets = {ast.unparse(target) for target in node.targets if is_shared(target)}
+            own = any(ast.unparse(inner) in targets for inner in ast.walk(node.value) if is_shared(inner))
+        else:
+            continue
+        if own and any(isinstance(inner, ast.Await) for inner in ast.walk(node)):
+            yield f"{node.lineno}: what is added to is read before the await"
 
 
 def faults(source: str) -> list[str]:
@@ -76,13 +90,18 @@ BAD = {
     "of another object": "await asyncio.wait([other.task])\n    other.task.cancel()",
     "in a loop": "for _ in range(2):\n        done, _ = await wait({self.a, self.b})\n        "
     "self.b.cancel()",
+    "an item": "await self.tasks[other]\n    return self.tasks[other].result()",
     "added to what was read before": "self.names |= await load()",
+    "added to an item": "self.counts[other] += await load()",
+    "added, written out": "self.names = self.names | await load()",
 }
 GOOD = {
     "a local name": "task = self.task\n    await asyncio.wait({task})\n    return task.result()",
     "read before": "self.task.cancel()\n    await asyncio.wait({self.task})",
     "a method": "await self.read()\n    await self.read()",
     "written after": "await self.task\n    self.task = None",
+    "another item": "await self.tasks[other]\n    return self.tasks[self]",
+    "written anew": "self.names = await load(other.names)",
     "another attribute": "await self.task\n    return self.value",
     "an argument of what is no wait": "await self.on_thread(self.oldest)\n    self.oldest()",
 }
