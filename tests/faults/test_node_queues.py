@@ -17,6 +17,7 @@ from tests.faults.ledger import is_drained, wait_until
 from tests.look import Look
 from tests.samples import basic, clean_event
 
+pytestmark = pytest.mark.one_server  # the tables of nodes are stand-ins here; docs/scale.md has real nodes
 EVENTS = 24
 CLUSTER = """
 CREATE TABLE pg_dist_node (groupid integer, nodename text, nodeport integer, noderole text);
