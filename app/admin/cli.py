@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from app.admin import registry, rotation
 from app.admin.doctor import examine
@@ -77,7 +77,7 @@ def doctor() -> None:
 
     Example: pyairbyte-telemetry doctor
     """
-    table = Table("", "", "")
+    table = Table("", "", Column("", overflow="fold"))  # a path is shown as a whole
     findings = list(examine(load_settings()))
     for finding in findings:
         table.add_row(

@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import Progress, TaskID
-from rich.table import Table
+from rich.table import Column, Table
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -172,7 +172,7 @@ def show(summary: history.Summary, *, dry_run: bool) -> None:
 
 def tabulate_refusals(summary: history.Summary) -> Table:
     """Return the refusals by rule and path, most frequent first, with the first lines of each."""
-    table = Table("rule", "path", "events", "lines", title="Refused")
+    table = Table("rule", Column("path", overflow="fold"), "events", "lines", title="Refused")
     for (rule, path), refusals in sorted(
         summary.refusals.items(), key=lambda item: (-item[1].number, item[0])
     ):

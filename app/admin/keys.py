@@ -5,11 +5,10 @@ import re
 from typing import Annotated, Final
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from app.admin import lost_key
 from app.admin.cli import rotate_hash
+from app.admin.listings import print_listing
 from app.problems import TelemetryError
 from app.scopes import EVERY_SCOPE, INGEST, SCOPES
 from app.settings import load_settings
@@ -75,11 +74,18 @@ def read_expiry(given: str | None, now: dt.datetime) -> dt.datetime | None:
 def list_keys() -> None:
     """Show the names of all write keys, what they may do and when they were last used; never the keys."""
     with hold(load_settings()) as database, open_admin_engine(database.url).begin() as connection:
-        table = Table("name", "scopes", "created", "last used", "ends", "revoked")
-        for key in keys.listing(connection):
-            moments = (key.created_at, key.last_used_at, key.expires_at, key.revoked_at)
-            table.add_row(key.name, ", ".join(key.scopes), *map(show, moments))
-    Console().print(table)
+        rows = [
+            {
+                "name": key.name,
+                "scopes": ", ".join(key.scopes),
+                "created": show(key.created_at),
+                "last used": show(key.last_used_at),
+                "ends": show(key.expires_at),
+                "revoked": show(key.revoked_at),
+            }
+            for key in keys.listing(connection)
+        ]
+    print_listing(("name", "scopes", "created", "last used", "ends", "revoked"), rows)
 
 
 @keys_app.command("replace-lost-hash")

@@ -4,10 +4,9 @@ import datetime as dt
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from app.admin.keys import EXPIRES, read_expiry, show
+from app.admin.listings import print_listing
 from app.store import tokens
 from app.store.connected import connected
 
@@ -37,10 +36,16 @@ def list_tokens() -> None:
     """Show the names of all report tokens, never the tokens."""
     with connected() as (connection, _):
         found = tokens.listing(connection)
-    table = Table("name", "created", "ends", "revoked")
-    for token in found:
-        table.add_row(token.name, *map(show, (token.created_at, token.expires_at, token.revoked_at)))
-    Console().print(table)
+    rows = [
+        {
+            "name": token.name,
+            "created": show(token.created_at),
+            "ends": show(token.expires_at),
+            "revoked": show(token.revoked_at),
+        }
+        for token in found
+    ]
+    print_listing(("name", "created", "ends", "revoked"), rows)
 
 
 @tokens_app.command("revoke")
