@@ -1,7 +1,7 @@
 # The service as a container. It needs an external Postgres (TELEMETRY_DATABASE_URL): a database belongs in a
 # container and on a volume of its own. See compose.yaml and docs/deploy.md.
 
-# Pin it for production: --build-arg PYTHON_IMAGE=python:3.13-slim@sha256:…
+# `python3 dev.py pin` writes its digest behind it, here and in the compose files.
 ARG PYTHON_IMAGE=python:3.13-slim
 
 FROM ${PYTHON_IMAGE} AS build

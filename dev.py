@@ -45,6 +45,11 @@ CONSOLE_TEXT = (
 )
 # Imported straight from the checkout; what is written to site-packages only points here.
 SOURCES = (ROOT, ROOT / "client" / "src")
+# An image of others, by a tag, with the digest that was written before or without.
+IMAGE = re.compile(
+    r"^(?P<before>\s*image:\s+|ARG \w+_IMAGE=)(?P<image>[\w./-]+:[\w.-]+)(?:@sha256:[0-9a-f]{64})?$",
+    re.MULTILINE,
+)
 USAGE = """Usage: python3 dev.py VERB [ARGUMENTS]
 
   serve             run the service, with an embedded Postgres unless TELEMETRY_DATABASE_URL names one
@@ -60,6 +65,7 @@ USAGE = """Usage: python3 dev.py VERB [ARGUMENTS]
   parquet           install what reports as Parquet need (100 MB)
   build             build the wheels of service and client into build/wheels
   docs              build the site of docs/ into build/docs
+  pin               write the digests of the images into Dockerfile and compose files (asks by docker)
   lock [--upgrade]  resolve the requirements anew
   VERB …            any other verb goes to the CLI: report, demo, keys, import, doctor …
 """
@@ -330,6 +336,36 @@ def build_docs(_: list[str]) -> None:
     print(f"The site is in {target}: open {target / 'index.html'}.")
 
 
+def pin_images(_: list[str]) -> None:
+    """Write behind each image of Dockerfile and compose files the digest that its name has now, by which
+    every build and start takes the very same image."""
+    digests: dict[str, str] = {}
+
+    def pin(found: re.Match[str]) -> str:
+        image = found["image"]
+        if image not in digests:
+            command = ["docker", "buildx", "imagetools", "inspect", image, "--format", "{{.Manifest.Digest}}"]
+            digests[image] = subprocess.run(
+                command, check=True, stdout=subprocess.PIPE, text=True
+            ).stdout.strip()
+            if not re.fullmatch("sha256:[0-9a-f]{64}", digests[image]):
+                sys.exit(f"dev.py: docker says no digest of {image}.")
+        return f"{found['before']}{image}@{digests[image]}"
+
+    if not shutil.which("docker"):
+        sys.exit("dev.py pin needs docker with buildx: it asks the registries for the digests.")
+    pinned = {file: IMAGE.sub(pin, file.read_text()) for file in find_images()}
+    for file, text in pinned.items():  # once all are known: half of them would be worse than none
+        file.write_text(text)
+    for image, digest in digests.items():
+        print(f"{image}@{digest}")
+
+
+def find_images() -> list[Path]:
+    """Return the files that name images of others."""
+    return [ROOT / "Dockerfile", ROOT / "compose.yaml", *sorted((ROOT / "deploy").glob("compose.*.yaml"))]
+
+
 def lock_requirements(arguments: list[str]) -> None:
     """Resolve `pyproject.toml` anew into the locks; `--upgrade` and others go to uv."""
     with locked(UV_FOLDER):
@@ -394,6 +430,7 @@ VERBS: dict[str, Callable[[list[str]], None]] = {
     "docs": build_docs,
     "format": format_code,
     "parquet": install_parquet,
+    "pin": pin_images,
     "lock": lock_requirements,
 }
 

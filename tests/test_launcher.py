@@ -162,6 +162,35 @@ def test_failed_installation_is_said_and_tried_again(checkout: Checkout) -> None
     assert checkout.run("serve")[0] == 3
 
 
+def test_images_are_pinned_to_what_their_names_mean_now(checkout: Checkout) -> None:
+    docker = checkout.folder / "bin" / "docker"
+    docker.parent.mkdir()
+    docker.write_text("#!/bin/sh\necho $4 >> $UV_CALLS\nprintf 'sha256:%064d\\n' ${#4}\n")
+    docker.chmod(0o755)
+    shutil.copytree(ROOT / "deploy", checkout.folder / "deploy")
+    files = [ROOT / "Dockerfile", ROOT / "compose.yaml", *(ROOT / "deploy").glob("compose.*.yaml")]
+    for file in files[:2]:
+        shutil.copy(file, checkout.folder)
+    path = f"{docker.parent}:{os.environ['PATH']}"
+    for _ in range(2):
+        code, output, messages = checkout.run("pin", PATH=path)
+        assert code == 0, messages
+    asked = checkout.list_calls()
+    assert {"python:3.13-slim", "postgres:18", "caddy:2", "nats:2-alpine"} < set(asked)
+    assert len(asked) == 2 * len(set(asked))
+    for file in files:
+        before, after = file.read_text(), (checkout.folder / file.relative_to(ROOT)).read_text()
+        assert after != before
+        assert re.sub("@sha256:[0-9]{64}", "", after) == re.sub("@sha256:[0-9a-f]{64}", "", before)
+        assert not re.search(r"^\s*image: [^@\n]*:[^@\n]*$", after, re.MULTILINE), file
+    assert f"postgres:18@sha256:{len('postgres:18'):064d}" in output
+
+
+def test_images_are_pinned_all_or_none(checkout: Checkout) -> None:
+    code, _, messages = checkout.run("pin", PATH="/nonexistent")
+    assert (code, "docker" in messages) == (1, True)
+
+
 def test_help_installs_nothing(checkout: Checkout) -> None:
     code, output, _ = checkout.run("--help")
     assert code == 0
