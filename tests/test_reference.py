@@ -43,6 +43,12 @@ def test_nothing_else_of_the_package_can_be_read(service: Service) -> None:
         assert response.headers["content-type"] == "application/problem+json"
 
 
+def test_every_operation_has_a_name_of_its_own(service: Service) -> None:
+    paths = httpx.get(f"{service.url}/openapi.json", timeout=30).json()["paths"]
+    names = [operation["operationId"] for item in paths.values() for operation in item.values()]
+    assert len(set(names)) == len(names) > 40
+
+
 def test_a_method_that_is_not_allowed_names_those_that_are(service: Service) -> None:
     for path in (
         "/docs",

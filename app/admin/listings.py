@@ -12,13 +12,14 @@ NAME: Final = "name"
 # Columns that go, first to go first; before them what says nothing in any row.
 LEAST_FIRST: Final = ("created", "revoked", "ends", "last used", "scopes")
 UNBOUNDED: Final = 10_000  # where nobody's terminal is to be fitted into
+HEIGHT: Final = 25  # without one rich takes every `TERM=dumb` for 80 columns
 
 Row = Mapping[str, str]
 
 
 def print_listing(columns: Sequence[str], rows: Sequence[Row]) -> None:
     """Print rows with as many columns as have room, the name among them; say which have none."""
-    console = Console(width=shutil.get_terminal_size((UNBOUNDED, 25)).columns)
+    console = Console(width=shutil.get_terminal_size((UNBOUNDED, HEIGHT)).columns, height=HEIGHT)
     kept = fit(columns, rows, console.width)
     console.print(lay_out(kept, rows))
     left = [column for column in columns if column not in kept]
@@ -31,7 +32,7 @@ def fit(columns: Sequence[str], rows: Sequence[Row], width: int) -> list[str]:
     said = {column for column in columns if any(row[column] for row in rows)}
     kept = list(columns)
     for column in sorted(LEAST_FIRST, key=lambda column: (column in said, LEAST_FIRST.index(column))):
-        if Console(width=UNBOUNDED).measure(lay_out(kept, rows)).maximum <= width:
+        if Console(width=UNBOUNDED, height=HEIGHT).measure(lay_out(kept, rows)).maximum <= width:
             break
         kept = [each for each in kept if each != column]
     return kept

@@ -46,8 +46,20 @@ PROBLEMS: Final = (
 OF_STORING: Final = ("event_refused", "not_stored", "overloaded")
 
 
+WRITE_KEY: Final = {
+    "type": "http",
+    "scheme": "basic",
+    "description": "user name: the write key; no password",
+}
+
+
 def operation(
-    summary: str, body: Mapping[str, Any], reply: Mapping[str, Any], *further: str, answer: str = "Durable."
+    name: str,
+    summary: str,
+    body: Mapping[str, Any],
+    reply: Mapping[str, Any],
+    *further: str,
+    answer: str = "Durable.",
 ) -> dict[str, Any]:
     """Return one POST operation of the OpenAPI document; `further` are the codes that
     it answers beside `PROBLEMS`."""
@@ -59,6 +71,7 @@ def operation(
     responses |= {str(status): response for status, response in problems.items()}
     return {
         "post": {
+            "operationId": name,
             "summary": summary,
             "tags": ["ingest"],
             "security": [{"writeKey": []}],
@@ -86,11 +99,7 @@ def add_endpoints(document: dict[str, Any]) -> None:
     components = document.setdefault("components", {})
     schemas = components.setdefault("schemas", {})
     schemas.update({**event.pop("$defs", {}), "Event": event, "Problem": SCHEMA, "Result": RESULT})
-    components.setdefault("securitySchemes", {})["writeKey"] = {
-        "type": "http",
-        "scheme": "basic",
-        "description": "user name: the write key; no password",
-    }
+    components.setdefault("securitySchemes", {})["writeKey"] = WRITE_KEY
     reference = {"$ref": "#/components/schemas/Event"}
     result = {"$ref": "#/components/schemas/Result"}
     results = {"type": "object", "properties": {"results": {"type": "array", "items": result}}}
@@ -98,17 +107,27 @@ def add_endpoints(document: dict[str, Any]) -> None:
     document["paths"].update(
         {
             "/v1/track": operation(
-                f"Send one event of at most {EVENT_BYTES} bytes", reference, result, *OF_STORING
+                "track", f"Send one event of at most {EVENT_BYTES} bytes", reference, result, *OF_STORING
             ),
             "/v1/batch": operation(
-                f"Send up to {BATCH_EVENTS} events, {BATCH_BYTES} bytes", BATCH, results, *OF_STORING
+                "batch", f"Send up to {BATCH_EVENTS} events, {BATCH_BYTES} bytes", BATCH, results, *OF_STORING
             ),
             "/v1/b": operation(
-                "`/v1/batch` under the name that Segment's SDKs for phones use", BATCH, results, *OF_STORING
+                "b",
+                "`/v1/batch` under the name that Segment's SDKs for phones use",
+                BATCH,
+                results,
+                *OF_STORING,
             ),
-            "/v1/import": operation("Send history: times are kept as they are", BATCH, results, *OF_STORING),
+            "/v1/import": operation(
+                "import_history", "Send history: times are kept as they are", BATCH, results, *OF_STORING
+            ),
             "/v1/validate": operation(
-                "Dry run: the same verdicts, nothing stored", either, results, answer="The verdicts."
+                "validate",
+                "Dry run: the same verdicts, nothing stored",
+                either,
+                results,
+                answer="The verdicts.",
             ),
         }
     )

@@ -9,11 +9,10 @@ from functools import partial
 from typing import Annotated, Final
 
 import typer
-from rich.console import Console
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from app.problems import Problem, TelemetryError
-from app.reports import digest, glossary, near, registry, render
+from app.reports import digest, fitting, glossary, near, registry, render
 from app.reports.definitions.connectors import CONNECTORS
 from app.reports.digest import Digest
 from app.reports.model import Report, Table
@@ -266,5 +265,5 @@ def write(table: Table, format_: Format) -> None:
         case Format.svg | Format.png | Format.html:
             DRAWN[format_](table)
         case Format.table | Format.text:
-            console = Console(width=shutil.get_terminal_size((PLAIN_WIDTH, 25)).columns)
+            console = fitting.open_console(shutil.get_terminal_size((PLAIN_WIDTH, 25)).columns)
             console.print(render.to_text(table, console.width))

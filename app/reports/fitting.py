@@ -2,7 +2,7 @@
 has room. A name never goes."""
 
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Any, Final
 
 from rich.console import Console
 from rich.table import Table as TextTable
@@ -52,13 +52,18 @@ UNBOUNDED: Final = 10_000
 Draw = Callable[[Sequence[Heading], bool], TextTable]
 
 
+def open_console(width: int, **further: Any) -> Console:
+    """Return a console of so many columns. Without a height rich takes every `TERM=dumb` for one of 80."""
+    return Console(width=width, height=25, **further)
+
+
 def fit(headings: Sequence[Heading], width: int, draw: Draw) -> list[Heading]:
     """Return the headings that have room in so many characters, in their order.
 
     `draw` makes the table of some headings, with names in one piece or not. Where even the names alone have
     no room, they are left, to be broken.
     """
-    console = Console(width=UNBOUNDED)
+    console = open_console(UNBOUNDED)
     kept = list(headings)
     for heading in order(headings):
         if console.measure(draw(kept, True)).maximum <= width:

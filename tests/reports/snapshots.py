@@ -5,9 +5,7 @@ import io
 from pathlib import Path
 from typing import Final
 
-from rich.console import Console
-
-from app.reports import render
+from app.reports import fitting, render
 from app.reports.model import Column, Report, Row, Table, Value
 from app.reports.parsing import parse
 from app.reports.registry import REPORTS
@@ -57,7 +55,7 @@ def make_table(report: Report) -> Table:
 
 def draw(report: Report, width: int) -> str:
     """Return what a terminal of so many columns shows."""
-    console = Console(width=width, file=io.StringIO(), color_system=None)
+    console = fitting.open_console(width, file=io.StringIO(), color_system=None)
     console.print(render.to_text(make_table(report), width))
     assert isinstance(console.file, io.StringIO)
     return "".join(f"{line.rstrip()}\n" for line in console.file.getvalue().splitlines())

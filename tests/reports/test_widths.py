@@ -23,6 +23,12 @@ def test_a_table_has_room_and_names_are_whole(name: str, width: int) -> None:
     assert "…" not in text
 
 
+def test_a_terminal_without_abilities_is_as_wide_as_it_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "dumb")
+    for width in (60, 120):
+        assert draw(REPORTS["connectors"], width) in draw_all(REPORTS["connectors"])
+
+
 @pytest.mark.parametrize("name", REPORTS)
 def test_more_room_never_shows_less(name: str) -> None:
     headers = [" ".join(draw(REPORTS[name], width).split("──")[0].split()[8:]) for width in WIDTHS]
