@@ -18,6 +18,7 @@ from app.reports import durations, fitting
 from app.reports.model import NOTE, Heading, Row, Table, Value
 
 JSON_TYPE: Final = "application/json"
+FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 CSV_TYPE: Final = "text/csv; charset=utf-8"
 LATE_SECONDS: Final = 60  # figures that are so far behind say so
 STALE: Final = "database_unavailable"  # why there are no newer figures
@@ -69,9 +70,7 @@ def to_lines(table: Table) -> bytes:
 
 
 def to_csv(table: Table) -> str:
-    """Return the rows under a line of names; an empty cell is no value. Every cell is a number or a word of
-    the vocabulary, so none can be taken for a formula.
-    """
+    """Return the rows under a line of names; an empty cell is no value. No cell can be taken for a formula."""
     out = io.StringIO()
     writer = csv.DictWriter(out, [column.name for column in table.columns])
     writer.writeheader()
@@ -120,7 +119,13 @@ def identify(table: Table) -> str:
 
 
 def cell(value: Value) -> Value:
-    """Return a value as CSV has it: booleans in JSON's spelling, since readers of either should agree."""
+    """Return a value as CSV has it: booleans in JSON's spelling, since readers of either should agree.
+
+    Words are those of the vocabulary, but what an operator calls a write key is his own: a spreadsheet would
+    compute it if it began like a formula.
+    """
+    if isinstance(value, str) and value.startswith(FORMULA):
+        return f"'{value}"
     return str(value).lower() if isinstance(value, bool) else value
 
 

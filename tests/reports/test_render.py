@@ -80,6 +80,13 @@ def test_csv_says_what_json_says(table: Table) -> None:
             assert found[name] == ("" if value is None else orjson.dumps(value).decode().strip('"'))
 
 
+@pytest.mark.parametrize("name", ['=HYPERLINK("x")', "+1", "-1", "@SUM(1)", "\t=1"])
+def test_no_cell_of_csv_is_a_formula(table: Table, name: str) -> None:
+    first = {**table.rows[0], "connector": name, "delta": -0.5}
+    [row] = csv.DictReader(io.StringIO(render.to_csv(replace(table, rows=[first]))))
+    assert (row["connector"], row["delta"]) == (f"'{name}", "-0.5")
+
+
 def test_parquet_says_what_json_says(table: Table) -> None:
     found = pyarrow.parquet.read_table(io.BytesIO(render.to_parquet(table)))
     assert found.to_pylist() == table.rows
