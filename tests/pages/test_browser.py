@@ -121,12 +121,12 @@ def test_every_page_fits_and_keeps_the_policy(enter: Open, filled: Service, scri
     for path in PATHS:
         page.goto(f"{filled.url}{path}", wait_until="load")
         assert page.locator("h1").count() == 1, path
+        assert page.locator("[hidden]:visible").count() == 0, path
         if script:
             assert page.evaluate(SETTLED)
         for width, theme in [*product(WIDTHS, THEMES), *((width, "light") for width in EDGES)]:
             show(page, width, theme)
             assert page.locator("html").bounding_box()["width"] <= width, (path, theme)
-        assert page.locator("[hidden]:visible").count() == 0, path
             if script:
                 assert page.evaluate("document.documentElement.scrollWidth") <= width, (path, theme)
 
