@@ -70,7 +70,7 @@ def to_lines(table: Table) -> bytes:
 
 
 def to_csv(table: Table) -> str:
-    """Return the rows under a line of names; an empty cell is no value. No cell can be taken for a formula."""
+    """Return the rows under a line of names; an empty cell is no value, and no cell a formula."""
     out = io.StringIO()
     writer = csv.DictWriter(out, [column.name for column in table.columns])
     writer.writeheader()
