@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from app.public import publication
+from tests.conftest import copied_database
 from tests.deploy.sources import FILE, describe
 from tests.reports.rows import NOW, refuse, sync, upgrade
 from tests.rollups.ledger import Ledger
@@ -36,15 +37,13 @@ def reader(
     cluster_url: str, administer: "psycopg.Connection[tuple[object, ...]]"
 ) -> Iterator["psycopg.Connection[Any]"]:
     """A filled database, seen by telemetry_reader."""
-    administer.execute("CREATE DATABASE deploy TEMPLATE migrated STRATEGY FILE_COPY")
-    url = cluster_url.rpartition("?")[0].rpartition("/")[0] + "/deploy?" + cluster_url.rpartition("?")[2]
-    ledger = Ledger(url)
-    fill(ledger)
-    ledger.close()
-    with psycopg.connect(url.replace("+psycopg", "")) as connection:
-        connection.execute("SET ROLE telemetry_reader")
-        yield connection
-    administer.execute("DROP DATABASE deploy WITH (FORCE)")
+    with copied_database(cluster_url, administer, "deploy") as url:
+        ledger = Ledger(url)
+        fill(ledger)
+        ledger.close()
+        with psycopg.connect(url.replace("+psycopg", "")) as connection:
+            connection.execute("SET ROLE telemetry_reader")
+            yield connection
 
 
 def fill(ledger: Ledger) -> None:
