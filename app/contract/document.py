@@ -107,7 +107,7 @@ def write_again(value: object, *, batch: bool) -> tuple[list[bytes], int]:
 def parse_slowly(raw: bytes) -> object:
     """Return what the standard library parses, with what is wrong in it findable by `find_fault`."""
     try:
-        text = raw.decode("utf-8-sig")  # with the byte order mark that programs on Windows write
+        text = raw.decode("utf-8")
         try:
             return load(text)
         except RecursionError:

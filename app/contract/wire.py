@@ -11,7 +11,6 @@ from typing import Annotated, Final, Literal, NotRequired, Required, cast
 
 from pydantic import (
     AfterValidator,
-    BeforeValidator,
     ConfigDict,
     Field,
     PlainValidator,
@@ -53,11 +52,6 @@ def check_exception_class(name: object) -> str:
     if isinstance(name, str) and name in EXCEPTION_CLASSES:
         return name
     raise PydanticCustomError("vocabulary", "not in the exception vocabulary")
-
-
-def integral(number: object) -> object:
-    """Return 7 for 7.0: to JSON Schema both are the same integer. Anything else as it is."""
-    return int(number) if isinstance(number, float) and number.is_integer() else number
 
 
 Connector = Annotated[
@@ -162,7 +156,7 @@ ExceptionInfo = TypedDict(  # a call, because `class` is a key
     {
         "class": ExceptionClass | None,
         "connector_name": Connector | None,
-        "exit_code": Annotated[int, Field(ge=-128, le=255), BeforeValidator(integral)] | None,
+        "exit_code": Annotated[int, Field(ge=-128, le=255)] | None,
         "message": None,
         "stream_name": None,
         "violation": None,
@@ -186,7 +180,7 @@ class Properties(TypedDict, total=False):
     source: Source | None
     destination: Destination | None
     cache: Cache | None
-    number_of_records: Annotated[int, Field(ge=0, le=MOST_RECORDS), BeforeValidator(integral)] | None
+    number_of_records: Annotated[int, Field(ge=0, le=MOST_RECORDS)] | None
     exception: ExceptionInfo | None
     ip: Literal["0.0.0.0"] | None  # noqa: S104 -- what PyAirbyte up to 0.7.1 sent so that Segment kept no address
 

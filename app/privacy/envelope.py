@@ -6,7 +6,7 @@ No byte of them goes further than this file: what it returns is the event, and t
 import re
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeGuard
 
 from app.contract.document import canonical, find_fault
 from app.contract.envelope import (
@@ -49,6 +49,11 @@ class Unwrapped(NamedTuple):
     dropped: bool = False
     too_deep: bool = False
     refusal: Refusal | None = None
+
+
+def is_bare(event: object) -> TypeGuard[dict[str, Any]]:
+    """Return whether something is an object around which nothing stands, live or archived."""
+    return type(event) is dict and ARCHIVED.isdisjoint(event)
 
 
 def unwrap(event: object, *, archived: bool = False) -> Unwrapped:

@@ -14,7 +14,7 @@ from app.contract import words
 from app.contract.envelope import UNSUPPORTED_TYPES
 from app.contract.moments import parse_moment
 from app.contract.vocabulary import CUSTOM, OTHER
-from app.contract.wire import OBJECTS, integral, validate
+from app.contract.wire import OBJECTS, validate
 from app.privacy.detector import detect
 
 Path = tuple[str, ...]
@@ -87,6 +87,7 @@ def examine(event: Mapping[str, Any], connectors: AbstractSet[str]) -> Findings:
     """
     cleaned, unknown = set_unknown_apart(event)
     read_versions_as_text(cleaned)
+    read_integers(cleaned)
     withheld: list[str] = []
     refused: list[tuple[str, str]] = []
     kind = cleaned.get("type")
@@ -96,11 +97,10 @@ def examine(event: Mapping[str, Any], connectors: AbstractSet[str]) -> Findings:
     for location, kind in faults(cleaned, connectors):
         value = look_up(cleaned, location)
         rule = detect(value) if location in REPLACEMENTS else name_rule(value, kind)
-        if rule is None and (version := read_rare_version(location, value)):
-            put(cleaned, location, version)
-        elif rule is None:
-            withheld.append(".".join(location))
-            put(cleaned, location, replacement(location, value))
+        if rule is None:
+            version = read_rare_version(location, value)
+            withheld += [] if version else [".".join(location)]
+            put(cleaned, location, version or replacement(location, value))
         else:
             refused.append((rule, ".".join(location)))
             put(cleaned, location, None)
@@ -147,10 +147,16 @@ def read_versions_as_text(event: dict[str, Any]) -> None:
             put(event, path, str(value))
 
 
+def read_integers(event: dict[str, Any]) -> None:
+    """Read 7.0 as 7, which is an integer to JSON Schema. In the schema every clean event would pay for it."""
+    for path in NUMBERS:
+        value = look_up(event, path)
+        if isinstance(value, float) and value.is_integer():
+            put(event, path, int(value))
+
+
 def canonicalize(event: dict[str, Any]) -> list[tuple[str, str]]:
-    """Put versions, systems and numbers into their canonical form; return refusals of versions that
-    look like personal data even so.
-    """
+    """Put versions and systems into their canonical form; return refusals of what is personal data."""
     refused = []
     for path, canonical in words.CANONICAL.items():
         value = look_up(event, path)
@@ -159,9 +165,6 @@ def canonicalize(event: dict[str, Any]) -> list[tuple[str, str]]:
             rule = detect_word(word)
             put(event, path, None if rule else word)
             refused += [(rule, ".".join(path))] if rule else []
-    for path in NUMBERS:
-        if (number := look_up(event, path)) is not None:
-            put(event, path, integral(number))
     return refused
 
 
@@ -202,8 +205,7 @@ def faults(event: dict[str, Any], connectors: AbstractSet[str]) -> list[tuple[Pa
 
 def read_rare_version(location: Path, value: object) -> str | None:
     """Return the canonical form of a version that is spelled as nobody spells it, but rightly; else None."""
-    parse = words.PARSE.get(location)
-    return parse(value) if parse is not None and isinstance(value, str) else None
+    return words.PARSE[location](value) if location in words.PARSE and isinstance(value, str) else None
 
 
 def name_rule(value: object, kind: str) -> str:

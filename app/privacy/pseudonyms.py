@@ -9,6 +9,7 @@ import hmac
 import re
 from collections.abc import Callable, Iterable
 from functools import lru_cache, partial
+from hashlib import blake2b
 from typing import Final
 
 # The odds that any two of ten million users meet are 3 in a million, and one in 10^9 in the same bucket,
@@ -126,7 +127,8 @@ class Pseudonyms:
         self._digest = Hmac(hash_key.encode())
         self._rotations = tuple(Hmac(key.encode()) for key in rotations)
         self._earlier = tuple((hash_key, *rotations[:number]) for number in range(len(rotations)))
-        self._message_digest = Hmac(hmac.digest(hash_key.encode(), b"message keys", "sha256"))
+        self._message_key = hmac.digest(hash_key.encode(), b"message keys by BLAKE2b", "sha256")
+        self._receipt_digest = Hmac(hmac.digest(hash_key.encode(), b"receipts", "sha256"))
         self.of: Callable[[str, str], int] = lru_cache(CACHED)(self._of)
 
     def _of(self, kind: str, raw: str) -> int:
@@ -157,12 +159,13 @@ class Pseudonyms:
     def message(self, *parts: bytes) -> int:
         """Return the message key by which duplicates are recognised: under a key of its
         own, which is never rotated."""
-        return to_key(self._message_digest(b"\0".join(parts)))
+        keyed = blake2b(b"\0".join(parts), digest_size=PSEUDONYM_BYTES, key=self._message_key)
+        return int.from_bytes(keyed.digest(), signed=True)
 
     def receipt(self, milliseconds: int) -> str:
         """Return the receipt of a request to be forgotten: its time, signed. It holds nothing of the
         id, so it cannot lead there."""
-        signature = self._message_digest(b"receipt\0" + milliseconds.to_bytes(6))
+        signature = self._receipt_digest(milliseconds.to_bytes(6))
         return as_ulid(milliseconds, int.from_bytes(signature[:10]))
 
     def receipt_ms(self, receipt: str) -> int | None:

@@ -22,7 +22,7 @@ from pydantic import ValidationError
 from app.contract.document import ParsedEvent, canonical, find_fault
 from app.contract.envelope import DROPPED, UNREAD_IN_ARCHIVES
 from app.contract.wire import validate
-from app.privacy.envelope import TIME_OF_RUDDERSTACK, Unwrapped, unwrap
+from app.privacy.envelope import TIME_OF_RUDDERSTACK, Unwrapped, is_bare, unwrap
 from app.privacy.examination import UNSUPPORTED_TYPE, detect_word, examine, lacks_session
 from app.privacy.projection import Arrival, project
 from app.privacy.pseudonyms import Pseudonyms, event_id
@@ -63,12 +63,18 @@ class VerdictContext:
 def judge(parsed: ParsedEvent, arrival: Arrival, verdict_context: VerdictContext) -> Verdict:
     """Return the verdict on one parsed event. Never raises."""
     message_key = digest(parsed.value, arrival, verdict_context.pseudonyms, parsed.form)
-    unwrapped = unwrap(parsed.value, archived=arrival.historical)
     fault = parsed.fault
+    # What PyAirbyte sends: nothing is around it.
+    is_plain = fault is None and parsed.refusal is None and parsed.clean and is_bare(parsed.value)
+    if is_plain:
+        row = project_if_clean(parsed.value, message_key, arrival, verdict_context)
+        if row is not None:
+            return Verdict(event_id(row["occurred_at"], message_key, row["bucket"]), row)
+    unwrapped = unwrap(parsed.value, archived=arrival.historical)
     if fault is None and (unwrapped.too_deep or not parsed.clean):
         fault = find_fault_around(parsed, unwrapped, arrival)
     refusal = parsed.refusal or unwrapped.refusal
-    if fault is None and refusal is None:
+    if fault is None and refusal is None and not is_plain:
         row = project_if_clean(unwrapped.event, message_key, arrival, verdict_context)
         if row is not None:
             identity = event_id(row["occurred_at"], message_key, row["bucket"])

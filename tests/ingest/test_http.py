@@ -1,7 +1,6 @@
 """The HTTP contract: who may send, how much, in which form, and what comes back."""
 
 import base64
-import codecs
 import gzip
 import json
 import re
@@ -182,11 +181,6 @@ def test_nesting_cannot_break_the_service(
 @pytest.mark.parametrize("body", [b"[]", b"{}", b'{"batch": {}}', b'{"batch": [], "batch": []}'])
 def test_a_batch_must_be_a_batch(client: httpx.Client, body: bytes) -> None:
     assert_problem(client.post("/v1/batch", content=body), 400, "malformed")
-
-
-def test_a_byte_order_mark_is_no_part_of_json(client: httpx.Client) -> None:
-    reply = client.post("/v1/track", content=codecs.BOM_UTF8 + json.dumps(clean_event()).encode())
-    assert reply.json()["outcome"] == "accepted"
 
 
 def test_an_empty_batch_is_nothing(client: httpx.Client) -> None:
