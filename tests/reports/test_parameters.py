@@ -91,7 +91,7 @@ BAD = {
     "lane": ["", "all", "rated,cache"],
     "ci": ["", "true", "Exclude"],
     "prerelease": ["", "yes"],
-    "version": ["", "1", "latest", "1.2.3; DROP TABLE events", "1.2.3\n", "1.2.3rc"],
+    "version": ["", "1", "latest", "1.2.3; DROP TABLE events", "1.2.3\n", "1.2.3rcx"],
     "sort": ["", "name", "regressions", "-burden"],
     "connector": ["", "fakes", "Source-fakes", "source-fakes;", "source-jane@example.com", "x" * 80],
     "users": ["", "none", "Settled"],
