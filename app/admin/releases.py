@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from app.contract.words import parse_connector_version, parse_library_version
+from app.contract.spellings import parse_connector_version, parse_library_version
 from app.privacy.budget import PYAIRBYTE, Word
 from app.privacy.detector import detect
 

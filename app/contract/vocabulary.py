@@ -4,7 +4,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Final
 
-from app.contract.words import library_version
+from app.contract.spellings import library_version
 
 UNKNOWN: Final = "unknown"
 CUSTOM: Final = "custom"  # an unregistered connector or somebody's own cache class

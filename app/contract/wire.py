@@ -23,7 +23,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 from typing_extensions import TypedDict  # pydantic needs this one before Python 3.12
 
-from app.contract import words
+from app.contract import spellings
 from app.contract.hashes import Hash
 from app.contract.moments import Moment, SentAt
 from app.contract.vocabulary import CUSTOM, EXCEPTION_CLASSES, SHARED_ANONYMOUS_ID, UNKNOWN
@@ -94,20 +94,22 @@ CacheType = Literal[
 # Versions and systems arrive in many spellings; what validation returns is the canonical one.
 ConnectorVersion = Annotated[
     str,
-    full(words.CONNECTOR),
-    AfterValidator(words.connector_version),
-    WithJsonSchema({"type": "string", "pattern": f"^(?!{words.TOO_MANY_DIGITS})(?:{words.CONNECTOR})$"}),
+    full(spellings.CONNECTOR),
+    AfterValidator(spellings.connector_version),
+    WithJsonSchema(
+        {"type": "string", "pattern": f"^(?!{spellings.TOO_MANY_DIGITS})(?:{spellings.CONNECTOR})$"}
+    ),
 ]
 LibraryVersion = Annotated[
     str,
-    full(words.LIBRARY),
-    AfterValidator(words.library_version),
+    full(spellings.LIBRARY),
+    AfterValidator(spellings.library_version),
     WithJsonSchema(
-        {"type": "string", "pattern": f"^(?!{words.TOO_MANY_LIBRARY_DIGITS})(?:{words.LIBRARY})$"}
+        {"type": "string", "pattern": f"^(?!{spellings.TOO_MANY_LIBRARY_DIGITS})(?:{spellings.LIBRARY})$"}
     ),
 ]
-PythonVersion = Annotated[str, full(words.PYTHON), AfterValidator(words.python_version)]
-OperatingSystem = Annotated[str, full(words.SYSTEM), AfterValidator(words.system)]
+PythonVersion = Annotated[str, full(spellings.PYTHON), AfterValidator(spellings.python_version)]
+OperatingSystem = Annotated[str, full(spellings.SYSTEM), AfterValidator(spellings.system)]
 closed = with_config(ConfigDict(extra="forbid", strict=True))
 
 

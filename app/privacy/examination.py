@@ -1,5 +1,4 @@
-"""What is wrong with an event that is not clean, field by field: withheld or refused, by
-which rule, named by which path."""
+"""What is wrong with an event that is not clean, by field: withheld or refused, under which rule and path."""
 
 import re
 from collections.abc import Mapping
@@ -10,7 +9,7 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from app.contract import words
+from app.contract import spellings
 from app.contract.envelope import UNSUPPORTED_TYPES
 from app.contract.moments import parse_moment
 from app.contract.vocabulary import CUSTOM, OTHER
@@ -158,7 +157,7 @@ def read_integers(event: dict[str, Any]) -> None:
 def canonicalize(event: dict[str, Any]) -> list[tuple[str, str]]:
     """Put versions and systems into their canonical form; return refusals of what is personal data."""
     refused = []
-    for path, canonical in words.CANONICAL.items():
+    for path, canonical in spellings.CANONICAL.items():
         value = look_up(event, path)
         if isinstance(value, str):
             word = canonical(value)
@@ -205,7 +204,8 @@ def faults(event: dict[str, Any], connectors: AbstractSet[str]) -> list[tuple[Pa
 
 def read_rare_version(location: Path, value: object) -> str | None:
     """Return the canonical form of a version that is spelled as nobody spells it, but rightly; else None."""
-    return words.PARSE[location](value) if location in words.PARSE and isinstance(value, str) else None
+    parse = spellings.PARSE.get(location)
+    return parse(value) if parse and isinstance(value, str) else None
 
 
 def name_rule(value: object, kind: str) -> str:
@@ -224,9 +224,9 @@ def find_rule_of_flags(pairs: Mapping[str, Any]) -> str | None:
 def replacement(location: Path, value: object) -> str | None:
     """Return what is stored in place of a withheld value: of an operating system
     its family, where it has one."""
-    if location == ("properties", "os"):
-        return words.system(value) or None if isinstance(value, str) else None
-    return REPLACEMENTS[location]
+    if location != ("properties", "os"):
+        return REPLACEMENTS[location]
+    return spellings.system(value) or None if isinstance(value, str) else None
 
 
 def look_up(event: Mapping[str, Any], location: Path) -> object:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Final
 
-from app.contract.words import parse_library_version
+from app.contract.spellings import parse_library_version
 
 DAY: Final = dt.timedelta(days=1)
 MAX_WINDOW: Final = 400  # days that the daily rollups are kept

@@ -9,7 +9,7 @@ from itertools import product
 
 from sqlalchemy import Boolean, Enum
 
-from app.contract import words
+from app.contract import spellings
 from app.contract.moments import FIRST_YEAR, LAST_YEAR
 from app.contract.vocabulary import EXCEPTION_CLASSES, shipped_connectors
 from app.contract.wire import MOST_RECORDS
@@ -21,8 +21,8 @@ from tests.docs.test_privacy_page import PAGE, names, section
 GOAL = 300
 ABSENT = 1
 OURS = {"received_at", "write_key"}
-LIBRARY = re.compile(f"(?!{words.TOO_MANY_LIBRARY_DIGITS})(?:{words.LIBRARY})")
-CONNECTOR = re.compile(f"(?!{words.TOO_MANY_DIGITS})(?:{words.CONNECTOR})")
+LIBRARY = re.compile(f"(?!{spellings.TOO_MANY_LIBRARY_DIGITS})(?:{spellings.LIBRARY})")
+CONNECTOR = re.compile(f"(?!{spellings.TOO_MANY_DIGITS})(?:{spellings.CONNECTOR})")
 
 
 def count_numbers(digits: int) -> int:
@@ -42,16 +42,16 @@ def canonical_shapes(parts: tuple[int, ...], suffixes: list[str]) -> Iterator[tu
 
 
 def count_library_versions() -> int:
-    pres = ["", *(f"{pre}#" for pre in {*words.PRE.values()})]
+    pres = ["", *(f"{pre}#" for pre in {*spellings.PRE.values()})]
     suffixes = ["".join(each) for each in product(pres, ["", ".post"], ["", ".dev"], ["", "+local"])]
     shapes = canonical_shapes((1, 2, 3), suffixes)
     return sum(
-        count for text, count in shapes if LIBRARY.fullmatch(text) and words.library_version(text) == text
+        count for text, count in shapes if LIBRARY.fullmatch(text) and spellings.library_version(text) == text
     )
 
 
 def count_connector_versions() -> int:
-    suffixes = ["", *(f"-{word}" for word in words.SUFFIXES)]
+    suffixes = ["", *(f"-{word}" for word in spellings.SUFFIXES)]
     shapes = [*canonical_shapes((1, 2), suffixes), *canonical_shapes((1, 2, 3), suffixes)]
     return sum(count for text, count in shapes if CONNECTOR.fullmatch(text)) + len(("unknown", "latest"))
 
@@ -59,7 +59,7 @@ def count_connector_versions() -> int:
 def count_pythons() -> int:
     every = product(range(100), range(100), ("CPython", "PyPy", "GraalVM", "Jython"))
     texts = (f"3.{minor}.{micro} ({implementation})" for minor, micro, implementation in every)
-    return sum(re.fullmatch(words.PYTHON, text) is not None for text in texts)
+    return sum(re.fullmatch(spellings.PYTHON, text) is not None for text in texts)
 
 
 def count_moments() -> int:
@@ -77,7 +77,7 @@ CHOICES = {
     "source_version": count_connector_versions() + ABSENT,
     "destination_version": count_connector_versions() + ABSENT,
     "python_version": count_pythons() + ABSENT,
-    "os": len(words.FAMILIES) + 1 + ABSENT,
+    "os": len(spellings.FAMILIES) + 1 + ABSENT,
     "source_name": CONNECTORS + ABSENT,
     "destination_name": CONNECTORS + ABSENT,
     "connector_name": CONNECTORS + ABSENT,
@@ -129,7 +129,7 @@ def test_the_page_says_how_many_field_by_field() -> None:
 def test_no_canonical_version_is_long_enough_for_a_phone_number_or_a_card() -> None:
     for text, _ in canonical_shapes((1, 2, 3), ["", "rc#"]):
         accepted = LIBRARY.fullmatch(text) is not None
-        assert accepted <= (sum(map(str.isdigit, text)) <= words.VERSION_DIGITS)
+        assert accepted <= (sum(map(str.isdigit, text)) <= spellings.VERSION_DIGITS)
 
 
 def test_rules_are_no_free_text() -> None:

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.contract.spellings import FAMILIES
 from app.contract.vocabulary import EXCEPTION_CLASSES, shipped_connectors
 from app.contract.wire import CacheType, Executor
-from app.contract.words import FAMILIES
 from app.demo.fleet import generate_events
 from app.privacy.detector import KINDS, detect
 from app.privacy.detector.checks import passes_luhn, passes_mod97

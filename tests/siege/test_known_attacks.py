@@ -21,7 +21,7 @@ ANSWERS = {
     "an e-mail in +<40 hex>, a card in .dev, a phone as a version, an address in CYGWIN_NT, a Colab tag": (
         "tests/privacy/test_channels.py::test_nothing_of_them_is_stored",
         "tests/privacy/test_bits.py::test_an_event_holds_at_most_so_many_bits",
-        "tests/contract/test_words.py::test_what_is_no_version",
+        "tests/contract/test_spellings.py::test_what_is_no_version",
     ),
     "they stay after forget": (
         "tests/upkeep/test_words.py::test_what_nothing_refers_to_goes_after_two_days",

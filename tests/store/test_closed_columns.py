@@ -12,9 +12,9 @@ from sqlalchemy import BigInteger, Enum, LargeBinary, Text
 
 from app.contract import wire
 from app.contract.document import ParsedEvent
+from app.contract.spellings import FAMILIES
 from app.contract.vocabulary import CUSTOM, EXCEPTION_CLASSES, shipped_connectors
 from app.contract.wire import OBJECTS
-from app.contract.words import FAMILIES
 from app.privacy.examination import RULES
 from app.privacy.projection import NO_ROW, Arrival
 from app.privacy.pseudonyms import Pseudonyms

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.contract import words
+from app.contract import spellings
 
 numbers = st.integers(0, 99).map(str)
 digits = st.text("0123456789", max_size=15)
@@ -45,8 +45,8 @@ def test_every_spelling_of_a_version_is_one_word(
     expected += ".post" if post is not None else ""
     expected += ".dev" if dev is not None else ""
     expected += "+local" if local else ""
-    assert words.parse_library_version(spell()) == expected
-    assert words.parse_library_version(expected) == expected
+    assert spellings.parse_library_version(spell()) == expected
+    assert spellings.parse_library_version(expected) == expected
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_every_spelling_of_a_version_is_one_word(
     ],
 )
 def test_real_and_hostile_versions(text: str, canonical: str) -> None:
-    assert words.parse_library_version(text) == canonical
+    assert spellings.parse_library_version(text) == canonical
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_real_and_hostile_versions(text: str, canonical: str) -> None:
     ],
 )
 def test_what_is_no_version(text: str) -> None:
-    assert words.parse_library_version(text) is None
+    assert spellings.parse_library_version(text) is None
 
 
 @pytest.mark.parametrize(
@@ -107,26 +107,26 @@ def test_what_is_no_version(text: str) -> None:
     ],
 )
 def test_rare_spellings_of_a_connectors_version(text: str, canonical: str | None) -> None:
-    assert words.parse_connector_version(text) == canonical
+    assert spellings.parse_connector_version(text) == canonical
 
 
-@given(st.from_regex(words.CONNECTOR, fullmatch=True))
+@given(st.from_regex(spellings.CONNECTOR, fullmatch=True))
 def test_a_connectors_version_keeps_eight_digits_at_most_and_a_word(text: str) -> None:
     try:
-        canonical = words.connector_version(text)
+        canonical = spellings.connector_version(text)
     except ValueError:
-        assert sum(map(str.isdigit, text)) > words.VERSION_DIGITS
+        assert sum(map(str.isdigit, text)) > spellings.VERSION_DIGITS
         return
-    assert sum(map(str.isdigit, canonical)) <= words.VERSION_DIGITS
+    assert sum(map(str.isdigit, canonical)) <= spellings.VERSION_DIGITS
     assert re.fullmatch(r"[0-9.]+(-[a-z]+)?|unknown|latest", canonical)
-    assert words.connector_version(canonical) == canonical
+    assert spellings.connector_version(canonical) == canonical
 
 
-@given(st.from_regex(words.SYSTEM, fullmatch=True))
+@given(st.from_regex(spellings.SYSTEM, fullmatch=True))
 def test_of_a_system_only_the_family_stays(text: str) -> None:
-    assert words.system(text) in {*words.FAMILIES, ""}
+    assert spellings.system(text) in {*spellings.FAMILIES, ""}
 
 
-@given(st.from_regex(words.PYTHON, fullmatch=True))
+@given(st.from_regex(spellings.PYTHON, fullmatch=True))
 def test_of_python_only_release_and_implementation_stay(text: str) -> None:
-    assert re.fullmatch(r"3\.[0-9]{1,2}\.[0-9]{1,2} \([A-Za-z]+\)", words.python_version(text))
+    assert re.fullmatch(r"3\.[0-9]{1,2}\.[0-9]{1,2} \([A-Za-z]+\)", spellings.python_version(text))
