@@ -57,9 +57,12 @@ def test_every_page_keeps_the_policy(reader: httpx.Client, path: str) -> None:
 
 @pytest.mark.parametrize("path", [path for path in ALL if path != site.LIVE.path])
 def test_a_page_is_small_and_known_by_its_tag(reader: httpx.Client, path: str) -> None:
-    answer = reader.get(path, headers={"accept-encoding": "gzip"})
-    assert answer.headers["content-encoding"] == "gzip"
-    again = reader.get(path, headers={"if-none-match": answer.headers["etag"]})
+    for _ in range(3):  # its figures may be renewed between two looks
+        answer = reader.get(path, headers={"accept-encoding": "gzip"})
+        assert answer.headers["content-encoding"] == "gzip"
+        again = reader.get(path, headers={"if-none-match": answer.headers["etag"]})
+        if again.status_code != 200:
+            break
     assert again.status_code == 304
     assert int(answer.headers["content-length"]) <= 20_000 or "low=show" in path
     assert len(re.findall(r"<[a-z]", answer.text)) <= 3_000 or "low=show" in path

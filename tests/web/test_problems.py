@@ -92,13 +92,15 @@ def without_database(world: World) -> httpx.Response:
         return world.ask("/v1/reports/connectors", window="13d")  # what was asked before is kept in memory
 
 
-def with_a_table_missing(world: World) -> httpx.Response:
-    """A fault of ours: no request can bring one about."""
-    world.execute("ALTER TABLE publications RENAME TO gone")
+def with_a_statement_that_fails(world: World) -> httpx.Response:
+    """A fault of ours: no request can bring one about. (A table that is missing was not made yet: 503.)"""
+    world.execute("ALTER TABLE publications RENAME TO aside")
+    world.execute("CREATE TABLE publications (month json, published_at timestamptz)")  # json has no order
     try:
         return world.ask("/v1/public/connectors.json")
     finally:
-        world.execute("ALTER TABLE gone RENAME TO publications")
+        world.execute("DROP TABLE publications")
+        world.execute("ALTER TABLE aside RENAME TO publications")
 
 
 def with_neither_database_nor_spool(world: World) -> httpx.Response:
@@ -174,7 +176,7 @@ PROVOKE: dict[str, Callable[[World], httpx.Response]] = {
     "head_too_large": lambda world: send_raw(
         world, b"GET /healthz HTTP/1.1\r\nHost: x\r\nX: " + CANARY.encode() + b"x" * (HEADER_BYTES + 1)
     ),
-    "internal": with_a_table_missing,
+    "internal": with_a_statement_that_fails,
     "parquet_unavailable": lambda world: world.ask("/v1/reports/connectors.parquet"),
     "png_unavailable": lambda world: world.staff.get("/reports/connectors/map.png"),
     "database_unavailable": without_database,
