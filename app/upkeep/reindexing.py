@@ -11,8 +11,10 @@ import datetime as dt
 import threading
 from typing import Any, Final
 
+import psycopg
 from sqlalchemy import text
 from sqlalchemy.engine import Connection
+from sqlalchemy.exc import DBAPIError
 
 from app.store import partitions
 from app.store.partitions import WEEK
@@ -41,7 +43,10 @@ HALF_BUILT: Final = text(
 
 
 def reindex(connection: Connection, stop: threading.Event, now: dt.datetime | None = None) -> int:
-    """Reindex the partitions of weeks that are over and were not reindexed yet; return how many."""
+    """Reindex the partitions of weeks that are over and were not reindexed yet; return how many.
+
+    Raises sqlalchemy.exc.DBAPIError, also for what stops it, or keeps the lock for a minute.
+    """
     now = now or dt.datetime.now(dt.UTC)
     names = [
         f"{parent}_p{week:%Y%m%d}"
@@ -63,8 +68,10 @@ def reindex(connection: Connection, stop: threading.Event, now: dt.datetime | No
                 break
             driver.execute(f"REINDEX TABLE CONCURRENTLY {name}".encode())
             driver.execute(f"COMMENT ON TABLE {name} IS '{REINDEXED}'".encode())
-        driver.execute(f"SET lock_timeout = '{partitions.LOCK_WAIT}'".encode())
+    except psycopg.Error as error:  # nobody else wraps what goes past SQLAlchemy
+        raise DBAPIError("REINDEX", None, error) from None
     finally:
         if not driver.closed:
+            driver.execute(f"SET lock_timeout = '{partitions.LOCK_WAIT}'".encode())
             driver.autocommit = False
     return len(bloated)

@@ -6,6 +6,7 @@ import threading
 
 import psycopg
 import pytest
+from sqlalchemy.exc import DBAPIError
 
 from app.store import partitions
 from app.store.advisory_lock import only_one
@@ -60,6 +61,19 @@ def test_a_week_that_is_over_is_reindexed_once(filled: Look) -> None:
     assert filled.value(f"SELECT count(*) FROM {PAST}") == 40_000
     assert reindex(filled) == 0
     assert filled.value(SIZE, name=PAST) < 0.85 * before[PAST]
+
+
+def test_who_keeps_the_lock_fails_the_job_and_nothing_else(
+    filled: Look, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An error of the driver's own would end the thread that all upkeep runs in."""
+    monkeypatch.setattr(reindexing, "LOCK_WAIT", "50ms")
+    with filled.engine.connect() as other, filled.engine.connect() as connection:
+        other.exec_driver_sql(f"LOCK TABLE {PAST} IN SHARE UPDATE EXCLUSIVE MODE")
+        with pytest.raises(DBAPIError):
+            reindexing.reindex(connection, threading.Event(), NOW)
+        other.rollback()
+        assert connection.exec_driver_sql("SHOW lock_timeout").scalar() == partitions.LOCK_WAIT
 
 
 def test_what_an_interrupted_reindexing_left_is_cleared_away(filled: Look) -> None:
